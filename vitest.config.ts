@@ -1,0 +1,19 @@
+import { defineConfig } from "vitest/config";
+
+// Tests import the packages' sources, so that a failing line is a line somebody wrote.
+const source = (path: string) => new URL(`./packages/${path}`, import.meta.url).pathname;
+
+export default defineConfig({
+  resolve: {
+    alias: {
+      "@hartvisor/core": source("core/src/index.ts"),
+      "@hartvisor/devices": source("devices/src/index.ts"),
+      "@hartvisor/jit": source("jit/src/index.ts"),
+      hartvisor: source("hartvisor/src/index.ts"),
+    },
+  },
+  test: {
+    include: ["packages/*/{src,isa,test}/**/*.test.ts"],
+    testTimeout: 60_000,
+  },
+});
