@@ -1,0 +1,54 @@
+/**
+ * The root file system of the demo: one static busybox, and an /init that mounts what
+ * programs expect and starts a shell on the console. It is built in memory from the
+ * busybox binary alone; where that comes from is not its concern.
+ */
+import { type CpioEntry, cpio } from "./cpio.js";
+
+/**
+ * /init runs as process 1. It waits for the shell in the background, because a shell that waits for a
+ * foreground child answers no signals, and `poweroff`, `reboot` and `halt` ask process 1 by signal.
+ */
+const INIT = `#!/bin/sh
+/bin/busybox mount -t proc proc /proc
+/bin/busybox mount -t sysfs sysfs /sys
+/bin/busybox mount -t devtmpfs devtmpfs /dev
+/bin/busybox --install -s
+rm -f /linuxrc
+hostname hartvisor
+
+trap 'poweroff -f' USR2
+trap 'reboot -f' TERM
+trap 'halt -f' USR1
+
+export HOME=/root USER=root TERM="\${TERM:-vt100}" PS1='\\h:\\w# '
+cd /root
+echo
+echo "Linux $(uname -r) on $(nproc) RISC-V hart(s), in hartvisor."
+echo "This is a busybox shell. Leave it with 'poweroff'."
+setsid cttyhack sh </dev/console >/dev/console 2>&1 &
+wait $!
+poweroff -f
+`;
+
+const DIRECTORIES = ["bin", "dev", "etc", "proc", "root", "run", "sbin", "sys", "tmp", "usr", "usr/bin", "usr/sbin"];
+
+/**
+ * Builds the initramfs around a static riscv64 busybox.
+ *
+ * @param busybox the binary; it needs the applets sh, mount, setsid, cttyhack and poweroff
+ * @returns an uncompressed cpio archive, the same for the same binary
+ */
+export function busyboxInitramfs(busybox: Uint8Array): Uint8Array {
+  const entries: CpioEntry[] = [
+    ...DIRECTORIES.map((path): CpioEntry => ({ type: "directory", path, mode: path === "tmp" ? 0o1777 : 0o755 })),
+    // The kernel opens the console for /init before anything could mount /dev.
+    { type: "character-device", path: "dev/console", major: 5, minor: 1 },
+    { type: "file", path: "bin/busybox", content: busybox, mode: 0o755 },
+    { type: "symlink", path: "bin/sh", target: "busybox" },
+    { type: "file", path: "etc/passwd", content: "root:x:0:0:root:/root:/bin/sh\n" },
+    { type: "file", path: "etc/group", content: "root:x:0:\n" },
+    { type: "file", path: "init", content: INIT, mode: 0o755 },
+  ];
+  return cpio(entries);
+}
