@@ -1,0 +1,2 @@
+// Exits 42.
+int main(void) { return 42; }
