@@ -65,5 +65,5 @@ export const ModemStatus = {
   TrailingEdgeRing: 0x04,
 } as const;
 
-/** Size of the receive FIFO (data sheet, 8.4). */
+/** Size of the receive FIFO (data sheet, FIFO Control Register). */
 export const RECEIVE_FIFO_BYTES = 16;
