@@ -1,0 +1,156 @@
+// Builds every guest of this folder into built/*.elf, or (--check) builds them elsewhere and compares. The ELF files are committed, so
+// that tests and benchmarks need no cross compiler; they carry no paths, dates or build ids, so that a rebuild with the same compiler
+// gives the same bytes. Plain Node, no dependencies: `node packages/bench/guests/build.mjs [--check]`.
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const HERE = fileURLToPath(new URL(".", import.meta.url));
+const BUILT = join(HERE, "built");
+const TARGET = "riscv64-linux-gnu-";
+const DEBIAN_PACKAGE = "gcc-riscv64-linux-gnu";
+
+/** The committed files stay small: a guest above this is a mistake (a buffer in .data, say). */
+const ELF_BYTES_MAX = 32 * 1024;
+
+const COMPILE = [
+  ...["-march=rv64gc", "-mabi=lp64d", "-mcmodel=medany", "-std=gnu11", "-O2", "-Wall", "-Wextra"],
+  ...["-ffreestanding", "-fno-pic", "-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-fno-math-errno"],
+  ...["-fno-tree-loop-distribute-patterns", `-ffile-prefix-map=${HERE}=`, "-Iruntime"],
+  ...["-static", "-no-pie", "-nostdlib", "-nostartfiles", "-Wl,-T,runtime/guest.ld", "-Wl,--build-id=none"],
+  ...["-Wl,-z,norelro", "-Wl,-z,max-page-size=4096", "-Wl,--fatal-warnings"],
+];
+
+/** Symbols by which a host finds HTIF and the signature; all others are stripped. */
+const KEPT_SYMBOLS = ["_start", "tohost", "fromhost", "begin_signature", "end_signature"];
+
+const CRT = "runtime/crt.S";
+const LIBRARY = [CRT, "runtime/htif.c", "runtime/print.c", "runtime/memory.c"];
+const FDT = "runtime/fdt.c";
+
+const kernel = (name) => [name, [`kernels/${name}.c`, "kernels/main.c", ...LIBRARY]];
+const test = (name, ...also) => [name, [`tests/${name}.c`, ...LIBRARY, ...also]];
+/** A test that is assembly alone: it has its own _start. */
+const bare = (name) => [name, [`tests/${name}.S`]];
+
+/** @type {Map<string, string[]>} the name of each ELF file, without its suffix, and its sources */
+const GUESTS = new Map([
+  ...["sort", "hash", "recursion", "bytecode", "nbody", "copy"].map(kernel),
+  [
+    "demo",
+    [CRT, "demo/demo.c", "demo/editor.c", "demo/trap.S", "demo/uart.c", "runtime/print.c", "runtime/memory.c", FDT],
+  ],
+  ...["hello", "exit42", "htif-write", "paging", "selfmod", "timer"].map((name) => test(name)),
+  test("smp", FDT),
+  ...["fault-loop", "wild-jump", "spin", "signature", "tohost-split"].map(bare),
+]);
+
+/** An error whose message is all that the user needs. */
+class BuildError extends Error {}
+
+const execute = promisify(execFile);
+
+async function run(tool, args) {
+  try {
+    const { stderr } = await execute(TARGET + tool, args, { cwd: HERE, env: { ...process.env, LC_ALL: "C" } });
+    process.stderr.write(stderr);
+  } catch (error) {
+    if (error.code === "ENOENT") {
+      throw new BuildError(`${TARGET}${tool} is not installed: apt-get install ${DEBIAN_PACKAGE}`);
+    }
+    throw new BuildError(`${TARGET}${tool} failed:\n${error.stderr || error.message}`);
+  }
+}
+
+async function buildGuest(name, sources, directory) {
+  const output = join(directory, `${name}.elf`);
+  await run("gcc", [...COMPILE, ...sources, "-o", output]);
+  await run("strip", ["--strip-all", ...KEPT_SYMBOLS.flatMap((symbol) => ["-K", symbol]), output]);
+  const { length } = await readFile(output);
+  if (length > ELF_BYTES_MAX) {
+    throw new BuildError(`${name}.elf has ${length} bytes, more than ${ELF_BYTES_MAX}`);
+  }
+}
+
+async function buildAll(directory) {
+  const waiting = [...GUESTS];
+  const worker = async () => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      await buildGuest(...next, directory);
+    }
+  };
+  await Promise.all(Array.from({ length: availableParallelism() }, worker));
+}
+
+/** The files of built/ that no guest accounts for. */
+async function strays() {
+  return (await readdir(BUILT)).filter((file) => !GUESTS.has(file.replace(/\.elf$/, "")));
+}
+
+async function readIfPresent(path) {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if (error.code === "ENOENT") {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+async function differences(directory) {
+  const found = (await strays()).map((file) => `${file}: no guest of this name`);
+  for (const name of GUESTS.keys()) {
+    const file = `${name}.elf`;
+    const committed = await readIfPresent(join(BUILT, file));
+    const rebuilt = await readFile(join(directory, file));
+    if (committed === undefined) {
+      found.push(`${file}: not in built/`);
+    } else if (!committed.equals(rebuilt)) {
+      found.push(`${file}: differs from its sources (${committed.length} bytes there, ${rebuilt.length} rebuilt)`);
+    }
+  }
+  return found;
+}
+
+async function check() {
+  const directory = await mkdtemp(join(tmpdir(), "hartvisor-guests-"));
+  try {
+    await buildAll(directory);
+    const found = await differences(directory);
+    if (found.length > 0) {
+      throw new BuildError(`built/ is not what the sources give:\n  ${found.join("\n  ")}`);
+    }
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+  console.log(`${GUESTS.size} guests: built/ matches the sources`);
+}
+
+async function build() {
+  await mkdir(BUILT, { recursive: true });
+  await buildAll(BUILT);
+  for (const file of await strays()) {
+    await rm(join(BUILT, file));
+  }
+  console.log(`${GUESTS.size} guests built`);
+}
+
+const [option, ...rest] = process.argv.slice(2);
+if ((option !== undefined && option !== "--check") || rest.length > 0) {
+  console.error("usage: node build.mjs [--check]");
+  process.exitCode = 2;
+} else {
+  try {
+    await (option === "--check" ? check() : build());
+  } catch (error) {
+    if (!(error instanceof BuildError)) {
+      throw error;
+    }
+    console.error(`build.mjs: ${error.message}`);
+    process.exitCode = 1;
+  }
+}
