@@ -1,0 +1,101 @@
+// Comparison, minimum and maximum. FEQ is quiet, FLT and FLE signal; minimum and maximum are IEEE 754-2019
+// minimumNumber and maximumNumber, with -0 below +0 (Unprivileged ISA 20191213, 11.6 and 11.8). None of them rounds.
+
+import { NV, canonicalNaN, isNaNPattern, isSignaling, magnitudeOf, raise, signBit, signOf } from "./format";
+
+/** Whether a < b by sign and magnitude, -0 below +0. Neither may be NaN. */
+// @ts-ignore: decorator
+@inline
+function precedes<T>(a: T, b: T): bool {
+  // A negative pattern turned over orders below every positive one, and larger magnitudes lower.
+  const orderA: T = signOf<T>(a) != 0 ? ~a : a | signBit<T>();
+  const orderB: T = signOf<T>(b) != 0 ? ~b : b | signBit<T>();
+  return orderA < orderB;
+}
+
+// @ts-ignore: decorator
+@inline
+function equal<T>(a: T, b: T): bool {
+  return a == b || magnitudeOf<T>(a | b) == 0;
+}
+
+function compareEqual<T>(a: T, b: T, flags: usize): u32 {
+  if (isNaNPattern<T>(a) || isNaNPattern<T>(b)) {
+    if (isSignaling<T>(a) || isSignaling<T>(b)) raise(flags, NV);
+    return 0;
+  }
+  return u32(equal<T>(a, b));
+}
+
+function compareLess<T>(a: T, b: T, flags: usize): u32 {
+  if (isNaNPattern<T>(a) || isNaNPattern<T>(b)) {
+    raise(flags, NV);
+    return 0;
+  }
+  return u32(precedes<T>(a, b) && !equal<T>(a, b));
+}
+
+function compareLessOrEqual<T>(a: T, b: T, flags: usize): u32 {
+  if (isNaNPattern<T>(a) || isNaNPattern<T>(b)) {
+    raise(flags, NV);
+    return 0;
+  }
+  return u32(precedes<T>(a, b) || equal<T>(a, b));
+}
+
+/** The operand to keep when a NaN is among them: the number, or the canonical NaN if there is none. */
+function numberOf<T>(a: T, b: T, flags: usize): T {
+  if (isSignaling<T>(a) || isSignaling<T>(b)) raise(flags, NV);
+  if (!isNaNPattern<T>(a)) return a;
+  return isNaNPattern<T>(b) ? canonicalNaN<T>() : b;
+}
+
+function minimum<T>(a: T, b: T, flags: usize): T {
+  if (isNaNPattern<T>(a) || isNaNPattern<T>(b)) return numberOf<T>(a, b, flags);
+  return precedes<T>(a, b) ? a : b;
+}
+
+function maximum<T>(a: T, b: T, flags: usize): T {
+  if (isNaNPattern<T>(a) || isNaNPattern<T>(b)) return numberOf<T>(a, b, flags);
+  return precedes<T>(a, b) ? b : a;
+}
+
+export function f64_eq(a: u64, b: u64, flags: usize): u32 {
+  return compareEqual<u64>(a, b, flags);
+}
+
+export function f64_lt(a: u64, b: u64, flags: usize): u32 {
+  return compareLess<u64>(a, b, flags);
+}
+
+export function f64_le(a: u64, b: u64, flags: usize): u32 {
+  return compareLessOrEqual<u64>(a, b, flags);
+}
+
+export function f64_min(a: u64, b: u64, flags: usize): u64 {
+  return minimum<u64>(a, b, flags);
+}
+
+export function f64_max(a: u64, b: u64, flags: usize): u64 {
+  return maximum<u64>(a, b, flags);
+}
+
+export function f32_eq(a: u32, b: u32, flags: usize): u32 {
+  return compareEqual<u32>(a, b, flags);
+}
+
+export function f32_lt(a: u32, b: u32, flags: usize): u32 {
+  return compareLess<u32>(a, b, flags);
+}
+
+export function f32_le(a: u32, b: u32, flags: usize): u32 {
+  return compareLessOrEqual<u32>(a, b, flags);
+}
+
+export function f32_min(a: u32, b: u32, flags: usize): u32 {
+  return minimum<u32>(a, b, flags);
+}
+
+export function f32_max(a: u32, b: u32, flags: usize): u32 {
+  return maximum<u32>(a, b, flags);
+}
