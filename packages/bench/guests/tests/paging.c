@@ -169,6 +169,7 @@ static void supervisor_main(void) {
   check(faulted(FETCH_FAULT, CODE + PAGE_BYTES) && trap_pc == CODE + PAGE_BYTES - 2);
 
   // Another frame under the same address is seen after sfence.vma, by the address and for all.
+  check(load(DATA + 8) == 0xa1 && trap_cause == 0);
   leaf[0] = entry(frame_b, V | R | W | A | D);
   __asm__ volatile("sfence.vma %0, zero" : : "r"(DATA) : "memory");
   check(load(DATA + 8) == 0xb1 && trap_cause == 0);
