@@ -6,7 +6,7 @@
 
 enum line_end { LINE_ENTERED, LINE_CANCELLED, LINE_END_OF_INPUT };
 
-// Reads a line into `line` (zero-terminated; of `bytes` bytes, what does not fit is refused with a bell). Backspace and Ctrl-U erase, Ctrl-C
+// Reads a line into `line`, of `bytes` bytes, zero-terminated; what does not fit is refused with a bell. Backspace and Ctrl-U erase, Ctrl-C
 // cancels, Ctrl-D on an empty line ends the input, escape sequences are ignored.
 enum line_end read_line(char *line, size_t bytes);
 
