@@ -1,1 +1,44 @@
-export {};
+/**
+ * The devices of hartvisor machines. `full` devices are those of real boards,
+ * which an unmodified operating system knows, with the register maps of QEMU's
+ * `virt`; `para` holds the hypercalls that a cooperating guest makes.
+ */
+import type { HypercallExtension } from "@hartvisor/core";
+import { sbiBase } from "./para/sbi/base.js";
+import { sbiDbcn } from "./para/sbi/dbcn.js";
+import { sbiHsm } from "./para/sbi/hsm.js";
+import { sbiIpi } from "./para/sbi/ipi.js";
+import { sbiRfence } from "./para/sbi/rfence.js";
+import { sbiSrst } from "./para/sbi/srst.js";
+import { sbiTime } from "./para/sbi/time.js";
+
+export { Aclint, type AclintHarts, type AclintOptions } from "./full/aclint/device.js";
+export type { AclintState } from "./full/aclint/persist.js";
+export { GoldfishRtc, type GoldfishRtcOptions } from "./full/goldfish-rtc/device.js";
+export type { GoldfishRtcState } from "./full/goldfish-rtc/persist.js";
+export { Plic, type PlicOptions } from "./full/plic/device.js";
+export type { PlicState } from "./full/plic/persist.js";
+export { TestFinisher, type TestFinisherOptions } from "./full/test-finisher/device.js";
+export { Uart16550, type Uart16550Options } from "./full/uart16550/device.js";
+export type { Uart16550State } from "./full/uart16550/persist.js";
+export { SBI_IMPLEMENTATION_ID } from "./para/sbi/base.js";
+export { sbiBase, sbiDbcn, sbiHsm, sbiIpi, sbiRfence, sbiSrst, sbiTime };
+
+/**
+ * Every SBI 2.0 extension there is here. A machine may take fewer, or others
+ * in their place: the guest finds by probing what is installed.
+ *
+ * @example
+ * ```ts
+ * const withoutConsole = sbiExtensions.filter(({ name }) => name !== "DBCN");
+ * ```
+ */
+export const sbiExtensions: readonly HypercallExtension[] = [
+  sbiBase,
+  sbiTime,
+  sbiIpi,
+  sbiRfence,
+  sbiHsm,
+  sbiSrst,
+  sbiDbcn,
+];
