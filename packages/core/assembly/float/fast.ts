@@ -125,7 +125,7 @@ export function f32_sqrt_rne(a: u32, flags: usize): u32 {
 // is 0 (Sterbenz) and the tail is exact. Otherwise |sum| >= |product| / 2, thus |sumError| <= U / 2, |productError|
 // <= U and |tail| <= 3U / 2. Double rounding in (3) can go wrong only if an inexact tail puts sum + tail precisely on
 // the midpoint of two neighbouring results, because every such midpoint, minus sum, is representable, and RN is
-// monotonic: the tail cannot step across one. These differences are k * U / 4 with |k| <= 7, that is, three
+// monotonic: the tail cannot step across one. These differences are k * U / 4 with |k| <= 6, that is, three
 // significant bits: a tail that has ones below its two highest fraction bits is no such case. The others are settled
 // in nearMidpoint.
 //

@@ -251,6 +251,25 @@ export function product(lists: readonly (readonly bigint[])[]): bigint[][] {
 }
 
 /**
+ * Significands whose product is a power of two but for its last places (relatively 2^-77 to 2^-81, and 2^-42 to 2^-45): as half
+ * a unit of c, such a product makes a tie that only its lowest bits break. Found by search.
+ */
+const NEAR_POWERS: Readonly<Record<number, readonly (readonly [bigint, bigint])[]>> = {
+  52: [
+    [0x1ff7d04a6811b7n, 0x100418e7219352n],
+    [0x1c416f8bfb0a9bn, 0x121ecbc00cd15cn],
+    [0x16824f5796fc69n, 0x16bf16451f165en],
+    [0x107ab7bc51ce76n, 0x1f11b4399c8379n],
+  ],
+  23: [
+    [0x8386d0n, 0xf922can],
+    [0x892059n, 0xeef64bn],
+    [0x858376n, 0xf56da7n],
+    [0x988597n, 0xd6d764n],
+  ],
+};
+
+/**
  * a, b, c such that a * b + c lies on the midpoint of two neighbours, or a hair beside it: where rounding the sum of the
  * parts twice goes wrong. Either the product has a midpoint's bits and c is tiny, or c is large and the product
  * is half a unit of it, perhaps with a tail of its own.
@@ -265,7 +284,18 @@ export function fmaTies(format: FloatFormat, random: Random): bigint[] {
   const exponentA = bias + random.below(40) - 20;
   const exponentB = bias + random.below(40) - 20;
   const exponentP = exponentA + exponentB - bias;
-  if (random.below(2) === 0) {
+  const kind = random.below(5);
+  const nearPowers = NEAR_POWERS[fractionBits];
+  if (kind === 0 && nearPowers !== undefined) {
+    const [a, b] = random.pick(nearPowers);
+    const hidden = 1n << BigInt(fractionBits);
+    return [
+      pattern(format, sign(), field(exponentA), a - hidden),
+      pattern(format, sign(), field(exponentB), b - hidden),
+      pattern(format, sign(), field(exponentP + fractionBits + random.below(5)), fractionOf(format, random)),
+    ];
+  }
+  if (kind < 3) {
     // (1 + x) * (1 + y) with x and y of few bits, x * y half a unit of the product or near to it; c far below.
     const low = random.below(fractionBits);
     const x = 1n << BigInt(low);
