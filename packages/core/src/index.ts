@@ -1,6 +1,12 @@
 /** The machine of hartvisor: harts, memory, buses, time, the interpreter, and the interfaces that the other packages implement. */
 export type { AccessWidth, Device, DeviceState, DeviceTreeContext } from "./bus/device.js";
 export { Interrupt, type InterruptLine, type InterruptNumber } from "./bus/interrupt.js";
+export {
+  DeviceTreeLabels,
+  encodeDeviceTree,
+  type EncodeDeviceTreeOptions,
+  type MemoryReservation,
+} from "./devicetree/encode.js";
 export type { DeviceTreeNode, PropertyValue } from "./devicetree/node.js";
 export { type ErrorCode, HartvisorError } from "./error.js";
 export {
@@ -13,4 +19,26 @@ export {
   type SbiResult,
   type ShutdownRequest,
 } from "./hypercall/extension.js";
+export { type ElfImage, type ElfOptions, type ElfSegment, elf, isElf, type RamRange } from "./loader/elf.js";
+export { type FlatImage, type FlatOptions, flat } from "./loader/flat.js";
+export { checkInitrd, type InitrdFormat } from "./loader/initrd.js";
+export { isLinuxImage, type LinuxImage, linuxImage } from "./loader/linux-image.js";
+export { type Placement, type PlacementRequest, placeImages } from "./loader/placement.js";
+export type { ExitReason } from "./machine/exit-reason.js";
+export type { Hart, PrivilegeName } from "./machine/hart.js";
+export { Machine, type MachineEvents, type MachineStats } from "./machine/machine.js";
+export {
+  DEFAULT_MEMORY_BASE,
+  type DebugConsole,
+  type MachineLimits,
+  type MachineOptions,
+  MAX_HARTS,
+  MAX_MEMORY_BYTES,
+} from "./machine/options.js";
+export type { EntryPoint } from "./machine/vcpu.js";
+export { FramePool } from "./memory/frame-pool.js";
+export { GuestMemory } from "./memory/guest-memory.js";
+export { formatByteSize, parseByteSize } from "./quantity.js";
 export type { Clock } from "./time/clock.js";
+export { TIMEBASE_HZ } from "./time/host-clock.js";
+export { extensionNames, isaString } from "../isa/isa-string.js";

@@ -21,6 +21,7 @@ export type { PlicState } from "./full/plic/persist.js";
 export { TestFinisher, type TestFinisherOptions } from "./full/test-finisher/device.js";
 export { Uart16550, type Uart16550Options } from "./full/uart16550/device.js";
 export type { Uart16550State } from "./full/uart16550/persist.js";
+export { Htif, type HtifMemory, type HtifOptions } from "./para/htif/device.js";
 export { SBI_IMPLEMENTATION_ID } from "./para/sbi/base.js";
 export { sbiBase, sbiDbcn, sbiHsm, sbiIpi, sbiRfence, sbiSrst, sbiTime };
 

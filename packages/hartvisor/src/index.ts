@@ -1,1 +1,18 @@
-export {};
+/** The virtual machine monitor you can import. */
+export {
+  type ErrorCode,
+  type ExitReason,
+  type Hart,
+  HartvisorError,
+  type HypercallContext,
+  type HypercallExtension,
+  type MachineEvents,
+  type MachineLimits,
+  type MachineStats,
+  type SbiResult,
+} from "@hartvisor/core";
+export { sbiExtensions } from "@hartvisor/devices";
+export { type BareMetalOptions, bareMetal } from "./boot/bare-metal.js";
+export type { Boot, BootContext } from "./boot/boot.js";
+export { type LinuxOptions, linux, type NamedImage } from "./boot/linux.js";
+export { type EngineName, Machine, type MachineOptions } from "./machine.js";

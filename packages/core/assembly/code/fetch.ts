@@ -1,0 +1,175 @@
+/**
+ * From a pc to a decoded slot: translation, decoding in place, instructions
+ * that cross a page, single steps and breakpoints. The last three run from the
+ * hart's scratch slots, whose neighbours lead back here.
+ */
+import {
+  ASSIST_TLB_FILL,
+  EXIT_BREAKPOINT,
+  HART_CROSSING,
+  HART_EXIT_KIND,
+  HART_FETCH_BANK,
+  HART_PC,
+  HART_PRIVILEGE,
+  HART_SINGLE_STEP,
+  HART_SKIP_BREAKPOINT,
+  HART_SLOT,
+  HART_SLOT_DELTA,
+  HART_STATUS,
+  HART_VM,
+  HART_WALK_ADDRESS,
+  HART_WALK_LEVEL,
+  SLOT_SIZE,
+  STATUS_EXIT,
+  STATUS_LOCATED,
+  TLB_FETCH,
+  VM_BREAKPOINTS,
+  VM_BREAKPOINT_ADDRESSES,
+} from "../generated/layout";
+import { decode } from "../generated/decode";
+import { OP_BREAKPOINT, OP_CROSSING, OP_NEXT_PAGE } from "../generated/operations";
+import { raise } from "../memory/access";
+import { frameMetadata, guardCode, machineAddress } from "../memory/frames";
+import { checkPmp, PMP_DENIED, PMP_GRANTED } from "../memory/pmp";
+import { entryOf, fillEntry } from "../memory/tlb";
+import { ACCESS_EXECUTE, translate, WALK_ACCESS_FAULT, WALK_OK } from "../memory/walk";
+import { countAssist } from "../privileged/counters";
+import { FETCH_ACCESS_FAULT, FETCH_PAGE_FAULT } from "../privileged/fields";
+import { codePageOf, frameOfCodePage } from "./pages";
+
+/** Lowest bit of what `fetchPage` gives: PMP treats the page's bytes differently, so each instruction is checked. */
+const CHECK_EACH: usize = 1;
+
+/** Decoded slots of the page that holds `address`, perhaps with CHECK_EACH, or 0 with a trap raised. */
+function fetchPage(hart: usize, address: u64): usize {
+  const bank = <usize>load<u32>(hart, HART_FETCH_BANK);
+  const entry = entryOf(bank, TLB_FETCH, address);
+  if (load<u64>(entry) == (address & ~0xfff)) return <usize>load<u32>(entry, 8);
+
+  countAssist(hart, ASSIST_TLB_FILL);
+  const regime = load<u32>(hart, HART_PRIVILEGE);
+  const outcome = translate(hart, address, ACCESS_EXECUTE, regime);
+  if (outcome != WALK_OK) {
+    return raise(hart, outcome == WALK_ACCESS_FAULT ? FETCH_ACCESS_FAULT : FETCH_PAGE_FAULT, address);
+  }
+  const physical = load<u64>(hart, HART_WALK_ADDRESS);
+  const permission = checkPmp(hart, physical, 2, ACCESS_EXECUTE, regime);
+  if (permission == PMP_DENIED) return raise(hart, FETCH_ACCESS_FAULT, address);
+  const machine = machineAddress(<usize>load<u32>(hart, HART_VM), physical);
+  if (machine == 0) return raise(hart, FETCH_ACCESS_FAULT, address);
+  const level = load<u32>(hart, HART_WALK_LEVEL);
+  const page = codePageOf(hart, machine);
+  if (permission != PMP_GRANTED) return page | CHECK_EACH;
+  fillEntry(hart, bank, TLB_FETCH, address, <u32>page, level);
+  return page;
+}
+
+/** Makes `slot` and `slotDelta` stand for the hart's pc; false with a trap raised. */
+export function locate(hart: usize): bool {
+  const pc = load<u64>(hart, HART_PC);
+  const page = fetchPage(hart, pc);
+  if (page == 0) return false;
+  const offset = <usize>pc & 0xfff;
+  const slot = page + offset * (SLOT_SIZE / 2);
+  store<u32>(hart, <u32>slot, HART_SLOT);
+  store<u64>(hart, (pc & ~0xfff) - (<u64>page >> 3), HART_SLOT_DELTA);
+  const alone = load<u32>(hart, HART_SINGLE_STEP) != 0 || (page & CHECK_EACH) != 0;
+  return alone ? stopsAt(hart, pc) || isolate(hart, page) : true;
+}
+
+/** Puts a breakpoint into the scratch slots if there is one at the pc that is not to be skipped. */
+function stopsAt(hart: usize, pc: u64): bool {
+  if (load<u32>(hart, HART_SKIP_BREAKPOINT) != 0 || !hasBreakpoint(<usize>load<u32>(hart, HART_VM), pc, -1)) {
+    store<u32>(hart, 0, HART_SKIP_BREAKPOINT);
+    return false;
+  }
+  const slot = hart + HART_CROSSING;
+  store<u16>(slot, OP_BREAKPOINT);
+  enterScratch(hart, slot, pc);
+  return true;
+}
+
+function enterScratch(hart: usize, slot: usize, pc: u64): void {
+  store<u32>(hart, <u32>slot, HART_SLOT);
+  store<u64>(hart, pc - (<u64>slot >> 3), HART_SLOT_DELTA);
+}
+
+/** Decodes an empty slot from the bytes of its frame. */
+export function decodeSlot(hart: usize, slot: usize, pc: u64): void {
+  const vm = <usize>load<u32>(hart, HART_VM);
+  const offset = <usize>pc & 0xfff;
+  const frame = frameOfCodePage(vm, slot - offset * (SLOT_SIZE / 2));
+  const half = <u32>load<u16>(frame + offset);
+  const long = (half & 3) == 3;
+  guardCode(vm, frameMetadata(vm, frame), <u32>offset, long && offset != 0xffe ? 4 : 2);
+  if (load<u32>(vm, VM_BREAKPOINTS) != 0 && hasBreakpoint(vm, <u64>offset, 0xfff)) store<u16>(slot, OP_BREAKPOINT);
+  else if (!long) decode(slot, half, 2, <u32>offset);
+  else if (offset == 0xffe) store<u16>(slot, OP_CROSSING);
+  else decode(slot, load<u32>(frame + offset), 4, <u32>offset);
+}
+
+function hasBreakpoint(vm: usize, address: u64, mask: u64): bool {
+  const addresses = <usize>load<u32>(vm, VM_BREAKPOINT_ADDRESSES);
+  for (let n: u32 = 0; n < load<u32>(vm, VM_BREAKPOINTS); n++) {
+    if ((load<u64>(addresses + (<usize>n << 3)) & mask) == address) return true;
+  }
+  return false;
+}
+
+/** At a slot that may be a breakpoint, by its offset in the page: stops there if the address is one, else goes past it. */
+export function breakpoint(hart: usize): u32 {
+  const pc = load<u64>(hart, HART_PC);
+  if (load<u32>(hart, HART_SKIP_BREAKPOINT) == 0 && hasBreakpoint(<usize>load<u32>(hart, HART_VM), pc, -1)) {
+    store<u32>(hart, EXIT_BREAKPOINT, HART_EXIT_KIND);
+    store<u32>(hart, STATUS_EXIT, HART_STATUS);
+    return STATUS_EXIT;
+  }
+  store<u32>(hart, 0, HART_SKIP_BREAKPOINT);
+  return crossing(hart);
+}
+
+/** Runs the instruction at the pc from the scratch slots: it crosses a page, or its slot is taken. */
+export function crossing(hart: usize): u32 {
+  const page = fetchPage(hart, load<u64>(hart, HART_PC));
+  return page != 0 && isolate(hart, page) ? STATUS_LOCATED : load<u32>(hart, HART_STATUS);
+}
+
+/** Decodes the instruction at the pc into the scratch slots, with nothing decoded behind it. */
+function isolate(hart: usize, page: usize): bool {
+  const pc = load<u64>(hart, HART_PC);
+  const vm = <usize>load<u32>(hart, HART_VM);
+  const offset = <usize>pc & 0xfff;
+  const frame = frameOfCodePage(vm, page & ~CHECK_EACH);
+  let word = <u32>load<u16>(frame + offset);
+  let length: u32 = 2;
+  if ((word & 3) == 3) {
+    length = 4;
+    if (offset != 0xffe && (page & CHECK_EACH) == 0) word = load<u32>(frame + offset);
+    else {
+      const next = fetchPage(hart, pc + 2);
+      if (next == 0) return false;
+      word |= <u32>load<u16>(frameOfCodePage(vm, next & ~CHECK_EACH) + ((offset + 2) & 0xfff)) << 16;
+    }
+  }
+  const slot = hart + HART_CROSSING;
+  // An offset outside the page keeps the decoder from choosing in-page branches.
+  decode(slot, word, length, 0x1000);
+  store<u16>(slot + SLOT_SIZE, OP_NEXT_PAGE);
+  store<u16>(slot + 2 * SLOT_SIZE, OP_NEXT_PAGE);
+  enterScratch(hart, slot, pc);
+  return true;
+}
+
+/** The bits of the instruction at the hart's pc, for a trap that reports them; 0 if it can no longer be fetched. */
+export function instructionAt(hart: usize): u64 {
+  const pc = load<u64>(hart, HART_PC);
+  const first = halfAt(hart, pc);
+  return (first & 3) == 3 ? first | (halfAt(hart, pc + 2) << 16) : first;
+}
+
+function halfAt(hart: usize, address: u64): u64 {
+  const page = fetchPage(hart, address);
+  if (page == 0) return 0;
+  const frame = frameOfCodePage(<usize>load<u32>(hart, HART_VM), page & ~CHECK_EACH);
+  return <u64>load<u16>(frame + (<usize>address & 0xfff));
+}

@@ -1,0 +1,213 @@
+/**
+ * What loads and stores do when the TLB does not answer: translate and fill,
+ * go by the write guard, put misaligned accesses together, or report a trap or
+ * an exit. Each function gives the machine address of the bytes, or 0 with
+ * `status` set.
+ */
+import {
+  ASSIST_TLB_FILL,
+  ASSIST_TLB_SLOW,
+  EXIT_READ,
+  EXIT_WRITE,
+  HART_DATA_BANK,
+  HART_EXIT_ADDRESS,
+  HART_EXIT_EXTENSION,
+  HART_EXIT_KIND,
+  HART_EXIT_REGISTER,
+  HART_EXIT_VALUE,
+  HART_EXIT_VIRTUAL,
+  HART_EXIT_WIDTH,
+  HART_RESERVATION,
+  HART_STAGING,
+  HART_STATUS,
+  HART_TRAP_CAUSE,
+  HART_TRAP_VALUE,
+  HART_VM,
+  HART_WALK_ADDRESS,
+  HART_WALK_LEVEL,
+  STATUS_EXIT,
+  STATUS_TRAP,
+  TLB_READ,
+  TLB_WRITE,
+} from "../generated/layout";
+import { countAssist } from "../privileged/counters";
+import { LOAD_ACCESS_FAULT, LOAD_MISALIGNED, LOAD_PAGE_FAULT, STORE_ACCESS_FAULT, STORE_MISALIGNED } from "../privileged/fields";
+import { isGuarded, isWatched, machineAddress, prepareWrite } from "./frames";
+import { checkPmp, PMP_DENIED, PMP_GRANTED } from "./pmp";
+import { dataRegime, entryOf, fillEntry } from "./tlb";
+import { ACCESS_READ, ACCESS_WRITE, regimePrivilege, translate, WALK_ACCESS_FAULT, WALK_OK } from "./walk";
+
+export function raise(hart: usize, cause: u64, value: u64): usize {
+  store<u64>(hart, cause, HART_TRAP_CAUSE);
+  store<u64>(hart, value, HART_TRAP_VALUE);
+  store<u32>(hart, STATUS_TRAP, HART_STATUS);
+  return 0;
+}
+
+/**
+ * Resolves bytes that lie within one page. Gives their machine address; 0 with
+ * `status` set after a fault; 0 with `status` clear where the address is not
+ * RAM, whose guest-physical address is then in the walk fields.
+ */
+function resolve(hart: usize, address: u64, length: u32, access: u32): usize {
+  const write = (access & ACCESS_WRITE) != 0;
+  const bank = <usize>load<u32>(hart, HART_DATA_BANK);
+  const table = write ? TLB_WRITE : TLB_READ;
+  const entry = entryOf(bank, table, address);
+  if (load<u64>(entry) == (address & ~0xfff)) return <usize>(<u32>address + load<u32>(entry, 8));
+
+  countAssist(hart, ASSIST_TLB_FILL);
+  const regime = dataRegime(hart);
+  const outcome = translate(hart, address, access, regime);
+  if (outcome != WALK_OK) {
+    const accessFault = write ? STORE_ACCESS_FAULT : LOAD_ACCESS_FAULT;
+    // Page faults are numbered eight above the access faults.
+    return raise(hart, outcome == WALK_ACCESS_FAULT ? accessFault : accessFault + (LOAD_PAGE_FAULT - LOAD_ACCESS_FAULT), address);
+  }
+  const physical = load<u64>(hart, HART_WALK_ADDRESS);
+  const permission = checkPmp(hart, physical, length, access, regimePrivilege(regime));
+  if (permission == PMP_DENIED) return raise(hart, write ? STORE_ACCESS_FAULT : LOAD_ACCESS_FAULT, address);
+  const vm = <usize>load<u32>(hart, HART_VM);
+  const machine = machineAddress(vm, physical);
+  if (machine == 0) return 0;
+  if (permission == PMP_GRANTED && !(write && isGuarded(vm, machine))) {
+    fillEntry(hart, bank, table, address, <u32>machine - <u32>address, load<u32>(hart, HART_WALK_LEVEL));
+  }
+  return machine;
+}
+
+// @ts-ignore: decorator
+@inline
+function crossesPage(address: u64, length: u32): bool {
+  return (<u32>address & 0xfff) + length > 0x1000;
+}
+
+/** Reports a device access as an exit; devices accept naturally aligned accesses only. */
+function leave(hart: usize, kind: u32, address: u64, width: u32): void {
+  if (address & (width - 1)) {
+    raise(hart, kind == EXIT_READ ? LOAD_ACCESS_FAULT : STORE_ACCESS_FAULT, address);
+    return;
+  }
+  store<u32>(hart, kind, HART_EXIT_KIND);
+  store<u32>(hart, width, HART_EXIT_WIDTH);
+  store<u64>(hart, load<u64>(hart, HART_WALK_ADDRESS), HART_EXIT_ADDRESS);
+  store<u64>(hart, address, HART_EXIT_VIRTUAL);
+  store<u32>(hart, STATUS_EXIT, HART_STATUS);
+}
+
+/** A load: `register` is the destination's offset, `extension` how the value becomes a register's. */
+export function readAddress(hart: usize, address: u64, width: u32, extension: u32, register: u32): usize {
+  countAssist(hart, ASSIST_TLB_SLOW);
+  if (crossesPage(address, width)) return readAcross(hart, address, width);
+  const machine = resolve(hart, address, width, ACCESS_READ);
+  if (machine != 0 || load<u32>(hart, HART_STATUS) != 0) return machine;
+  store<u32>(hart, register, HART_EXIT_REGISTER);
+  store<u32>(hart, extension, HART_EXIT_EXTENSION);
+  leave(hart, EXIT_READ, address, width);
+  return 0;
+}
+
+/** Collects the two halves of a misaligned load in the staging field. */
+function readAcross(hart: usize, address: u64, width: u32): usize {
+  const firstLength = 0x1000 - (<u32>address & 0xfff);
+  const first = resolve(hart, address, firstLength, ACCESS_READ);
+  if (first == 0) return notMemory(hart, LOAD_ACCESS_FAULT, address);
+  const second = resolve(hart, address + firstLength, width - firstLength, ACCESS_READ);
+  if (second == 0) return notMemory(hart, LOAD_ACCESS_FAULT, address + firstLength);
+  const staging = hart + HART_STAGING;
+  memory.copy(staging, first, firstLength);
+  memory.copy(staging + firstLength, second, width - firstLength);
+  return staging;
+}
+
+function notMemory(hart: usize, cause: u64, address: u64): usize {
+  return load<u32>(hart, HART_STATUS) != 0 ? 0 : raise(hart, cause, address);
+}
+
+/**
+ * A store of `value`: the caller writes it to the address given, which after a
+ * store across pages, done here, is the staging field.
+ */
+export function writeAddress(hart: usize, address: u64, width: u32, value: u64): usize {
+  countAssist(hart, ASSIST_TLB_SLOW);
+  if (crossesPage(address, width)) return writeAcross(hart, address, width, value);
+  const machine = resolve(hart, address, width, ACCESS_WRITE);
+  const vm = <usize>load<u32>(hart, HART_VM);
+  if (machine != 0 && !isWatched(vm, machine, width)) {
+    prepareWrite(vm, machine, width);
+    return machine;
+  }
+  if (load<u32>(hart, HART_STATUS) != 0) return 0;
+  // Guarded frames have no store entry, so `resolve` has just left the guest-physical address behind.
+  store<u64>(hart, value, HART_EXIT_VALUE);
+  leave(hart, EXIT_WRITE, address, width);
+  return 0;
+}
+
+function writeAcross(hart: usize, address: u64, width: u32, value: u64): usize {
+  const firstLength = 0x1000 - (<u32>address & 0xfff);
+  const first = resolve(hart, address, firstLength, ACCESS_WRITE);
+  if (first == 0) return notMemory(hart, STORE_ACCESS_FAULT, address);
+  const second = resolve(hart, address + firstLength, width - firstLength, ACCESS_WRITE);
+  if (second == 0) return notMemory(hart, STORE_ACCESS_FAULT, address + firstLength);
+  const vm = <usize>load<u32>(hart, HART_VM);
+  const staging = hart + HART_STAGING;
+  prepareWrite(vm, first, firstLength);
+  prepareWrite(vm, second, width - firstLength);
+  store<u64>(staging, value);
+  memory.copy(first, staging, firstLength);
+  memory.copy(second, staging + firstLength, width - firstLength);
+  return staging;
+}
+
+/** An atomic access: naturally aligned, and memory only. */
+export function atomicAddress(hart: usize, address: u64, width: u32): usize {
+  if (address & (width - 1)) return raise(hart, STORE_MISALIGNED, address);
+  const machine = resolve(hart, address, width, ACCESS_READ | ACCESS_WRITE);
+  if (machine == 0) return notMemory(hart, STORE_ACCESS_FAULT, address);
+  prepareWrite(<usize>load<u32>(hart, HART_VM), machine, width);
+  return machine;
+}
+
+/** Load-reserved: remembers the address it gives. */
+export function reserve(hart: usize, address: u64, width: u32): usize {
+  if (address & (width - 1)) return raise(hart, LOAD_MISALIGNED, address);
+  const machine = resolve(hart, address, width, ACCESS_READ);
+  if (machine == 0) return notMemory(hart, LOAD_ACCESS_FAULT, address);
+  store<u32>(hart, <u32>machine, HART_RESERVATION);
+  return machine;
+}
+
+/** Store-conditional: 1 if it stored, 0 if the reservation was gone, -1 with `status` set after a fault. */
+export function storeConditional(hart: usize, address: u64, width: u32, value: u64): i32 {
+  const reservation = load<u32>(hart, HART_RESERVATION);
+  const machine = atomicAddress(hart, address, width);
+  if (machine == 0) return -1;
+  store<u32>(hart, 0, HART_RESERVATION);
+  if (<u32>machine != reservation) return 0;
+  if (width == 4) store<u32>(machine, <u32>value);
+  else store<u64>(machine, value);
+  return 1;
+}
+
+/** cbo.zero: sixty-four zeros over the block that holds an address. */
+export function zeroBlock(hart: usize, address: u64): bool {
+  const machine = resolve(hart, address, 1, ACCESS_WRITE);
+  if (machine == 0) {
+    notMemory(hart, STORE_ACCESS_FAULT, address);
+    return false;
+  }
+  const block = machine & ~63;
+  prepareWrite(<usize>load<u32>(hart, HART_VM), block, 64);
+  memory.fill(block, 0, 64);
+  return true;
+}
+
+/** cbo.clean, flush and inval: allowed where a load or a store would be; a fault is the store's. */
+export function checkBlock(hart: usize, address: u64): bool {
+  if (resolve(hart, address, 1, ACCESS_READ) != 0) return true;
+  if (load<u32>(hart, HART_STATUS) == 0) return true; // a device: nothing is cached
+  const cause = load<u64>(hart, HART_TRAP_CAUSE);
+  store<u64>(hart, cause + (STORE_ACCESS_FAULT - LOAD_ACCESS_FAULT), HART_TRAP_CAUSE);
+  return false;
+}

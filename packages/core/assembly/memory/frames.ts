@@ -1,0 +1,137 @@
+/**
+ * Guest-physical pages and the frames behind them. Every writer of guest
+ * memory (stores, atomics, A/D updates, devices) goes through `prepareWrite`
+ * unless a store-TLB entry vouches for the frame, and such an entry exists
+ * only while the frame has no guard.
+ */
+import {
+  ASSIST_CODE_WRITE,
+  FRAME_METADATA_SIZE,
+  GUARD_CODE,
+  GUARD_DIRTY_LOG,
+  GUARD_WATCH,
+  HART_BANKS,
+  HART_BANK_COUNT,
+  HART_SIZE,
+  SLOT_SIZE,
+  TLB_BANK_SIZE,
+  TLB_ENTRIES,
+  TLB_ENTRY_SIZE,
+  TLB_WRITE,
+  VM_FRAMES_BASE,
+  VM_FRAME_METADATA,
+  VM_HARTS,
+  VM_HART_COUNT,
+  VM_PHYSICAL_TO_FRAME,
+  VM_RAM_BASE,
+  VM_RAM_PAGES,
+  VM_WATCH,
+  VM_WATCH_LENGTH,
+} from "../generated/layout";
+import { countAssist } from "../privileged/counters";
+
+/** Where a guest-physical address lies in linear memory; 0 if it is not RAM. */
+export function machineAddress(vm: usize, address: u64): usize {
+  const page = (address - load<u64>(vm, VM_RAM_BASE)) >> 12;
+  if (page >= <u64>load<u32>(vm, VM_RAM_PAGES)) return 0;
+  const frame = load<u32>(<usize>load<u32>(vm, VM_PHYSICAL_TO_FRAME) + (<usize>page << 2));
+  return <usize>load<u32>(vm, VM_FRAMES_BASE) + (<usize>frame << 12) + (<usize>address & 0xfff);
+}
+
+/** Metadata of the frame that holds a machine address. */
+export function frameMetadata(vm: usize, machine: usize): usize {
+  const frame = (machine - <usize>load<u32>(vm, VM_FRAMES_BASE)) >> 12;
+  return <usize>load<u32>(vm, VM_FRAME_METADATA) + frame * FRAME_METADATA_SIZE;
+}
+
+/** Whether a store must ask first. */
+export function isGuarded(vm: usize, machine: usize): bool {
+  return load<u32>(frameMetadata(vm, machine)) != 0;
+}
+
+/**
+ * Makes a frame ready for a write of `length` bytes that stay within it:
+ * decoded code that they overwrite is forgotten, dirty tracking takes note.
+ */
+export function prepareWrite(vm: usize, machine: usize, length: usize): void {
+  const metadata = frameMetadata(vm, machine);
+  const guards = load<u32>(metadata);
+  if (guards == 0) return;
+  // To log the page dirty is to take that guard away.
+  store<u32>(metadata, guards & ~GUARD_DIRTY_LOG);
+  if (guards & GUARD_CODE) forgetCode(vm, metadata, <u32>machine & 0xfff, <u32>length);
+}
+
+/** Whether a store touches the watched bytes, of which the host wants to hear. */
+export function isWatched(vm: usize, machine: usize, length: usize): bool {
+  if ((load<u32>(frameMetadata(vm, machine)) & GUARD_WATCH) == 0) return false;
+  const start = <usize>load<u32>(vm, VM_WATCH);
+  return machine < start + load<u32>(vm, VM_WATCH_LENGTH) && machine + length > start;
+}
+
+/** Empties the decoded slots of the 64-byte lines that a write touches. */
+function forgetCode(vm: usize, metadata: usize, offset: u32, length: u32): void {
+  let lines = load<u64>(metadata, 8);
+  const page = <usize>load<u32>(metadata, 4);
+  const last = (offset + length - 1) >> 6;
+  for (let line = offset >> 6; line <= last; line++) {
+    if (((lines >> line) & 1) == 0) continue;
+    lines &= ~((<u64>1) << line);
+    countAssist(<usize>load<u32>(vm, VM_HARTS), ASSIST_CODE_WRITE);
+    // An instruction of four bytes may begin two bytes before the line.
+    const before: u32 = line == 0 ? 0 : 1;
+    memory.fill(page + (line * 32 - before) * SLOT_SIZE, 0, (32 + before) * SLOT_SIZE);
+  }
+  store<u64>(metadata, lines, 8);
+  if (lines == 0) store<u32>(metadata, load<u32>(metadata) & ~GUARD_CODE);
+}
+
+/** Notes that the bytes at an offset of a frame are decoded, and guards the frame. */
+export function guardCode(vm: usize, metadata: usize, offset: u32, length: u32): void {
+  let lines = load<u64>(metadata, 8) | ((<u64>1) << (offset >> 6));
+  lines |= (<u64>1) << ((offset + length - 1) >> 6);
+  store<u64>(metadata, lines, 8);
+  const guards = load<u32>(metadata);
+  if (guards & GUARD_CODE) return;
+  store<u32>(metadata, guards | GUARD_CODE);
+  const frame = (metadata - <usize>load<u32>(vm, VM_FRAME_METADATA)) / FRAME_METADATA_SIZE;
+  dropStoreEntries(vm, <usize>load<u32>(vm, VM_FRAMES_BASE) + (frame << 12));
+}
+
+/** Drops every hart's store-TLB entries of a frame. */
+export function dropStoreEntries(vm: usize, frame: usize): void {
+  const count = load<u32>(vm, VM_HART_COUNT);
+  for (let n: u32 = 0; n < count; n++) {
+    const hart = <usize>load<u32>(vm, VM_HARTS) + n * HART_SIZE;
+    const banks = <usize>load<u32>(hart, HART_BANKS);
+    const end = banks + load<u32>(hart, HART_BANK_COUNT) * TLB_BANK_SIZE;
+    for (let bank = banks; bank < end; bank += TLB_BANK_SIZE) {
+      const table = bank + TLB_WRITE;
+      for (let entry = table; entry < table + TLB_ENTRIES * TLB_ENTRY_SIZE; entry += TLB_ENTRY_SIZE) {
+        const page = (<usize>load<u64>(entry) & ~0xfff) + load<u32>(entry, 8);
+        if (page == frame) store<u64>(entry, -1);
+      }
+    }
+  }
+}
+
+/** Forgets a frame's code page, which is about to serve another frame. */
+export function detachCodePage(metadata: usize): void {
+  store<u32>(metadata, load<u32>(metadata) & ~GUARD_CODE);
+  store<u32>(metadata, 0, 4);
+  store<u64>(metadata, 0, 8);
+}
+
+/** For the host: makes the frames of a guest-physical range writable; false if the range is not all RAM. */
+export function prepareHostWrite(vm: usize, address: u64, length: u32): bool {
+  let done: u64 = 0;
+  while (done < <u64>length) {
+    const machine = machineAddress(vm, address + done);
+    if (machine == 0) return false;
+    const room = 0x1000 - (<u64>machine & 0xfff);
+    const part = min<u64>(room, <u64>length - done);
+    prepareWrite(vm, machine, <usize>part);
+    done += part;
+  }
+  return true;
+}

@@ -1,0 +1,167 @@
+/**
+ * The software TLB of a hart: up to sixteen banks, one for each way in which
+ * addresses were lately interpreted (regime and satp), so that a trap or a
+ * context switch changes banks instead of flushing. A bank has direct-mapped
+ * tables for reads, writes and fetches. The addend of an entry turns the low
+ * half of a virtual address into a machine address, or, for fetches, is where
+ * the page's decoded slots lie.
+ */
+import {
+  ASSIST_BANK_FILL,
+  HART_BANKS,
+  HART_BANK_CLOCK,
+  HART_BANK_COUNT,
+  HART_BANK_KEYS,
+  HART_BANK_LARGE,
+  HART_BANK_USED,
+  HART_DATA_BANK,
+  HART_FETCH_BANK,
+  HART_MSTATUS,
+  HART_PRIVILEGE,
+  HART_REGIME_BANK,
+  HART_SATP,
+  TLB_BANKS,
+  TLB_BANK_SIZE,
+  TLB_ENTRIES,
+  TLB_ENTRY_SIZE,
+} from "../generated/layout";
+import { countAssist } from "../privileged/counters";
+import { MSTATUS_MPRV, MSTATUS_MXR, MSTATUS_SUM } from "../privileged/fields";
+
+/** Regimes: bits 0-1 privilege (0 U, 1 S, 3 M), bit 2 SUM, bit 3 MXR. */
+export const REGIME_SUM: u32 = 4;
+export const REGIME_MXR: u32 = 8;
+
+/** The regime of loads and stores: that of the privilege, or with MPRV in M-mode that of MPP. */
+export function dataRegime(hart: usize): u32 {
+  const mstatus = load<u64>(hart, HART_MSTATUS);
+  let privilege = load<u32>(hart, HART_PRIVILEGE);
+  if (privilege == 3 && mstatus & MSTATUS_MPRV) privilege = <u32>(mstatus >> 11) & 3;
+  if (privilege == 3) return 3;
+  let regime = privilege;
+  if (privilege == 1 && mstatus & MSTATUS_SUM) regime |= REGIME_SUM;
+  if (mstatus & MSTATUS_MXR) regime |= REGIME_MXR;
+  return regime;
+}
+
+/** Chooses the banks that suit privilege, mstatus and satp. */
+export function selectBanks(hart: usize): void {
+  store<u32>(hart, <u32>bankOf(hart, dataRegime(hart)), HART_DATA_BANK);
+  // Fetches know no SUM or MXR; sharing the plain regime's bank keeps them warm across SUM toggles.
+  store<u32>(hart, <u32>bankOf(hart, load<u32>(hart, HART_PRIVILEGE)), HART_FETCH_BANK);
+}
+
+/** After satp or the banks changed: the cached choice no longer holds. */
+export function forgetRegimes(hart: usize): void {
+  memory.fill(hart + HART_REGIME_BANK, 0, 64);
+}
+
+function bankOf(hart: usize, regime: u32): usize {
+  const cached = hart + HART_REGIME_BANK + (<usize>regime << 2);
+  let bank = <usize>load<u32>(cached);
+  if (bank == 0) {
+    bank = internBank(hart, regime);
+    store<u32>(cached, <u32>bank);
+  }
+  return bank;
+}
+
+/** Finds the bank of a regime under the present satp, or takes the least recently chosen one for it. */
+function internBank(hart: usize, regime: u32): usize {
+  const satp = regime == 3 ? 0 : load<u64>(hart, HART_SATP);
+  const banks = <usize>load<u32>(hart, HART_BANKS);
+  const count = load<u32>(hart, HART_BANK_COUNT);
+  const now = load<u32>(hart, HART_BANK_CLOCK) + 1;
+  store<u32>(hart, now, HART_BANK_CLOCK);
+  let oldest: u32 = 0;
+  for (let n: u32 = 0; n < count; n++) {
+    const key = hart + HART_BANK_KEYS + (<usize>n << 4);
+    if (load<u64>(key) == <u64>regime && load<u64>(key, 8) == satp) {
+      store<u32>(hart + (<usize>n << 2), now, HART_BANK_USED);
+      return banks + n * TLB_BANK_SIZE;
+    }
+    if (load<u32>(hart + (<usize>n << 2), HART_BANK_USED) < load<u32>(hart + (<usize>oldest << 2), HART_BANK_USED)) oldest = n;
+  }
+  let chosen = oldest;
+  if (count < TLB_BANKS) {
+    chosen = count;
+    store<u32>(hart, count + 1, HART_BANK_COUNT);
+  } else {
+    forgetRegimes(hart); // one of them may be the bank that goes
+  }
+  const key = hart + HART_BANK_KEYS + (<usize>chosen << 4);
+  store<u64>(key, <u64>regime);
+  store<u64>(key, satp, 8);
+  store<u32>(hart + (<usize>chosen << 2), now, HART_BANK_USED);
+  const bank = banks + chosen * TLB_BANK_SIZE;
+  clearBank(hart, bank);
+  countAssist(hart, ASSIST_BANK_FILL);
+  return bank;
+}
+
+function clearBank(hart: usize, bank: usize): void {
+  memory.fill(bank, 0xff, TLB_BANK_SIZE);
+  const n = (bank - <usize>load<u32>(hart, HART_BANKS)) / TLB_BANK_SIZE;
+  store<u32>(hart + (n << 2), 0, HART_BANK_LARGE);
+}
+
+// @ts-ignore: decorator
+@inline
+export function entryOf(bank: usize, table: u32, address: u64): usize {
+  return bank + table + ((<usize>(address >> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE);
+}
+
+/** Fills an entry; `level` is log2 of the size of the page that it is a piece of. */
+export function fillEntry(hart: usize, bank: usize, table: u32, address: u64, addend: u32, level: u32): void {
+  const entry = entryOf(bank, table, address);
+  store<u64>(entry, address & ~0xfff);
+  store<u32>(entry, addend, 8);
+  store<u32>(entry, level, 12);
+  if (level > 12) {
+    const n = (bank - <usize>load<u32>(hart, HART_BANKS)) / TLB_BANK_SIZE;
+    store<u32>(hart + (n << 2), 1, HART_BANK_LARGE);
+  }
+}
+
+/** Drops everything: PMP changed, or physical memory did. */
+export function dropAllBanks(hart: usize): void {
+  const banks = <usize>load<u32>(hart, HART_BANKS);
+  const count = load<u32>(hart, HART_BANK_COUNT);
+  for (let n: u32 = 0; n < count; n++) clearBank(hart, banks + n * TLB_BANK_SIZE);
+}
+
+/** Drops the fetch tables: a code page changes its frame. */
+export function dropFetchTables(hart: usize): void {
+  const banks = <usize>load<u32>(hart, HART_BANKS);
+  const count = load<u32>(hart, HART_BANK_COUNT);
+  for (let n: u32 = 0; n < count; n++) {
+    memory.fill(banks + n * TLB_BANK_SIZE + 2 * TLB_ENTRIES * TLB_ENTRY_SIZE, 0xff, TLB_ENTRIES * TLB_ENTRY_SIZE);
+  }
+}
+
+/** sfence.vma (Privileged ISA 10.2.1): by address, by address space, by both, or all. */
+export function fence(hart: usize, byAddress: bool, address: u64, bySpace: bool, space: u64): void {
+  const banks = <usize>load<u32>(hart, HART_BANKS);
+  const count = load<u32>(hart, HART_BANK_COUNT);
+  for (let n: u32 = 0; n < count; n++) {
+    const satp = load<u64>(hart + HART_BANK_KEYS + (<usize>n << 4), 8);
+    if (satp >> 60 == 0) continue; // untranslated
+    if (bySpace && ((satp >> 44) & 0xffff) != (space & 0xffff)) continue;
+    const bank = banks + n * TLB_BANK_SIZE;
+    if (!byAddress) clearBank(hart, bank);
+    else if (load<u32>(hart + (<usize>n << 2), HART_BANK_LARGE)) dropPieces(bank, address);
+    else {
+      for (let table: u32 = 0; table < 3; table++) {
+        store<u64>(entryOf(bank, table * TLB_ENTRIES * TLB_ENTRY_SIZE, address), -1);
+      }
+    }
+  }
+}
+
+/** Drops every entry that is a piece of the page, of whatever size, that holds an address. */
+function dropPieces(bank: usize, address: u64): void {
+  for (let entry = bank; entry < bank + TLB_BANK_SIZE; entry += TLB_ENTRY_SIZE) {
+    const tag = load<u64>(entry);
+    if (tag != -1 && ((tag ^ address) >> load<u32>(entry, 12)) == 0) store<u64>(entry, -1);
+  }
+}

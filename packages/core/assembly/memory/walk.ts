@@ -1,0 +1,109 @@
+/**
+ * Address translation as the hart does it (Privileged ISA 1.13, 10.3-10.6):
+ * bare, Sv39, Sv48 and Sv57 differ only in the number of levels.
+ */
+import {
+  HART_MENVCFG,
+  HART_OPTIONS,
+  HART_SATP,
+  HART_VM,
+  HART_WALK_ADDRESS,
+  HART_WALK_LEVEL,
+  OPTION_HARDWARE_AD,
+} from "../generated/layout";
+import { MENVCFG_ADUE } from "../privileged/fields";
+import { machineAddress, prepareWrite } from "./frames";
+import { checkPmp, PMP_DENIED } from "./pmp";
+import { REGIME_MXR, REGIME_SUM } from "./tlb";
+
+export const ACCESS_READ: u32 = 1;
+export const ACCESS_WRITE: u32 = 2;
+export const ACCESS_EXECUTE: u32 = 4;
+
+export const WALK_OK: u32 = 0;
+export const WALK_PAGE_FAULT: u32 = 1;
+export const WALK_ACCESS_FAULT: u32 = 2;
+
+const PTE_V: u64 = 1;
+const PTE_R: u64 = 2;
+const PTE_W: u64 = 4;
+const PTE_X: u64 = 8;
+const PTE_U: u64 = 16;
+const PTE_A: u64 = 64;
+const PTE_D: u64 = 128;
+const PTE_RESERVED: u64 = 0xffc0000000000000;
+const PTE_NON_LEAF_RESERVED: u64 = PTE_RESERVED | PTE_U | PTE_A | PTE_D;
+
+/** Physical addresses have 56 bits. */
+const PHYSICAL_MASK: u64 = (1 << 56) - 1;
+
+/**
+ * Translates for one access in a regime. On WALK_OK leaves the guest-physical
+ * address and log2 of the page size in the hart's walk fields.
+ */
+export function translate(hart: usize, address: u64, access: u32, regime: u32): u32 {
+  const satp = load<u64>(hart, HART_SATP);
+  const mode = <u32>(satp >> 60);
+  if (regime == 3 || mode == 0) {
+    store<u64>(hart, address, HART_WALK_ADDRESS);
+    store<u32>(hart, 12, HART_WALK_LEVEL);
+    return WALK_OK;
+  }
+  let level = mode - 6; // 8: 3 levels, 9: 4, 10: 5
+  const unused = 64 - (12 + 9 * (level + 1)); // bits that must equal the top translated bit
+  if (<u64>(<i64>(address << unused) >> unused) != address) return WALK_PAGE_FAULT;
+
+  let table = (satp & 0xfffffffffff) << 12;
+  while (true) {
+    const shift = 12 + 9 * level;
+    const slot = table + (((address >> shift) & 0x1ff) << 3);
+    const machine = pageTableEntry(hart, slot, ACCESS_READ);
+    if (machine == 0) return WALK_ACCESS_FAULT;
+    const pte = load<u64>(machine);
+    if ((pte & PTE_V) == 0 || pte & PTE_RESERVED) return WALK_PAGE_FAULT;
+    if ((pte & (PTE_R | PTE_W)) == PTE_W) return WALK_PAGE_FAULT;
+    const target = ((pte >> 10) & 0xfffffffffff) << 12;
+    if ((pte & (PTE_R | PTE_X)) == 0) {
+      if (pte & PTE_NON_LEAF_RESERVED || level == 0) return WALK_PAGE_FAULT;
+      table = target;
+      level -= 1;
+      continue;
+    }
+    if (!permits(pte, access, regime)) return WALK_PAGE_FAULT;
+    const offset = (<u64>1 << shift) - 1;
+    if (target & offset) return WALK_PAGE_FAULT;
+    const wanted = PTE_A | (access & ACCESS_WRITE ? PTE_D : 0);
+    if ((pte & wanted) != wanted) {
+      if ((load<u32>(hart, HART_OPTIONS) & OPTION_HARDWARE_AD) == 0) return WALK_PAGE_FAULT;
+      if ((load<u64>(hart, HART_MENVCFG) & MENVCFG_ADUE) == 0) return WALK_PAGE_FAULT;
+      if (pageTableEntry(hart, slot, ACCESS_READ | ACCESS_WRITE) == 0) return WALK_ACCESS_FAULT;
+      prepareWrite(<usize>load<u32>(hart, HART_VM), machine, 8);
+      store<u64>(machine, pte | wanted);
+    }
+    store<u64>(hart, (target | (address & offset)) & PHYSICAL_MASK, HART_WALK_ADDRESS);
+    store<u32>(hart, shift, HART_WALK_LEVEL);
+    return WALK_OK;
+  }
+}
+
+/** Where a page table entry lies; 0 if it is not RAM or PMP denies supervisor access to it. */
+function pageTableEntry(hart: usize, address: u64, access: u32): usize {
+  if (checkPmp(hart, address, 8, access, 1) == PMP_DENIED) return 0;
+  return machineAddress(<usize>load<u32>(hart, HART_VM), address);
+}
+
+/** Whether a leaf's permission bits allow an access in a regime; U pages are closed to S but for SUM, and never executed by it. */
+function permits(pte: u64, access: u32, regime: u32): bool {
+  const supervisor = (regime & 3) == 1;
+  if (pte & PTE_U) {
+    if (supervisor && ((regime & REGIME_SUM) == 0 || access & ACCESS_EXECUTE)) return false;
+  } else if (!supervisor) return false;
+  if (access & ACCESS_EXECUTE) return (pte & PTE_X) != 0;
+  if (access & ACCESS_WRITE) return (pte & PTE_W) != 0;
+  return (pte & PTE_R) != 0 || (regime & REGIME_MXR && (pte & PTE_X) != 0);
+}
+
+/** The privilege that PMP sees for an access in a regime. */
+export function regimePrivilege(regime: u32): u32 {
+  return regime & 3;
+}

@@ -1,0 +1,214 @@
+/** CSRs whose bits act, or lie elsewhere than in a field of their own. */
+import {
+  HART_CYCLE_OFFSET,
+  HART_FFLAGS,
+  HART_FRM,
+  HART_INSTRET_OFFSET,
+  HART_INTERRUPT_LINES,
+  HART_MCOUNTINHIBIT,
+  HART_MENVCFG,
+  HART_MIDELEG,
+  HART_MIE,
+  HART_MIP,
+  HART_MSTATUS,
+  HART_OPTIONS,
+  HART_PMPADDR,
+  HART_PMPCFG,
+  HART_SATP,
+  HART_SENVCFG,
+  HART_STIMECMP,
+  MSTATUS_CONSTANT,
+  MSTATUS_WRITABLE,
+  OPTION_HARDWARE_AD,
+  SSTATUS_CONSTANT,
+  SSTATUS_WRITABLE,
+} from "../generated/layout";
+import { dropAllBanks, forgetRegimes, selectBanks } from "../memory/tlb";
+import { MENVCFG_ADUE, MENVCFG_STCE, MSTATUS_FS, MSTATUS_MPP, STIP } from "./fields";
+import { floatChanged, updateFloatFast } from "./float-state";
+import { executedNow, updateTimers } from "./time";
+
+export function ignoreWrite(hart: usize, value: u64): void {}
+
+export function readFflags(hart: usize): u64 {
+  return <u64>load<u32>(hart, HART_FFLAGS);
+}
+
+export function writeFflags(hart: usize, value: u64): void {
+  store<u32>(hart, <u32>value & 31, HART_FFLAGS);
+  floatChanged(hart);
+}
+
+export function readFrm(hart: usize): u64 {
+  return <u64>load<u32>(hart, HART_FRM);
+}
+
+export function writeFrm(hart: usize, value: u64): void {
+  store<u32>(hart, <u32>value & 7, HART_FRM);
+  floatChanged(hart);
+}
+
+export function readFcsr(hart: usize): u64 {
+  return (readFrm(hart) << 5) | readFflags(hart);
+}
+
+export function writeFcsr(hart: usize, value: u64): void {
+  store<u32>(hart, <u32>(value >> 5) & 7, HART_FRM);
+  writeFflags(hart, value);
+}
+
+/** SD, the top bit, says that FS is dirty. */
+function withSummary(status: u64): u64 {
+  return (status & MSTATUS_FS) == MSTATUS_FS ? status | (1 << 63) : status;
+}
+
+export function readMstatus(hart: usize): u64 {
+  return withSummary(load<u64>(hart, HART_MSTATUS) | MSTATUS_CONSTANT);
+}
+
+export function writeMstatus(hart: usize, value: u64): void {
+  const old = load<u64>(hart, HART_MSTATUS);
+  let next = (old & ~MSTATUS_WRITABLE) | (value & MSTATUS_WRITABLE);
+  if ((next & MSTATUS_MPP) == 2 << 11) next = (next & ~MSTATUS_MPP) | (old & MSTATUS_MPP); // no such mode
+  store<u64>(hart, next, HART_MSTATUS);
+  selectBanks(hart);
+  updateFloatFast(hart);
+}
+
+export function readSstatus(hart: usize): u64 {
+  return withSummary((load<u64>(hart, HART_MSTATUS) & SSTATUS_WRITABLE) | SSTATUS_CONSTANT);
+}
+
+export function writeSstatus(hart: usize, value: u64): void {
+  writeMstatus(hart, (load<u64>(hart, HART_MSTATUS) & ~SSTATUS_WRITABLE) | (value & SSTATUS_WRITABLE));
+}
+
+export function readMip(hart: usize): u64 {
+  return load<u64>(hart, HART_MIP) | load<u64>(hart, HART_INTERRUPT_LINES);
+}
+
+/** SSIP and SEIP are software's; STIP is, too, while no stimecmp drives it. */
+export function writeMip(hart: usize, value: u64): void {
+  const writable: u64 = load<u64>(hart, HART_MENVCFG) & MENVCFG_STCE ? 0x202 : 0x222;
+  store<u64>(hart, (load<u64>(hart, HART_MIP) & ~writable) | (value & writable), HART_MIP);
+}
+
+export function readSip(hart: usize): u64 {
+  return readMip(hart) & load<u64>(hart, HART_MIDELEG);
+}
+
+export function writeSip(hart: usize, value: u64): void {
+  const writable = load<u64>(hart, HART_MIDELEG) & 2;
+  store<u64>(hart, (load<u64>(hart, HART_MIP) & ~writable) | (value & writable), HART_MIP);
+}
+
+export function readSie(hart: usize): u64 {
+  return load<u64>(hart, HART_MIE) & load<u64>(hart, HART_MIDELEG);
+}
+
+export function writeSie(hart: usize, value: u64): void {
+  const writable = load<u64>(hart, HART_MIDELEG);
+  store<u64>(hart, (load<u64>(hart, HART_MIE) & ~writable) | (value & writable), HART_MIE);
+}
+
+/** A mode that does not exist leaves the whole register as it was (Privileged ISA 10.1.11). */
+export function writeSatp(hart: usize, value: u64): void {
+  const mode = value >> 60;
+  if (mode != 0 && (mode < 8 || mode > 10)) return;
+  store<u64>(hart, mode == 0 ? 0 : value, HART_SATP);
+  forgetRegimes(hart);
+  selectBanks(hart);
+}
+
+export function writeStimecmp(hart: usize, value: u64): void {
+  store<u64>(hart, value, HART_STIMECMP);
+  updateTimers(hart);
+}
+
+const ENVCFG_CBIE_SHIFT: u64 = 4;
+
+/** FIOM, CBIE (10 is reserved: it stays as it was), CBCFE and CBZE. */
+function legalEnvcfg(old: u64, value: u64): u64 {
+  let next = value & 0xf1;
+  if (((next >> ENVCFG_CBIE_SHIFT) & 3) == 2) next = (next & ~0x30) | (old & 0x30);
+  return next;
+}
+
+export function writeSenvcfg(hart: usize, value: u64): void {
+  store<u64>(hart, legalEnvcfg(load<u64>(hart, HART_SENVCFG), value), HART_SENVCFG);
+}
+
+export function writeMenvcfg(hart: usize, value: u64): void {
+  const old = load<u64>(hart, HART_MENVCFG);
+  let next = legalEnvcfg(old, value) | (value & MENVCFG_STCE);
+  if (load<u32>(hart, HART_OPTIONS) & OPTION_HARDWARE_AD) next |= value & MENVCFG_ADUE;
+  store<u64>(hart, next, HART_MENVCFG);
+  if (next & MENVCFG_STCE) store<u64>(hart, load<u64>(hart, HART_MIP) & ~STIP, HART_MIP);
+  updateTimers(hart);
+  if ((old ^ next) & MENVCFG_ADUE) dropAllBanks(hart);
+}
+
+/** Locked entries keep their byte; so does one that would allow writing without reading. */
+function writePmpcfg(hart: usize, first: u32, value: u64): void {
+  for (let n: u32 = 0; n < 8; n++) {
+    const entry = hart + HART_PMPCFG + first + n;
+    const next = <u32>(value >> (n << 3)) & 0x9f;
+    if (load<u8>(entry) & 0x80 || (next & 3) == 2) continue;
+    store<u8>(entry, next);
+  }
+  dropAllBanks(hart);
+}
+
+export function writePmpcfg0(hart: usize, value: u64): void {
+  writePmpcfg(hart, 0, value);
+}
+
+export function writePmpcfg2(hart: usize, value: u64): void {
+  writePmpcfg(hart, 8, value);
+}
+
+/** Locked with its own entry, or as the lower end of a locked top-of-range entry. */
+export function writePmpaddr(hart: usize, n: u32, value: u64): void {
+  if (load<u8>(hart + <usize>n, HART_PMPCFG) & 0x80) return;
+  if (n < 15 && (<u32>load<u8>(hart + <usize>n + 1, HART_PMPCFG) & 0x98) == 0x88) return;
+  store<u64>(hart + (<usize>n << 3), value & 0x3fffffffffffff, HART_PMPADDR);
+  dropAllBanks(hart);
+}
+
+const CYCLE: u64 = 1;
+const INSTRET: u64 = 4;
+
+/** While a counter is inhibited its offset field holds the value itself. */
+function readCounter(hart: usize, offset: u64, bit: u64): u64 {
+  return load<u64>(hart, HART_MCOUNTINHIBIT) & bit ? offset : executedNow(hart) + offset;
+}
+
+function counterOffset(hart: usize, value: u64, bit: u64): u64 {
+  // The instruction that writes the counter does not count towards it.
+  return load<u64>(hart, HART_MCOUNTINHIBIT) & bit ? value : value - executedNow(hart) - 1;
+}
+
+export function readMcycle(hart: usize): u64 {
+  return readCounter(hart, load<u64>(hart, HART_CYCLE_OFFSET), CYCLE);
+}
+
+export function readMinstret(hart: usize): u64 {
+  return readCounter(hart, load<u64>(hart, HART_INSTRET_OFFSET), INSTRET);
+}
+
+export function writeMcycle(hart: usize, value: u64): void {
+  store<u64>(hart, counterOffset(hart, value, CYCLE), HART_CYCLE_OFFSET);
+}
+
+export function writeMinstret(hart: usize, value: u64): void {
+  store<u64>(hart, counterOffset(hart, value, INSTRET), HART_INSTRET_OFFSET);
+}
+
+export function writeMcountinhibit(hart: usize, value: u64): void {
+  const cycle = readMcycle(hart);
+  const instret = readMinstret(hart);
+  store<u64>(hart, value & (CYCLE | INSTRET), HART_MCOUNTINHIBIT);
+  const now = executedNow(hart);
+  store<u64>(hart, value & CYCLE ? cycle : cycle - now, HART_CYCLE_OFFSET);
+  store<u64>(hart, value & INSTRET ? instret : instret - now, HART_INSTRET_OFFSET);
+}

@@ -1,0 +1,169 @@
+/**
+ * System instructions. Each takes the hart, whose pc is set, and the decoded
+ * slot, and returns a status: 0 to go on behind the instruction.
+ */
+import {
+  ASSIST_CSR,
+  ASSIST_FENCE,
+  EXIT_HYPERCALL,
+  EXIT_WAIT,
+  HART_EXIT_KIND,
+  HART_MENVCFG,
+  HART_MIP,
+  HART_MSTATUS,
+  HART_OPTIONS,
+  HART_PC,
+  HART_PRIVILEGE,
+  HART_SENVCFG,
+  HART_STATUS,
+  OPTION_HYPERCALLS,
+  SLOT_IMM,
+  SLOT_RD,
+  SLOT_RS1,
+  SLOT_RS2,
+  STATUS_EXIT,
+  STATUS_NONE,
+  STATUS_RESUME,
+  STATUS_TRAP,
+} from "../generated/layout";
+import { CSR_MIP, isCsrAccessible, readCsr, writeCsr } from "../generated/csrs";
+import { checkBlock, raise, zeroBlock } from "../memory/access";
+import { fence } from "../memory/tlb";
+import { countAssist } from "./counters";
+import { BREAKPOINT, ECALL_FROM_U, ILLEGAL_INSTRUCTION, MENVCFG_CBCFE, MENVCFG_CBIE, MENVCFG_CBZE, MSTATUS_TSR, MSTATUS_TVM, MSTATUS_TW } from "./fields";
+import { updateTimers } from "./time";
+import { isAwake, nextInterrupt, returnFromMachine, returnFromSupervisor } from "./trap";
+
+/** An illegal instruction; the slots of this file's instructions hold the encoding as their immediate. */
+function illegal(hart: usize, slot: usize): u32 {
+  raise(hart, ILLEGAL_INSTRUCTION, <u64>load<u32>(slot, SLOT_IMM));
+  return STATUS_TRAP;
+}
+
+/** Goes on behind an instruction that may have let an interrupt in. */
+function next(hart: usize): u32 {
+  if (nextInterrupt(hart) < 0) return STATUS_NONE;
+  store<u64>(hart, load<u64>(hart, HART_PC) + 4, HART_PC);
+  return STATUS_RESUME;
+}
+
+export const CSR_WRITE: u32 = 0;
+export const CSR_SET: u32 = 1;
+export const CSR_CLEAR: u32 = 2;
+
+export function csr(hart: usize, slot: usize, operation: u32, immediate: bool): u32 {
+  countAssist(hart, ASSIST_CSR);
+  const instruction = load<u32>(slot, SLOT_IMM);
+  const number = instruction >> 20;
+  const sourceField = (instruction >> 15) & 31;
+  const writes = operation == CSR_WRITE || sourceField != 0;
+  if (!isCsrAccessible(hart, number, writes)) return illegal(hart, slot);
+  const source = immediate ? <u64>sourceField : load<u64>(hart + <usize>load<u16>(slot, SLOT_RS1));
+  const register = <usize>load<u16>(slot, SLOT_RD);
+  const old = operation == CSR_WRITE && ((instruction >> 7) & 31) == 0 ? 0 : readCsr(hart, number);
+  if (writes) {
+    // Wires show in mip, but only what software wrote takes part in set and clear (Privileged ISA 3.1.9).
+    const base = number == CSR_MIP ? load<u64>(hart, HART_MIP) : old;
+    let value = source;
+    if (operation == CSR_SET) value = base | source;
+    else if (operation == CSR_CLEAR) value = base & ~source;
+    writeCsr(hart, number, value);
+  }
+  store<u64>(hart + register, old);
+  return writes ? next(hart) : STATUS_NONE;
+}
+
+export function ecall(hart: usize, slot: usize): u32 {
+  const privilege = load<u32>(hart, HART_PRIVILEGE);
+  if (privilege == 1 && load<u32>(hart, HART_OPTIONS) & OPTION_HYPERCALLS) {
+    store<u32>(hart, EXIT_HYPERCALL, HART_EXIT_KIND);
+    store<u32>(hart, STATUS_EXIT, HART_STATUS);
+    return STATUS_EXIT;
+  }
+  raise(hart, ECALL_FROM_U + <u64>privilege, 0);
+  return STATUS_TRAP;
+}
+
+export function ebreak(hart: usize, slot: usize): u32 {
+  raise(hart, BREAKPOINT, load<u64>(hart, HART_PC));
+  return STATUS_TRAP;
+}
+
+export function mret(hart: usize, slot: usize): u32 {
+  if (load<u32>(hart, HART_PRIVILEGE) != 3) return illegal(hart, slot);
+  returnFromMachine(hart);
+  return STATUS_RESUME;
+}
+
+export function sret(hart: usize, slot: usize): u32 {
+  const privilege = load<u32>(hart, HART_PRIVILEGE);
+  if (privilege == 0) return illegal(hart, slot);
+  if (privilege == 1 && load<u64>(hart, HART_MSTATUS) & MSTATUS_TSR) return illegal(hart, slot);
+  returnFromSupervisor(hart);
+  return STATUS_RESUME;
+}
+
+/** U-mode never waits: its limit on waiting (Privileged ISA 3.3.3) is zero, as is S-mode's under TW. */
+export function wfi(hart: usize, slot: usize): u32 {
+  const privilege = load<u32>(hart, HART_PRIVILEGE);
+  if (privilege == 0) return illegal(hart, slot);
+  if (privilege == 1 && load<u64>(hart, HART_MSTATUS) & MSTATUS_TW) return illegal(hart, slot);
+  updateTimers(hart);
+  if (isAwake(hart)) return next(hart);
+  store<u32>(hart, EXIT_WAIT, HART_EXIT_KIND);
+  store<u32>(hart, STATUS_EXIT, HART_STATUS);
+  return STATUS_EXIT;
+}
+
+function mayFence(hart: usize): bool {
+  const privilege = load<u32>(hart, HART_PRIVILEGE);
+  return privilege == 3 || (privilege == 1 && (load<u64>(hart, HART_MSTATUS) & MSTATUS_TVM) == 0);
+}
+
+export function sfence_vma(hart: usize, slot: usize): u32 {
+  if (!mayFence(hart)) return illegal(hart, slot);
+  countAssist(hart, ASSIST_FENCE);
+  const rs1 = <usize>load<u16>(slot, SLOT_RS1);
+  const rs2 = <usize>load<u16>(slot, SLOT_RS2);
+  fence(hart, rs1 != 0, load<u64>(hart + rs1), rs2 != 0, load<u64>(hart + rs2));
+  return resumeBehind(hart);
+}
+
+/** The fetch of the next instruction is translated anew. */
+function resumeBehind(hart: usize): u32 {
+  store<u64>(hart, load<u64>(hart, HART_PC) + 4, HART_PC);
+  return STATUS_RESUME;
+}
+
+export function sfence_w_inval(hart: usize, slot: usize): u32 {
+  return load<u32>(hart, HART_PRIVILEGE) == 0 ? illegal(hart, slot) : STATUS_NONE;
+}
+
+export function sfence_inval_ir(hart: usize, slot: usize): u32 {
+  return load<u32>(hart, HART_PRIVILEGE) == 0 ? illegal(hart, slot) : STATUS_NONE;
+}
+
+/** Whether the envcfg registers of the levels above grant a cache-block operation (CMO 1.0, 2.4). */
+function blockOperationEnabled(hart: usize, bits: u64): bool {
+  const privilege = load<u32>(hart, HART_PRIVILEGE);
+  if (privilege < 3 && (load<u64>(hart, HART_MENVCFG) & bits) == 0) return false;
+  return privilege > 0 || (load<u64>(hart, HART_SENVCFG) & bits) != 0;
+}
+
+export function cbo_inval(hart: usize, slot: usize): u32 {
+  return blockOperation(hart, slot, MENVCFG_CBIE);
+}
+
+export function cbo_clean(hart: usize, slot: usize): u32 {
+  return blockOperation(hart, slot, MENVCFG_CBCFE);
+}
+
+function blockOperation(hart: usize, slot: usize, enable: u64): u32 {
+  if (!blockOperationEnabled(hart, enable)) return illegal(hart, slot);
+  return checkBlock(hart, load<u64>(hart + <usize>load<u16>(slot, SLOT_RS1))) ? STATUS_NONE : STATUS_TRAP;
+}
+
+export function cbo_zero(hart: usize, slot: usize): u32 {
+  if (!blockOperationEnabled(hart, MENVCFG_CBZE)) return illegal(hart, slot);
+  return zeroBlock(hart, load<u64>(hart + <usize>load<u16>(slot, SLOT_RS1))) ? STATUS_NONE : STATUS_TRAP;
+}

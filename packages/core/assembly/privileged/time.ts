@@ -1,0 +1,66 @@
+/** The hart's time and timers. With the virtual clock, time is the count of executed instructions. */
+import {
+  HART_CLOCK_MODE,
+  HART_EXECUTED,
+  HART_INTERRUPT_LINES,
+  HART_LEFT,
+  HART_MENVCFG,
+  HART_MTIMECMP,
+  HART_SLICE_BUDGET,
+  HART_STIMECMP,
+  HART_TIME_OFFSET,
+  HART_VIRTUAL_IDLE,
+  VIRTUAL_INSTRUCTIONS_PER_TICK,
+} from "../generated/layout";
+import { MENVCFG_STCE, MTIP, STIP } from "./fields";
+
+/** The host's clock in ticks of the guest's time base, from a zero of its own. */
+@external("host", "ticks")
+declare function hostTicks(): f64;
+
+/** Instructions executed before the present one. */
+export function executedNow(hart: usize): u64 {
+  return load<u64>(hart, HART_EXECUTED) + <u64>(load<u32>(hart, HART_SLICE_BUDGET) - load<u32>(hart, HART_LEFT));
+}
+
+export function timeNow(hart: usize): u64 {
+  const offset = load<u64>(hart, HART_TIME_OFFSET);
+  if (load<u32>(hart, HART_CLOCK_MODE) == 0) return <u64>hostTicks() + offset;
+  return (executedNow(hart) + load<u64>(hart, HART_VIRTUAL_IDLE)) / VIRTUAL_INSTRUCTIONS_PER_TICK + offset;
+}
+
+/** The earliest deadline of the hart's timers; all ones if none is set. */
+export function nextDeadline(hart: usize): u64 {
+  const machine = load<u64>(hart, HART_MTIMECMP);
+  if ((load<u64>(hart, HART_MENVCFG) & MENVCFG_STCE) == 0) return machine;
+  return min<u64>(machine, load<u64>(hart, HART_STIMECMP));
+}
+
+/** Drives the timer interrupt lines. */
+export function updateTimers(hart: usize): void {
+  let lines = load<u64>(hart, HART_INTERRUPT_LINES) & ~(MTIP | STIP);
+  const deadline = nextDeadline(hart);
+  if (deadline != -1) {
+    const now = timeNow(hart);
+    if (now >= deadline) {
+      if (now >= load<u64>(hart, HART_MTIMECMP)) lines |= MTIP;
+      if (load<u64>(hart, HART_MENVCFG) & MENVCFG_STCE && now >= load<u64>(hart, HART_STIMECMP)) lines |= STIP;
+    }
+  }
+  store<u64>(hart, lines, HART_INTERRUPT_LINES);
+}
+
+/** With the virtual clock: instructions until the earliest deadline that lies ahead, or `limit` if that is less. */
+export function instructionsToDeadline(hart: usize, limit: u64): u64 {
+  const now = load<u64>(hart, HART_EXECUTED) + load<u64>(hart, HART_VIRTUAL_IDLE);
+  const offset = load<u64>(hart, HART_TIME_OFFSET);
+  let instructions = limit;
+  for (let n = 0; n < 2; n++) {
+    const deadline = n == 0 ? load<u64>(hart, HART_MTIMECMP) : load<u64>(hart, HART_STIMECMP);
+    if (deadline == -1) continue;
+    const ahead = deadline - offset - now / VIRTUAL_INSTRUCTIONS_PER_TICK;
+    if (<i64>ahead <= 0 || ahead > limit) continue;
+    instructions = min<u64>(instructions, (deadline - offset) * VIRTUAL_INSTRUCTIONS_PER_TICK - now);
+  }
+  return instructions;
+}

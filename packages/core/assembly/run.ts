@@ -1,0 +1,72 @@
+/** Slices: the hart runs, its timers are looked at in between, interrupts are taken. */
+import {
+  EXIT_BUDGET,
+  EXTENSION_FLOAT,
+  EXTENSION_SIGN,
+  HART_CLOCK_MODE,
+  HART_EXECUTED,
+  HART_EXIT_EXTENSION,
+  HART_EXIT_NEXT_PC,
+  HART_EXIT_REGISTER,
+  HART_EXIT_VALUE,
+  HART_EXIT_WIDTH,
+  HART_PC,
+  HART_SINGLE_STEP,
+  POLL_INTERVAL,
+  SLOTS_PER_PAGE,
+} from "./generated/layout";
+import { execute } from "./generated/execute";
+import { instructionsToDeadline, updateTimers } from "./privileged/time";
+import { takeInterrupt } from "./privileged/trap";
+
+/** Straight-line code runs at most this much past its budget: a page, and an instruction that crosses into the next. */
+const SLACK: i32 = <i32>SLOTS_PER_PAGE + 2;
+
+/**
+ * Runs a hart for `budget` instructions, or a little more unless `exact`.
+ * Returns the kind of exit; EXIT_BUDGET when the budget is used up.
+ */
+export function run(hart: usize, budget: i32, exact: bool): u32 {
+  const end = load<u64>(hart, HART_EXECUTED) + <u64>budget;
+  const virtualTime = load<u32>(hart, HART_CLOCK_MODE) != 0;
+  while (true) {
+    const remaining = <i32>(end - load<u64>(hart, HART_EXECUTED));
+    if (remaining <= 0) return EXIT_BUDGET;
+    updateTimers(hart);
+    takeInterrupt(hart);
+    const chunk = virtualTime
+      ? <i32>instructionsToDeadline(hart, <u64>remaining)
+      : min<i32>(remaining, POLL_INTERVAL);
+    const kind = virtualTime || exact ? executeExactly(hart, chunk) : execute(hart, chunk);
+    if (kind != EXIT_BUDGET) return kind;
+  }
+}
+
+/** Leaves off after exactly `budget` instructions: the last of them one at a time. */
+function executeExactly(hart: usize, budget: i32): u32 {
+  const end = load<u64>(hart, HART_EXECUTED) + <u64>budget;
+  if (budget > SLACK) {
+    const kind = execute(hart, budget - SLACK);
+    if (kind != EXIT_BUDGET) return kind;
+  }
+  const remaining = <i32>(end - load<u64>(hart, HART_EXECUTED));
+  if (remaining <= 0) return EXIT_BUDGET;
+  store<u32>(hart, 1, HART_SINGLE_STEP);
+  const kind = execute(hart, remaining);
+  store<u32>(hart, 0, HART_SINGLE_STEP);
+  return kind;
+}
+
+/** Commits the instruction that left with an exit: writes its result if it has one, and goes on behind it. */
+export function complete(hart: usize, hasResult: bool): void {
+  if (hasResult) {
+    const value = load<u64>(hart, HART_EXIT_VALUE);
+    const extension = load<u32>(hart, HART_EXIT_EXTENSION);
+    const unused = <u64>(64 - (load<u32>(hart, HART_EXIT_WIDTH) << 3));
+    let result = (value << unused) >> unused;
+    if (extension == EXTENSION_SIGN) result = <u64>(<i64>(value << unused) >> <i64>unused);
+    else if (extension == EXTENSION_FLOAT && unused == 32) result |= 0xffffffff00000000;
+    store<u64>(hart + <usize>load<u32>(hart, HART_EXIT_REGISTER), result);
+  }
+  store<u64>(hart, load<u64>(hart, HART_EXIT_NEXT_PC), HART_PC);
+}

@@ -1,0 +1,127 @@
+/**
+ * The CSR table: every control and status register of this machine, where its
+ * bits lie in the hart's state, and who may touch it (Privileged ISA 1.13,
+ * ch. 2, 3, 10). A register whose bits act, or lie elsewhere, names functions
+ * in `assembly/privileged/special-csrs.ts`.
+ */
+
+/** Conditions beyond the privilege that the register's number encodes. */
+export type CsrGuard =
+  /** fcsr and its parts: mstatus.FS must not be off. */
+  | "float"
+  /** User counters: the level above must have opened this one. */
+  | "counter"
+  /** satp: mstatus.TVM. */
+  | "satp"
+  /** stimecmp: menvcfg.STCE and mcounteren.TM. */
+  | "stimecmp";
+
+export interface Csr {
+  readonly name: string;
+  readonly number: number;
+  readonly guard?: CsrGuard;
+  /** Bits that lie in a field of the hart. */
+  readonly storage?: { readonly field: string; readonly index: number; readonly writable: bigint };
+  /** Bits that never change; with `storage` they are OR-ed in. */
+  readonly constant?: bigint;
+  /** Functions that replace plain storage. */
+  readonly read?: string;
+  readonly write?: string;
+}
+
+const ALL = (1n << 64n) - 1n;
+const table: Csr[] = [];
+
+function stored(name: string, number: number, field: string, writable = ALL, options: Partial<Csr> = {}, index = 0) {
+  table.push({ name, number, storage: { field, index, writable }, ...options });
+}
+function constant(name: string, number: number, value: bigint, options: Partial<Csr> = {}) {
+  table.push({ name, number, constant: value, ...options });
+}
+function special(name: string, number: number, options: Partial<Csr>) {
+  table.push({ name, number, ...options });
+}
+
+/** IMAFDC, S and U, in misa's Extensions; MXL = 2. */
+const MISA = (2n << 62n) | [..."IMAFDCSU"].reduce((bits, letter) => bits | (1n << BigInt(letter.charCodeAt(0) - 65)), 0n);
+
+// Writable bits, and those that sstatus shows of mstatus (Privileged ISA 3.1.6, 10.1.1).
+export const MSTATUS_WRITABLE = 0x7e79aan;
+export const SSTATUS_WRITABLE = 0xc6122n;
+const UXL_SXL = 0xan << 32n;
+const UXL = 2n << 32n;
+
+// Floating point
+special("fflags", 0x001, { guard: "float", read: "readFflags", write: "writeFflags" });
+special("frm", 0x002, { guard: "float", read: "readFrm", write: "writeFrm" });
+special("fcsr", 0x003, { guard: "float", read: "readFcsr", write: "writeFcsr" });
+
+// Supervisor
+special("sstatus", 0x100, { read: "readSstatus", write: "writeSstatus" });
+special("sie", 0x104, { read: "readSie", write: "writeSie" });
+stored("stvec", 0x105, "stvec", ALL & ~2n);
+stored("scounteren", 0x106, "scounteren", 7n);
+stored("senvcfg", 0x10a, "senvcfg", 0xf1n, { write: "writeSenvcfg" });
+stored("sscratch", 0x140, "sscratch");
+stored("sepc", 0x141, "sepc", ALL & ~1n);
+stored("scause", 0x142, "scause");
+stored("stval", 0x143, "stval");
+special("sip", 0x144, { read: "readSip", write: "writeSip" });
+stored("stimecmp", 0x14d, "stimecmp", ALL, { guard: "stimecmp", write: "writeStimecmp" });
+stored("satp", 0x180, "satp", ALL, { guard: "satp", write: "writeSatp" });
+
+// Machine
+special("mstatus", 0x300, { read: "readMstatus", write: "writeMstatus" });
+constant("misa", 0x301, MISA, { write: "ignoreWrite" });
+stored("medeleg", 0x302, "medeleg", 0xb3ffn);
+stored("mideleg", 0x303, "mideleg", 0x222n);
+stored("mie", 0x304, "mie", 0xaaan);
+stored("mtvec", 0x305, "mtvec", ALL & ~2n);
+stored("mcounteren", 0x306, "mcounteren", 7n);
+stored("menvcfg", 0x30a, "menvcfg", ALL, { write: "writeMenvcfg" });
+stored("mcountinhibit", 0x320, "mcountinhibit", 5n, { write: "writeMcountinhibit" });
+for (let n = 3; n < 32; n++) constant(`mhpmevent${n}`, 0x320 + n, 0n, { write: "ignoreWrite" });
+stored("mscratch", 0x340, "mscratch");
+stored("mepc", 0x341, "mepc", ALL & ~1n);
+stored("mcause", 0x342, "mcause");
+stored("mtval", 0x343, "mtval");
+special("mip", 0x344, { read: "readMip", write: "writeMip" });
+for (let n = 0; n < 2; n++) {
+  stored(`pmpcfg${n * 2}`, 0x3a0 + n * 2, "pmpcfg", ALL, { write: `writePmpcfg${n * 2}` }, n);
+}
+for (let n = 0; n < 16; n++) {
+  special(`pmpaddr${n}`, 0x3b0 + n, {
+    storage: { field: "pmpaddr", index: n, writable: (1n << 54n) - 1n },
+    write: `writePmpaddr(${n})`,
+  });
+}
+
+// Counters
+special("mcycle", 0xb00, { read: "readMcycle", write: "writeMcycle" });
+special("minstret", 0xb02, { read: "readMinstret", write: "writeMinstret" });
+special("cycle", 0xc00, { guard: "counter", read: "readMcycle" });
+special("time", 0xc01, { guard: "counter", read: "timeNow" });
+special("instret", 0xc02, { guard: "counter", read: "readMinstret" });
+for (let n = 3; n < 32; n++) {
+  constant(`mhpmcounter${n}`, 0xb00 + n, 0n, { write: "ignoreWrite" });
+  constant(`hpmcounter${n}`, 0xc00 + n, 0n, { guard: "counter" });
+}
+
+// Identity
+constant("mvendorid", 0xf11, 0n);
+constant("marchid", 0xf12, 0n);
+constant("mimpid", 0xf13, 0n);
+stored("mhartid", 0xf14, "hartId", 0n);
+constant("mconfigptr", 0xf15, 0n);
+
+export const csrs: readonly Csr[] = table;
+
+/** Bits of mstatus that are always set: UXL and SXL say 64. */
+export const MSTATUS_CONSTANT = UXL_SXL;
+export const SSTATUS_CONSTANT = UXL;
+
+const byNumber = new Map(table.map((csr) => [csr.number, csr]));
+const byName = new Map(table.map((csr) => [csr.name, csr]));
+
+export const csrNumbered = (number: number): Csr | undefined => byNumber.get(number);
+export const csrNamed = (name: string): Csr | undefined => byName.get(name);

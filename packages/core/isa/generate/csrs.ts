@@ -1,0 +1,70 @@
+/** Writes the CSR accessors from the CSR table. */
+import { type Csr, csrs } from "../csrs.js";
+import { hartOffset } from "../layout.js";
+
+const hex = (value: bigint | number) => `0x${BigInt.asUintN(64, BigInt(value)).toString(16)}`;
+const ALL = (1n << 64n) - 1n;
+
+function readCase({ name, number, read, storage, constant }: Csr): string {
+  const label = `    case ${hex(number)}: // ${name}\n`;
+  if (read !== undefined) return `${label}      return ${read}(hart);`;
+  if (storage !== undefined) return `${label}      return load<u64>(hart, ${hartOffset(storage.field) + storage.index * 8});`;
+  return `${label}      return ${hex(constant ?? 0n)};`;
+}
+
+function writeCase({ name, number, write, storage }: Csr): string {
+  const label = `    case ${hex(number)}: // ${name}\n`;
+  if (write !== undefined) {
+    const call = write.includes("(") ? write.replace("(", "(hart, ").replace(")", ", value)") : `${write}(hart, value)`;
+    return `${label}      ${call};\n      return;`;
+  }
+  if (storage === undefined) return `${label}      return;`;
+  const offset = hartOffset(storage.field) + storage.index * 8;
+  if (storage.writable === ALL) return `${label}      store<u64>(hart, value, ${offset});\n      return;`;
+  const mask = hex(storage.writable);
+  return `${label}      store<u64>(hart, (load<u64>(hart, ${offset}) & ~${mask}) | (value & ${mask}), ${offset});\n      return;`;
+}
+
+export function generateCsrs(): string {
+  const functions = new Set<string>();
+  for (const { read, write } of csrs) {
+    if (read !== undefined) functions.add(read);
+    if (write !== undefined) functions.add(write.replace(/\(.*/, ""));
+  }
+  functions.delete("timeNow");
+  const guarded = new Map<string, number[]>();
+  for (const { guard, number } of csrs) guarded.set(guard ?? "", [...(guarded.get(guard ?? "") ?? []), number]);
+  const access = [...guarded].map(([guard, numbers]) => {
+    const labels = numbers.map((number) => `    case ${hex(number)}:`).join("\n");
+    return `${labels}\n      return ${guard === "" ? "true" : `${guard}Open(hart, number)`};`;
+  });
+  return `import { ${[...functions].sort().join(", ")} } from "../privileged/special-csrs";
+import { counterOpen, floatOpen, satpOpen, stimecmpOpen } from "../privileged/csr-guards";
+import { timeNow } from "../privileged/time";
+import { HART_PRIVILEGE } from "./layout";
+
+${csrs.map(({ name, number }) => `export const CSR_${name.toUpperCase()}: u32 = ${hex(number)};`).join("\n")}
+
+/** Whether the register exists and the hart, in its mode, may read it, and write it if \`writes\`. */
+export function isCsrAccessible(hart: usize, number: u32, writes: bool): bool {
+  if (writes && number >> 10 == 3) return false;
+  if (load<u32>(hart, HART_PRIVILEGE) < ((number >> 8) & 3)) return false;
+  switch (number) {
+${access.join("\n")}
+  }
+  return false;
+}
+
+export function readCsr(hart: usize, number: u32): u64 {
+  switch (number) {
+${csrs.map(readCase).join("\n")}
+  }
+  return 0;
+}
+
+export function writeCsr(hart: usize, number: u32, value: u64): void {
+  switch (number) {
+${csrs.filter(({ number }) => number >> 10 !== 3).map(writeCase).join("\n")}
+  }
+}`;
+}

@@ -1,0 +1,55 @@
+/**
+ * Operations: what a decoded slot can hold. An instruction has one per length
+ * it comes in, so that the interpreter advances by a constant, and direct
+ * jumps have another set for targets in the same page.
+ */
+import type { Instruction } from "../instruction.js";
+import { compressed } from "../table/compressed.js";
+import { instructions } from "../table.js";
+
+/** Operations that are no instructions. Zero is what an empty slot holds. */
+export const PSEUDO_OPERATIONS = ["UNDECODED", "NEXT_PAGE", "CROSSING", "BREAKPOINT", "ILLEGAL"] as const;
+
+export interface Operation {
+  readonly number: number;
+  readonly instruction: Instruction;
+  readonly length: 2 | 4;
+  /** The target of this branch or jump lies in the same page; its immediate is scaled to slots. */
+  readonly inPage: boolean;
+}
+
+const compressible = new Set(compressed.map(({ expandsTo }) => expandsTo));
+
+/** Whether an instruction's target may be known when it is decoded. */
+export function isDirect({ semantics, name }: Instruction): boolean {
+  return semantics.kind === "branch" || name === "jal";
+}
+
+function enumerate(): Operation[] {
+  const operations: Operation[] = [];
+  for (const instruction of instructions) {
+    for (const inPage of isDirect(instruction) ? [false, true] : [false]) {
+      for (const length of compressible.has(instruction.name) ? ([4, 2] as const) : ([4] as const)) {
+        operations.push({ number: PSEUDO_OPERATIONS.length + operations.length, instruction, length, inPage });
+      }
+    }
+  }
+  return operations;
+}
+
+export const operations: readonly Operation[] = enumerate();
+
+/** An instruction's first operation; the others follow as {@link operationNumber} adds them up. */
+export function firstOperation(instruction: Instruction): Operation {
+  const first = operations.find((operation) => operation.instruction === instruction);
+  if (first === undefined) throw new RangeError(`${instruction.name} has no operation`);
+  return first;
+}
+
+export function lengthsOf(instruction: Instruction): 1 | 2 {
+  return compressible.has(instruction.name) ? 2 : 1;
+}
+
+export function generateOperations(): string {
+  return PSEUDO_OPERATIONS.map((name, number) => `export const OP_${name}: u32 = ${number};`).join("\n");
+}

@@ -1,0 +1,241 @@
+/**
+ * Where everything lies in linear memory, defined once: the generator turns
+ * this file into AssemblyScript constants, TypeScript imports it. A hart is an
+ * *architectural* block (what a snapshot carries, versioned by
+ * `ARCHITECTURAL_VERSION`) followed by a *derived* block (rebuilt on restore).
+ */
+
+export type FieldType = "u32" | "u64";
+
+export interface StateField {
+  readonly name: string;
+  readonly type: FieldType;
+  readonly count: number;
+  readonly offset: number;
+}
+
+/** Changes whenever a field of the architectural block is added, moved or gets another meaning. */
+export const ARCHITECTURAL_VERSION = 1;
+
+const fields: StateField[] = [];
+let end = 0;
+function field(name: string, type: FieldType, count = 1): void {
+  const size = type === "u64" ? 8 : 4;
+  end = Math.ceil(end / size) * size;
+  fields.push({ name, type, count, offset: end });
+  end += size * count;
+}
+
+// Register window: what the interpreter's decoded slots address by pre-scaled offset.
+field("x", "u64", 32);
+field("sink", "u64"); // what instructions with rd = x0 write
+field("f", "u64", 32);
+const registersEnd = end;
+
+field("pc", "u64");
+field("privilege", "u32"); // 0 U, 1 S, 3 M
+field("virtualization", "u32"); // the V bit of the hypervisor extension; always 0
+field("hartId", "u64");
+field("fflags", "u32");
+field("frm", "u32");
+field("mstatus", "u64");
+field("medeleg", "u64");
+field("mideleg", "u64");
+field("mie", "u64");
+field("mip", "u64"); // bits that software writes
+field("interruptLines", "u64"); // bits that wires and timers drive
+field("mtvec", "u64");
+field("mcounteren", "u64");
+field("mcountinhibit", "u64");
+field("mscratch", "u64");
+field("mepc", "u64");
+field("mcause", "u64");
+field("mtval", "u64");
+field("menvcfg", "u64");
+field("stvec", "u64");
+field("scounteren", "u64");
+field("sscratch", "u64");
+field("sepc", "u64");
+field("scause", "u64");
+field("stval", "u64");
+field("satp", "u64");
+field("senvcfg", "u64");
+field("stimecmp", "u64");
+field("mtimecmp", "u64");
+field("pmpcfg", "u64", 2);
+field("pmpaddr", "u64", 16);
+field("executed", "u64"); // steps: retired instructions and those that trapped
+field("instretOffset", "u64"); // minstret = executed + instretOffset while it counts
+field("cycleOffset", "u64");
+field("timeOffset", "u64"); // the hart's time is the clock's plus this
+const architecturalEnd = end;
+
+// Options fixed when the machine is made.
+field("vm", "u32"); // the VM block
+field("options", "u32"); // OPTION bits
+field("clockMode", "u32"); // 0: host clock, 1: executed instructions
+field("virtualIdle", "u64"); // with the virtual clock: instructions not executed because the hart waited
+
+// The running interpreter's side tables.
+field("reservation", "u32"); // machine address that load-reserved read; 0: none
+field("status", "u32"); // STATUS: why a helper wants the interpreter's attention
+field("left", "u32"); // budget not yet used, while a helper runs
+field("sliceBudget", "u32"); // what `left` began with
+field("slot", "u32"); // where execution resumes: slot address
+field("slotDelta", "u64"); // pc = slotDelta + slot / 8
+field("dataBank", "u32"); // TLB bank for loads and stores
+field("fetchBank", "u32"); // TLB bank for instruction fetch
+field("floatFast", "u32"); // 1: FS dirty, frm nearest-even, NX set
+field("singleStep", "u32"); // decode each instruction into the scratch slots
+field("skipBreakpoint", "u32"); // the next instruction runs even if it is a breakpoint
+
+// Trap being raised (STATUS_TRAP) and exit being reported (STATUS_EXIT).
+field("trapCause", "u64");
+field("trapValue", "u64");
+field("exitKind", "u32"); // EXIT
+field("exitWidth", "u32"); // bytes
+field("exitRegister", "u32"); // offset of the destination in the register window
+field("exitExtension", "u32"); // EXTENSION
+field("exitAddress", "u64"); // guest-physical
+field("exitVirtual", "u64"); // what a fault on this access reports in tval
+field("exitValue", "u64");
+field("exitNextPc", "u64");
+
+field("crossing", "u64", 6); // three scratch slots: an instruction that crosses a page, or a single step
+field("bankClock", "u32");
+field("bankCount", "u32");
+field("regimeBank", "u32", 16); // bank of each regime under the present satp; 0: look it up
+field("bankKeys", "u64", 32); // per bank: regime, satp
+field("bankUsed", "u32", 16); // per bank: when last chosen
+field("bankLarge", "u32", 16); // per bank: 1 if it holds pieces of superpages
+field("banks", "u32"); // address of the first bank; one more lies behind the last, whose fetch table stays empty
+field("staging", "u64", 2); // where an access that crosses pages is put together
+field("walkAddress", "u64"); // result of a translation: guest-physical address
+field("walkLevel", "u32"); // result of a translation: log2 of the page size
+field("assists", "u64", 16); // ASSIST counters
+
+export const HART_FIELDS: readonly StateField[] = fields;
+export const HART_REGISTERS_SIZE = registersEnd;
+export const HART_ARCHITECTURAL_SIZE = architecturalEnd;
+export const HART_SIZE = Math.ceil(end / 4096) * 4096;
+
+/** The VM block: what the harts of one machine share. */
+const vmFields = {
+  ramBase: ["u64", 0],
+  ramPages: ["u32", 8],
+  physicalToFrame: ["u32", 12], // u32 per guest page: frame number
+  framesBase: ["u32", 16], // where frame 0 starts
+  frameMetadata: ["u32", 20], // FRAME_METADATA_SIZE bytes per frame
+  codeArena: ["u32", 24],
+  codePages: ["u32", 28], // capacity of the code arena
+  codeNext: ["u32", 32], // next arena page to use
+  codeOwner: ["u32", 36], // u32 per arena page: frame number + 1
+  harts: ["u32", 40], // address of hart 0; hart n lies HART_SIZE further each
+  hartCount: ["u32", 44],
+  breakpoints: ["u32", 48], // count
+  breakpointAddresses: ["u32", 52], // u64 each
+  watch: ["u32", 56], // machine address of watched bytes; 0: none
+  watchLength: ["u32", 60],
+} as const;
+export const VM_FIELDS: readonly StateField[] = Object.entries(vmFields).map(([name, [type, offset]]) => ({
+  name,
+  type,
+  count: 1,
+  offset,
+}));
+export const VM_SIZE = 64;
+export const MAX_BREAKPOINTS = 64;
+
+/** Constants that both languages know by the same name. */
+export const CONSTANTS = {
+  // Decoded slot: op u16, rd u16, rs1 u16, rs2 u16, imm i32, rs3 u16, length u8, rm u8.
+  SLOT_SIZE: 16,
+  SLOT_RD: 2,
+  SLOT_RS1: 4,
+  SLOT_RS2: 6,
+  SLOT_IMM: 8,
+  SLOT_RS3: 12,
+  SLOT_LENGTH: 14,
+  SLOT_RM: 15,
+  SLOTS_PER_PAGE: 2048,
+  CODE_PAGE_SIZE: 2049 * 16, // with a sentinel
+
+  // Frame metadata: guards u32, code page u32 (0: none), code lines u64.
+  FRAME_METADATA_SIZE: 16,
+  GUARD_CODE: 1, // some of its lines are decoded
+  GUARD_DIRTY_LOG: 2, // not written since dirty tracking was last armed
+  GUARD_WATCH: 4, // stores to the watched bytes leave as EXIT_WRITE
+
+  // TLB bank: three tables of entries {tag u64, addend u32, level u32}.
+  TLB_ENTRIES: 256,
+  TLB_ENTRY_SIZE: 16,
+  TLB_READ: 0,
+  TLB_WRITE: 4096,
+  TLB_FETCH: 8192,
+  TLB_BANK_SIZE: 12288,
+  TLB_BANKS: 16,
+
+  // What a helper leaves in `status`.
+  STATUS_NONE: 0,
+  STATUS_TRAP: 1,
+  STATUS_EXIT: 2,
+  STATUS_RESUME: 3, // pc is already set: look it up again
+  STATUS_LOCATED: 4, // slot and slotDelta are already set, too
+
+  // Kinds of exits.
+  EXIT_BUDGET: 0,
+  EXIT_READ: 1,
+  EXIT_WRITE: 2,
+  EXIT_HYPERCALL: 3,
+  EXIT_WAIT: 4,
+  EXIT_BREAKPOINT: 5,
+  EXIT_STUCK: 6, // the M-mode trap vector itself cannot be fetched
+  EXIT_KINDS: 7,
+
+  // How a loaded value becomes a register value.
+  EXTENSION_SIGN: 0,
+  EXTENSION_ZERO: 1,
+  EXTENSION_FLOAT: 2,
+
+  // Work that stays in Wasm on the guest's behalf.
+  ASSIST_TLB_FILL: 0,
+  ASSIST_TLB_SLOW: 1,
+  ASSIST_EXCEPTION: 2,
+  ASSIST_INTERRUPT: 3,
+  ASSIST_CSR: 4,
+  ASSIST_FENCE: 5,
+  ASSIST_DECODE_PAGE: 6,
+  ASSIST_CODE_WRITE: 7,
+  ASSIST_BANK_FILL: 8,
+
+  VIRTUAL_INSTRUCTIONS_PER_TICK: 10, // with the virtual clock
+  POLL_INTERVAL: 10_000, // instructions between looks at the host's clock
+
+  OPTION_HYPERCALLS: 1, // ecall from S-mode leaves as EXIT_HYPERCALL
+  OPTION_HARDWARE_AD: 2, // Svadu: A and D are set by the walker where menvcfg.ADUE says so
+} as const;
+
+/** Names of the exit kinds, by number. */
+export const EXIT_NAMES = ["budget", "mmio-read", "mmio-write", "hypercall", "wait", "breakpoint", "stuck"] as const;
+
+/** Names of the assists, by number. */
+export const ASSIST_NAMES = [
+  "tlb-fill",
+  "tlb-slow",
+  "exception",
+  "interrupt",
+  "csr",
+  "fence",
+  "decode-page",
+  "code-write",
+  "bank-fill",
+] as const;
+
+const offsets = new Map(fields.map(({ name, offset }) => [name, offset]));
+
+/** Offset of a hart field; throws for a name that is none. */
+export function hartOffset(name: string): number {
+  const offset = offsets.get(name);
+  if (offset === undefined) throw new RangeError(`the hart has no field ${name}`);
+  return offset;
+}

@@ -1,0 +1,39 @@
+/** A: load-reserved, store-conditional and atomic memory operations (Unprivileged ISA ch. 14). */
+import { type AmoFunction, type Instruction, rows } from "../instruction.js";
+
+const table: Instruction[] = [];
+const row = rows("A", table);
+
+const widths = [
+  ["w", "010", 4],
+  ["d", "011", 8],
+] as const;
+
+const functions: readonly (readonly [AmoFunction, string])[] = [
+  ["swap", "00001"],
+  ["add", "00000"],
+  ["xor", "00100"],
+  ["and", "01100"],
+  ["or", "01000"],
+  ["min", "10000"],
+  ["max", "10100"],
+  ["minu", "11000"],
+  ["maxu", "11100"],
+];
+
+for (const [suffix, funct3, width] of widths) {
+  row(`lr.${suffix}`, `00010 aq rl 00000 rs1 ${funct3} rd 0101111`, "rd, (rs1)", { kind: "load-reserved", width });
+  row(`sc.${suffix}`, `00011 aq rl rs2 rs1 ${funct3} rd 0101111`, "rd, rs2, (rs1)", {
+    kind: "store-conditional",
+    width,
+  });
+  for (const [apply, funct5] of functions) {
+    row(`amo${apply}.${suffix}`, `${funct5} aq rl rs2 rs1 ${funct3} rd 0101111`, "rd, rs2, (rs1)", {
+      kind: "amo",
+      width,
+      apply,
+    });
+  }
+}
+
+export const atomic: readonly Instruction[] = table;

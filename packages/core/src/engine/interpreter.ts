@@ -1,0 +1,56 @@
+/**
+ * The interpreter's WebAssembly module: embedded bytes, compiled once per
+ * process, instantiated per frame pool. What it exports is typed here.
+ */
+import { HartvisorError } from "../error.js";
+import { interpreterWasm } from "../generated/interpreter-wasm.js";
+
+/** Exports of `assembly/index.ts`. Addresses are offsets in linear memory, read as unsigned with `>>> 0`. */
+export interface InterpreterExports {
+  run(hart: number, budget: number, exact: number): number;
+  complete(hart: number, hasResult: number): void;
+  raiseException(hart: number, cause: bigint, value: bigint): void;
+  isAwake(hart: number): number;
+  timeNow(hart: number): bigint;
+  nextDeadline(hart: number): bigint;
+  updateTimers(hart: number): void;
+  readCsr(hart: number, number: number): bigint;
+  writeCsr(hart: number, number: number, value: bigint): void;
+  translate(hart: number, address: bigint, access: number, regime: number): number;
+  fence(hart: number, byAddress: number, address: bigint, bySpace: number, space: bigint): void;
+  prepareHostWrite(vm: number, address: bigint, length: number): number;
+  dropStoreEntries(vm: number, frame: number): void;
+  dropAllBanks(hart: number): void;
+  dropAllCode(vm: number): void;
+  forgetRegimes(hart: number): void;
+  selectBanks(hart: number): void;
+  updateFloatFast(hart: number): void;
+}
+
+/** What the module imports beside its memory. */
+export interface InterpreterHost {
+  /** The host's clock in ticks of the guest's time base. */
+  ticks(): number;
+}
+
+let compiled: Promise<WebAssembly.Module> | undefined;
+
+function compile(): Promise<WebAssembly.Module> {
+  const bytes = Uint8Array.from(atob(interpreterWasm), (character) => character.charCodeAt(0));
+  return WebAssembly.compile(bytes);
+}
+
+/** Instantiates the interpreter over a memory; throws `unsupported` where the host forbids WebAssembly. */
+export async function instantiateInterpreter(
+  memory: WebAssembly.Memory,
+  host: InterpreterHost,
+): Promise<InterpreterExports> {
+  compiled ??= compile();
+  try {
+    const instance = await WebAssembly.instantiate(await compiled, { env: { memory }, host: { ticks: host.ticks } });
+    return instance.exports as unknown as InterpreterExports;
+  } catch (cause) {
+    compiled = undefined;
+    throw new HartvisorError("unsupported", "this host does not allow WebAssembly to be compiled", { cause });
+  }
+}

@@ -1,0 +1,141 @@
+/** Answers `ecall` from S-mode by the extension that a7 names. */
+import type { InterpreterExports } from "../engine/interpreter.js";
+import {
+  HartState,
+  type HartStateNumber,
+  type HypercallContext,
+  type HypercallExtension,
+  SbiError,
+  type ShutdownRequest,
+} from "../hypercall/extension.js";
+import type { GuestMemory } from "../memory/guest-memory.js";
+import type { DebugConsole } from "./options.js";
+import type { Vcpu } from "./vcpu.js";
+
+const A0 = 10;
+const A1 = 11;
+const A6 = 16;
+const A7 = 17;
+const ALL_ONES = 0xffff_ffff_ffff_ffffn;
+
+/** What hypercalls need of their machine beyond its harts and memory. */
+export interface HypercallHost {
+  readonly debugConsole: DebugConsole | undefined;
+  shutdown(request: ShutdownRequest): void;
+}
+
+export class Hypercalls implements HypercallContext {
+  readonly identity = { vendor: 0n, architecture: 0n, implementation: 0n };
+  readonly memory: GuestMemory;
+  readonly extensions: ReadonlyMap<number, HypercallExtension>;
+  readonly #vcpus: readonly Vcpu[];
+  readonly #interpreter: InterpreterExports;
+  readonly #host: HypercallHost;
+  #caller: Vcpu;
+
+  constructor(
+    extensions: readonly HypercallExtension[],
+    memory: GuestMemory,
+    vcpus: readonly [Vcpu, ...Vcpu[]],
+    interpreter: InterpreterExports,
+    host: HypercallHost,
+  ) {
+    this.extensions = new Map(extensions.map((extension) => [extension.id, extension]));
+    this.memory = memory;
+    this.#vcpus = vcpus;
+    this.#caller = vcpus[0];
+    this.#interpreter = interpreter;
+    this.#host = host;
+  }
+
+  /** Answers the call that a hart has left with, and commits it. */
+  answer(caller: Vcpu): void {
+    this.#caller = caller;
+    const { state } = caller;
+    const extension = this.extensions.get(Number(BigInt.asIntN(64, state.getX(A7))));
+    const args = [0, 1, 2, 3, 4, 5].map((n) => state.getX(A0 + n));
+    const result = extension?.call(Number(BigInt.asIntN(32, state.getX(A6))), args, this) ?? {
+      error: SbiError.NotSupported,
+    };
+    state.setX(A0, BigInt.asUintN(64, BigInt(result.error)));
+    state.setX(A1, BigInt.asUintN(64, result.value ?? 0n));
+    this.#interpreter.complete(caller.address, 0);
+  }
+
+  get hart(): number {
+    return this.#caller.id;
+  }
+
+  get hartCount(): number {
+    return this.#vcpus.length;
+  }
+
+  hartState(hart: number): HartStateNumber {
+    return this.#vcpu(hart).lifecycle;
+  }
+
+  startHart(hart: number, address: bigint, opaque: bigint): void {
+    this.#vcpu(hart).enterSupervisor({ address, opaque });
+  }
+
+  stopHart(): void {
+    this.#caller.lifecycle = HartState.Stopped;
+  }
+
+  suspendHart(resume?: { address: bigint; opaque: bigint }): void {
+    this.#caller.lifecycle = HartState.Suspended;
+    this.#caller.waiting = true;
+    this.#caller.resumeAt = resume;
+  }
+
+  setInterrupt(hart: number, interrupt: 1 | 5 | 9, level: boolean): void {
+    const { state } = this.#vcpu(hart);
+    const bit = 1n << BigInt(interrupt);
+    const pending = state.get64("mip");
+    state.set64("mip", level ? pending | bit : pending & ~bit);
+  }
+
+  setTimer(hart: number, deadline: bigint): void {
+    const { state, address } = this.#vcpu(hart);
+    state.set64("stimecmp", BigInt.asUintN(64, deadline));
+    this.#interpreter.updateTimers(address);
+  }
+
+  /** Decoded code is dropped when it is overwritten, so there is nothing stale to fence. */
+  fenceInstructions(): void {}
+
+  fenceAddresses(hart: number, start: bigint, size: bigint, asid?: number): void {
+    const { address } = this.#vcpu(hart);
+    const bySpace = asid === undefined ? 0 : 1;
+    const space = BigInt(asid ?? 0);
+    const pages = (size + (start & 0xfffn) + 0xfffn) >> 12n;
+    if (size === ALL_ONES || (size === 0n && start === 0n) || pages > MAX_PAGES_FENCED_ONE_BY_ONE) {
+      this.#interpreter.fence(address, 0, 0n, bySpace, space);
+      return;
+    }
+    for (let page = 0n; page < pages; page++) {
+      this.#interpreter.fence(address, 1, BigInt.asUintN(64, start + (page << 12n)), bySpace, space);
+    }
+  }
+
+  writeConsole(bytes: Uint8Array): void {
+    this.#host.debugConsole?.write(bytes);
+  }
+
+  readConsole(length: number): Uint8Array {
+    return this.#host.debugConsole?.read(length) ?? new Uint8Array(0);
+  }
+
+  shutdown(request: ShutdownRequest): void {
+    this.#host.shutdown(request);
+  }
+
+  #vcpu(hart: number): Vcpu {
+    const vcpu = this.#vcpus[hart];
+    if (vcpu === undefined) throw new RangeError(`the machine has no hart ${hart}`);
+    return vcpu;
+  }
+}
+
+/** Beyond this many pages, dropping whole banks is cheaper, and a guest cannot make the host count to 2^52. */
+const MAX_PAGES_FENCED_ONE_BY_ONE = 64n;

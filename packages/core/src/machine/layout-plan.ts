@@ -1,0 +1,67 @@
+/** Where a machine's tables lie in its pool, and their first contents. */
+import { CONSTANTS, HART_SIZE, MAX_BREAKPOINTS, VM_FIELDS, VM_SIZE } from "../../isa/layout.js";
+import { FRAME_SIZE, type FramePool } from "../memory/frame-pool.js";
+
+const { CODE_PAGE_SIZE, FRAME_METADATA_SIZE, TLB_BANKS, TLB_BANK_SIZE } = CONSTANTS;
+
+/** Code pages of a machine: 64 MiB of decoded slots, the oldest of which make room. */
+const CODE_PAGES = Math.floor((64 << 20) / CODE_PAGE_SIZE);
+/** One bank more than is used: its fetch table stays empty. */
+const BANKS_SIZE = (TLB_BANKS + 1) * TLB_BANK_SIZE;
+
+export interface MachineShape {
+  readonly ramBase: number;
+  readonly ramPages: number;
+  readonly hartCount: number;
+}
+
+/** Tables of a machine, each rounded up to frames. */
+function tableSizes({ ramPages, hartCount }: MachineShape, frameCount: number) {
+  return {
+    vm: VM_SIZE,
+    harts: hartCount * HART_SIZE,
+    banks: hartCount * BANKS_SIZE,
+    physicalToFrame: ramPages * 4,
+    frameMetadata: frameCount * FRAME_METADATA_SIZE,
+    codeOwner: CODE_PAGES * 4,
+    breakpointAddresses: MAX_BREAKPOINTS * 8,
+    codeArena: CODE_PAGES * CODE_PAGE_SIZE,
+  };
+}
+
+export type MachineTables = Readonly<Record<keyof ReturnType<typeof tableSizes>, number>>;
+
+/** Bytes of tables that a pool needs for a machine of this shape on its own. */
+export function tableBytes(shape: MachineShape): number {
+  const sizes = Object.values(tableSizes(shape, shape.ramPages));
+  return sizes.reduce((sum, size) => sum + Math.ceil(size / FRAME_SIZE) * FRAME_SIZE, 0);
+}
+
+/** Lays a machine out in a pool and fills its VM block. */
+export function layOut(pool: FramePool, shape: MachineShape): MachineTables {
+  const sizes = tableSizes(shape, pool.frameCount);
+  const tables = Object.fromEntries(
+    Object.entries(sizes).map(([name, size]) => [name, pool.allocateTable(size)]),
+  ) as unknown as MachineTables;
+  const view = new DataView(pool.memory.buffer, tables.vm, VM_SIZE);
+  const values: Readonly<Record<string, number>> = {
+    ramBase: shape.ramBase,
+    ramPages: shape.ramPages,
+    framesBase: pool.framesBase,
+    hartCount: shape.hartCount,
+    codePages: CODE_PAGES,
+    ...tables,
+  };
+  for (const { name, type, offset } of VM_FIELDS) {
+    const value = values[name] ?? 0;
+    if (type === "u64") view.setBigUint64(offset, BigInt(value), true);
+    else view.setUint32(offset, value, true);
+  }
+  // An empty TLB entry has a tag of all ones.
+  new Uint8Array(pool.memory.buffer, tables.banks, sizes.banks).fill(0xff);
+  return tables;
+}
+
+/** Where a hart's block and its TLB banks lie. */
+export const hartAddress = (tables: MachineTables, hart: number): number => tables.harts + hart * HART_SIZE;
+export const bankAddress = (tables: MachineTables, hart: number): number => tables.banks + hart * BANKS_SIZE;

@@ -1,0 +1,351 @@
+/**
+ * The machine: harts, memory, a bus and time, put together and run. It knows
+ * no particular device, hypercall or firmware; those are given to it.
+ */
+import { ASSIST_NAMES, CONSTANTS, EXIT_NAMES, MAX_BREAKPOINTS } from "../../isa/layout.js";
+import { Bus } from "../bus/bus.js";
+import type { Device } from "../bus/device.js";
+import type { InterruptLine, InterruptNumber } from "../bus/interrupt.js";
+import { type InterpreterExports, instantiateInterpreter } from "../engine/interpreter.js";
+import { HartvisorError } from "../error.js";
+import type { ShutdownRequest } from "../hypercall/extension.js";
+import { FramePool, FRAME_SIZE } from "../memory/frame-pool.js";
+import { GuestMemory } from "../memory/guest-memory.js";
+import { Alarms } from "../time/alarms.js";
+import type { Clock } from "../time/clock.js";
+import { hostTicks, MachineClock } from "../time/host-clock.js";
+import { DeviceExits, exitCounters, type WatchCallback } from "./exits.js";
+import type { ExitReason } from "./exit-reason.js";
+import { Hart } from "./hart.js";
+import { HartState } from "./hart-state.js";
+import { Hypercalls } from "./hypercalls.js";
+import { bankAddress, hartAddress, layOut, type MachineTables, tableBytes } from "./layout-plan.js";
+import { checkOptions, DEFAULT_MEMORY_BASE, type MachineOptions } from "./options.js";
+import { Scheduler } from "./scheduler.js";
+import { type EntryPoint, Vcpu } from "./vcpu.js";
+
+/** Events of a machine and what their listeners get. */
+export interface MachineEvents {
+  /** The machine stopped for good. */
+  exit: ExitReason;
+  /** A hart is about to execute an instruction with a breakpoint; the machine is pausing. */
+  breakpoint: { readonly hart: number; readonly address: bigint };
+}
+
+export interface MachineStats {
+  /** Instructions executed by all harts, those that trapped included. */
+  readonly instructions: number;
+  /** Returns from Wasm to TypeScript, by kind. */
+  readonly exits: Readonly<Record<string, number>>;
+  /** Work done in Wasm on the guest's behalf, by kind. */
+  readonly assists: Readonly<Record<string, number>>;
+  readonly memory: {
+    readonly guestBytes: number;
+    /** Frames of 4 KiB that back guest pages. */
+    readonly framesInUse: number;
+    /** Bytes of address space that the Wasm memory takes; the host commits what is touched. */
+    readonly reservedBytes: number;
+  };
+}
+
+export class Machine {
+  readonly memory: GuestMemory;
+  readonly bus = new Bus();
+  readonly clock: Clock;
+  readonly harts: readonly Hart[];
+  /** Resolves when the machine has stopped for good. */
+  readonly exited: Promise<ExitReason>;
+
+  readonly #pool: FramePool;
+  readonly #tables: MachineTables;
+  readonly #interpreter: InterpreterExports;
+  readonly #vcpus: readonly [Vcpu, ...Vcpu[]];
+  readonly #alarms = new Alarms();
+  readonly #scheduler: Scheduler;
+  readonly #deviceExits: DeviceExits;
+  readonly #hypercalls: Hypercalls;
+  readonly #exits = exitCounters();
+  readonly #breakpoints = new Set<bigint>();
+  readonly #listeners = new Map<keyof MachineEvents, Set<(event: never) => void>>();
+  #resolveExited: (reason: ExitReason) => void = () => {};
+  #exitReason: ExitReason | undefined;
+
+  /** Makes a machine that is paused, its harts stopped. Throws `invalid-argument` or `out-of-memory`. */
+  static async create(options: MachineOptions): Promise<Machine> {
+    checkOptions(options);
+    const shape = {
+      ramBase: options.memoryBase ?? DEFAULT_MEMORY_BASE,
+      ramPages: options.memoryBytes / FRAME_SIZE,
+      hartCount: options.harts ?? 1,
+    };
+    const pool = new FramePool({ frames: shape.ramPages, tableBytes: tableBytes(shape) });
+    const interpreter = await instantiateInterpreter(pool.memory, { ticks: hostTicks });
+    return new Machine(options, pool, layOut(pool, shape), interpreter);
+  }
+
+  private constructor(
+    options: MachineOptions,
+    pool: FramePool,
+    tables: MachineTables,
+    interpreter: InterpreterExports,
+  ) {
+    this.#pool = pool;
+    this.#tables = tables;
+    this.#interpreter = interpreter;
+    const { hypercalls = [], limits = {} } = options;
+    const virtualTime = options.clock === "virtual";
+    const flags =
+      (hypercalls.length > 0 ? CONSTANTS.OPTION_HYPERCALLS : 0) |
+      ((options.hardwareAccessedDirty ?? true) ? CONSTANTS.OPTION_HARDWARE_AD : 0);
+
+    const vcpus = Array.from({ length: options.harts ?? 1 }, (_, id) => {
+      const vcpu = new Vcpu(id, new HartState(pool.memory, hartAddress(tables, id)), interpreter);
+      vcpu.reset(bankAddress(tables, id), tables.vm, { flags, virtualTime });
+      return vcpu;
+    });
+    this.#vcpus = vcpus as [Vcpu, ...Vcpu[]];
+    this.harts = vcpus.map(({ id, state }) => new Hart(id, state, interpreter, () => this.#requirePaused()));
+
+    this.memory = new GuestMemory(pool, options.memoryBase ?? DEFAULT_MEMORY_BASE, options.memoryBytes, tables, {
+      prepareHostWrite: (address, length) => interpreter.prepareHostWrite(tables.vm, address, length) !== 0,
+      dropStoreEntries: (offset) => interpreter.dropStoreEntries(tables.vm, offset),
+      dropTranslations: () => {
+        interpreter.dropAllCode(tables.vm);
+        for (const { address } of vcpus) interpreter.dropAllBanks(address);
+      },
+    });
+    this.clock = new MachineClock(() => BigInt.asUintN(64, interpreter.timeNow(this.#vcpus[0].address)), virtualTime);
+    this.#deviceExits = new DeviceExits(interpreter, this.bus, this.memory);
+    this.#hypercalls = new Hypercalls(hypercalls, this.memory, this.#vcpus, interpreter, {
+      debugConsole: options.debugConsole,
+      shutdown: (request) => this.requestShutdown(request),
+    });
+    this.#scheduler = new Scheduler(
+      this.#vcpus,
+      interpreter,
+      this.#alarms,
+      {
+        answer: (vcpu, kind) => this.#answer(vcpu, kind),
+        limitReached: (limit) => this.#finish({ kind: "limit", limit }),
+      },
+      limits,
+      virtualTime,
+    );
+    this.exited = new Promise((resolve) => {
+      this.#resolveExited = resolve;
+    });
+  }
+
+  /** Adds a device to the bus. */
+  attach(device: Device): void {
+    this.bus.attach(device);
+  }
+
+  /** The wire that drives an interrupt of a hart. */
+  interruptLine(hart: number, interrupt: InterruptNumber): InterruptLine {
+    const { state } = this.#vcpu(hart);
+    const bit = 1n << BigInt(interrupt);
+    return {
+      set: (level) => {
+        const lines = state.get64("interruptLines");
+        state.set64("interruptLines", level ? lines | bit : lines & ~bit);
+        this.#scheduler.wake();
+      },
+    };
+  }
+
+  /** Programs a hart's machine timer (the ACLINT's mtimecmp); all ones means never. */
+  setMachineTimer(hart: number, deadline: bigint): void {
+    const { state, address } = this.#vcpu(hart);
+    state.set64("mtimecmp", BigInt.asUintN(64, deadline));
+    this.#interpreter.updateTimers(address);
+  }
+
+  /** Makes the guest's time go on from here (a write of the ACLINT's mtime). */
+  setTime(ticks: bigint): void {
+    const shift = ticks - this.clock.ticks();
+    for (const { state } of this.#vcpus) {
+      state.set64("timeOffset", BigInt.asUintN(64, state.get64("timeOffset") + shift));
+    }
+  }
+
+  /** Calls back at a guest time; a name has one alarm, and undefined cancels it. */
+  setAlarm(name: string, deadlineTicks: bigint | undefined, callback: () => void): void {
+    this.#alarms.set(name, deadlineTicks, callback);
+    this.#scheduler.wake();
+  }
+
+  /** Makes a hart begin in S-mode, as SBI firmware would start it. */
+  enterSupervisor(hart: number, entry: EntryPoint): void {
+    this.#requirePaused();
+    this.#vcpu(hart).enterSupervisor(entry);
+  }
+
+  /** Makes a hart begin in M-mode, as a boot ROM would start it. */
+  enterMachine(hart: number, entry: EntryPoint): void {
+    this.#requirePaused();
+    this.#vcpu(hart).enterMachine(entry);
+  }
+
+  /** Reports every store to these bytes of RAM after it happened; one range a machine. */
+  watchWrites(address: number, length: number, callback: WatchCallback): void {
+    this.memory.guardWatch(address);
+    const vm = new DataView(this.#pool.memory.buffer, this.#tables.vm);
+    vm.setUint32(56, this.memory.machineOffset(address), true);
+    vm.setUint32(60, length, true);
+    this.#deviceExits.onWatchedWrite = callback;
+  }
+
+  /** Runs, or goes on after a pause. Throws `invalid-state` once the machine has exited. */
+  start(): void {
+    this.#requireAlive();
+    for (const { state } of this.#vcpus) {
+      state.set32("skipBreakpoint", this.#breakpoints.has(state.pc) ? 1 : 0);
+    }
+    this.#scheduler.start();
+  }
+
+  /** Resolves when every hart stands between two instructions. */
+  async pause(): Promise<void> {
+    await this.#scheduler.stop();
+  }
+
+  get isRunning(): boolean {
+    return this.#scheduler.isRunning;
+  }
+
+  /**
+   * Executes exactly so many instructions of one hart while the machine is
+   * paused. False if the hart waits, was stopped, or the machine exited first.
+   */
+  step(instructions = 1, hart = 0): boolean {
+    this.#requirePaused();
+    this.#requireAlive();
+    const vcpu = this.#vcpu(hart);
+    vcpu.state.set32("skipBreakpoint", this.#breakpoints.has(vcpu.state.pc) ? 1 : 0);
+    return this.#scheduler.step(vcpu, instructions);
+  }
+
+  /** Ends the machine; `exited` resolves with `destroyed` unless it had exited before. */
+  async destroy(): Promise<void> {
+    this.#finish({ kind: "destroyed" });
+    await this.#scheduler.stop();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.destroy();
+  }
+
+  /** Stops the machine at the guest's request, after the present instruction. */
+  requestShutdown(request: ShutdownRequest): void {
+    this.#finish(request.kind === "poweroff" ? request : { kind: "reboot" });
+  }
+
+  /** Adds a breakpoint at a virtual address. Throws `invalid-argument` beyond 64 of them. */
+  addBreakpoint(address: bigint): void {
+    if (this.#breakpoints.size >= MAX_BREAKPOINTS) {
+      throw new HartvisorError("invalid-argument", `a machine has at most ${MAX_BREAKPOINTS} breakpoints`);
+    }
+    this.#breakpoints.add(BigInt.asUintN(64, address));
+    this.#writeBreakpoints();
+  }
+
+  removeBreakpoint(address: bigint): void {
+    this.#breakpoints.delete(BigInt.asUintN(64, address));
+    this.#writeBreakpoints();
+  }
+
+  /** Listens to an event; call the result to stop listening. */
+  on<Name extends keyof MachineEvents>(name: Name, listener: (event: MachineEvents[Name]) => void): () => void {
+    const listeners = this.#listeners.get(name) ?? new Set();
+    this.#listeners.set(name, listeners);
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }
+
+  get stats(): MachineStats {
+    const named = (names: readonly string[], count: (n: number) => number) =>
+      Object.fromEntries(names.map((name, n) => [name, count(n)]));
+    const sum = (read: (vcpu: Vcpu) => number) => this.#vcpus.reduce((total, vcpu) => total + read(vcpu), 0);
+    return {
+      instructions: sum(({ state }) => state.getNumber("executed")),
+      exits: named(EXIT_NAMES, (n) => this.#exits[n] ?? 0),
+      assists: named(ASSIST_NAMES, (n) => sum(({ state }) => Number(state.get64("assists", n)))),
+      memory: {
+        guestBytes: this.memory.size,
+        framesInUse: this.#pool.framesInUse,
+        reservedBytes: this.#pool.memory.buffer.byteLength,
+      },
+    };
+  }
+
+  /** Answers an exit; false where the hart's turn ends with it. */
+  #answer(vcpu: Vcpu, kind: number): boolean {
+    this.#exits[kind] = (this.#exits[kind] ?? 0) + 1;
+    switch (kind) {
+      case CONSTANTS.EXIT_READ:
+        this.#deviceExits.read(vcpu);
+        return true;
+      case CONSTANTS.EXIT_WRITE:
+        this.#deviceExits.write(vcpu);
+        return true;
+      case CONSTANTS.EXIT_HYPERCALL:
+        this.#hypercalls.answer(vcpu);
+        return vcpu.wake();
+      case CONSTANTS.EXIT_WAIT:
+        this.#interpreter.complete(vcpu.address, 0);
+        vcpu.waiting = true;
+        return false;
+      case CONSTANTS.EXIT_BREAKPOINT:
+        this.#scheduler.requestStop();
+        this.#emit("breakpoint", { hart: vcpu.id, address: vcpu.state.pc });
+        return false;
+      case CONSTANTS.EXIT_STUCK:
+        this.#finish({
+          kind: "crash",
+          message: `hart ${vcpu.id} cannot fetch its trap vector at 0x${vcpu.state.pc.toString(16)}`,
+        });
+        return false;
+      default:
+        return false;
+    }
+  }
+
+  #finish(reason: ExitReason): void {
+    if (this.#exitReason !== undefined) return;
+    this.#exitReason = reason;
+    this.#scheduler.requestStop();
+    this.#emit("exit", reason);
+    this.#resolveExited(reason);
+  }
+
+  #emit<Name extends keyof MachineEvents>(name: Name, event: MachineEvents[Name]): void {
+    for (const listener of this.#listeners.get(name) ?? []) (listener as (event: MachineEvents[Name]) => void)(event);
+  }
+
+  #writeBreakpoints(): void {
+    const { buffer } = this.#pool.memory;
+    const table = new BigUint64Array(buffer, this.#tables.breakpointAddresses, MAX_BREAKPOINTS);
+    table.set([...this.#breakpoints]);
+    new DataView(buffer, this.#tables.vm).setUint32(48, this.#breakpoints.size, true);
+    this.#interpreter.dropAllCode(this.#tables.vm);
+  }
+
+  #vcpu(hart: number): Vcpu {
+    const vcpu = this.#vcpus[hart];
+    if (vcpu === undefined) {
+      throw new HartvisorError("invalid-argument", `there is no hart ${hart}: the machine has ${this.#vcpus.length}`);
+    }
+    return vcpu;
+  }
+
+  #requirePaused(): void {
+    if (!this.#scheduler.isRunning) return;
+    throw new HartvisorError("invalid-state", "the machine is running: await pause() before touching its harts");
+  }
+
+  #requireAlive(): void {
+    if (this.#exitReason === undefined) return;
+    throw new HartvisorError("invalid-state", `the machine has exited (${this.#exitReason.kind})`);
+  }
+}

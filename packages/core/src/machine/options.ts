@@ -1,0 +1,62 @@
+/** What a machine is made of. */
+import type { HypercallExtension } from "../hypercall/extension.js";
+import { HartvisorError } from "../error.js";
+
+export interface MachineLimits {
+  /** Stop after this many instructions, all harts together. Default: none. */
+  readonly instructions?: number;
+  /** Stop this long after the first start, in milliseconds of the host's clock. Default: none. */
+  readonly wallTimeMs?: number;
+  /** Share of one host CPU to use at most, above 0 up to 1. Default: 1. */
+  readonly cpuShare?: number;
+}
+
+/** Where the guest's debug console (SBI DBCN) leads. */
+export interface DebugConsole {
+  write(bytes: Uint8Array): void;
+  /** Takes up to `length` bytes of pending input. */
+  read(length: number): Uint8Array;
+}
+
+export interface MachineOptions {
+  /** Bytes of RAM, a multiple of 4,096. */
+  readonly memoryBytes: number;
+  /** Number of harts, 1 to 32. Default: 1. */
+  readonly harts?: number;
+  /** Guest-physical address of RAM. Default: 0x80000000. */
+  readonly memoryBase?: number;
+  /** `real`: the guest sees the host's clock. `virtual`: time is the count of instructions, and runs repeat exactly. Default: real. */
+  readonly clock?: "real" | "virtual";
+  /** Extensions that answer `ecall` from S-mode. Default: none; `ecall` traps to M-mode then. */
+  readonly hypercalls?: readonly HypercallExtension[];
+  /** Let the hart set accessed and dirty bits where menvcfg.ADUE asks for it (Svadu); otherwise they fault (Svade). Default: true. */
+  readonly hardwareAccessedDirty?: boolean;
+  readonly limits?: MachineLimits;
+  /** Default: output is dropped, and there is no input. */
+  readonly debugConsole?: DebugConsole;
+}
+
+/** RAM begins where the `virt` board has it. */
+export const DEFAULT_MEMORY_BASE = 0x80000000;
+export const MAX_HARTS = 32;
+/** Tables and decoded code share the 4 GiB of a Wasm memory with RAM. */
+export const MAX_MEMORY_BYTES = 3 * 2 ** 30;
+
+/** Throws `invalid-argument` for an option that no machine can have. */
+export function checkOptions(options: MachineOptions): void {
+  const { memoryBytes, harts = 1, limits = {} } = options;
+  const refuse = (message: string): never => {
+    throw new HartvisorError("invalid-argument", message);
+  };
+  if (!Number.isSafeInteger(memoryBytes) || memoryBytes <= 0 || memoryBytes % 4096 !== 0) {
+    refuse(`memory of ${memoryBytes} bytes: give a multiple of 4096 above 0`);
+  }
+  if (memoryBytes > MAX_MEMORY_BYTES) {
+    refuse(`memory of ${memoryBytes} bytes is more than the ${MAX_MEMORY_BYTES} (3 GiB) that fit a Wasm memory`);
+  }
+  if (!Number.isInteger(harts) || harts < 1 || harts > MAX_HARTS) refuse(`${harts} harts: give 1 to ${MAX_HARTS}`);
+  for (const [name, value] of Object.entries(limits)) {
+    if (value !== undefined && !(value > 0)) refuse(`limit ${name} of ${value}: give a number above 0`);
+  }
+  if ((limits.cpuShare ?? 1) > 1) refuse(`limit cpuShare of ${limits.cpuShare}: give a share of one CPU, at most 1`);
+}

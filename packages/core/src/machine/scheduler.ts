@@ -1,0 +1,241 @@
+/**
+ * Gives harts their turns. Two clocks of patience: a turn leaves Wasm after at
+ * most 100,000 instructions, and the host's event loop runs at least every
+ * 8 ms. With the virtual clock turns are counted exactly, so that runs repeat.
+ */
+import { CONSTANTS } from "../../isa/layout.js";
+import type { InterpreterExports } from "../engine/interpreter.js";
+import type { Alarms } from "../time/alarms.js";
+import { TIMEBASE_HZ } from "../time/host-clock.js";
+import { Sleeper, yieldToHost } from "./host-loop.js";
+import type { MachineLimits } from "./options.js";
+import type { Vcpu } from "./vcpu.js";
+
+/** Instructions of a turn. */
+const TURN = 100_000;
+/** A lone hart with the virtual clock has longer turns: the exact end of each costs up to 0.2 ms. */
+const LONE_VIRTUAL_TURN = 500_000;
+/** A turn may run this much over unless it is exact. */
+const SLACK = 4096;
+/** The first turns are short: V8 replaces its baseline code only when a call returns. */
+const EARLY_TURN = 10_000;
+const EARLY_TURNS = 200;
+const YIELD_MS = 8;
+/** Exits between looks at the clock: each is at most a few microseconds. */
+const EXITS_PER_CLOCK_CHECK = 64;
+/** The host is awake at least this often, so that a running machine keeps its process alive. */
+const LONGEST_SLEEP_MS = 1000;
+const NEVER = 0xffff_ffff_ffff_ffffn;
+const TICKS_PER_MS = TIMEBASE_HZ / 1000;
+
+/** What the scheduler asks of its machine. */
+export interface SchedulerHost {
+  /** Answers an exit; false if the hart's turn is over. */
+  answer(vcpu: Vcpu, kind: number): boolean;
+  limitReached(limit: "instructions" | "wall-time"): void;
+}
+
+export class Scheduler {
+  readonly #vcpus: readonly [Vcpu, ...Vcpu[]];
+  readonly #interpreter: InterpreterExports;
+  readonly #alarms: Alarms;
+  readonly #host: SchedulerHost;
+  readonly #limits: MachineLimits;
+  readonly #virtualTime: boolean;
+  readonly #sleeper = new Sleeper();
+  #turn = -1; // whose turn it is; -1 between rounds
+  #left = 0; // of that turn
+  #exact = false; // whether that turn must not run over
+  #turns = 0;
+  #running: Promise<void> | undefined;
+  #stopping = false;
+  #wallDeadline = Number.POSITIVE_INFINITY;
+
+  constructor(
+    vcpus: readonly [Vcpu, ...Vcpu[]],
+    interpreter: InterpreterExports,
+    alarms: Alarms,
+    host: SchedulerHost,
+    limits: MachineLimits,
+    virtualTime: boolean,
+  ) {
+    this.#vcpus = vcpus;
+    this.#interpreter = interpreter;
+    this.#alarms = alarms;
+    this.#host = host;
+    this.#limits = limits;
+    this.#virtualTime = virtualTime;
+  }
+
+  get isRunning(): boolean {
+    return this.#running !== undefined;
+  }
+
+  start(): void {
+    if (this.#running !== undefined) return;
+    if (this.#limits.wallTimeMs !== undefined && this.#wallDeadline === Number.POSITIVE_INFINITY) {
+      this.#wallDeadline = performance.now() + this.#limits.wallTimeMs;
+    }
+    this.#stopping = false;
+    this.#running = this.#loop().finally(() => {
+      this.#running = undefined;
+    });
+  }
+
+  /** Asks the loop to end after the present turn; resolves when it has. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#sleeper.wake();
+    await this.#running;
+  }
+
+  /** The loop ends at the next exit or turn. */
+  requestStop(): void {
+    this.#stopping = true;
+    this.#sleeper.wake();
+  }
+
+  /** Something happened that a sleeping machine should look at. */
+  wake(): void {
+    this.#sleeper.wake();
+  }
+
+  /** Runs one hart for exactly so many instructions, now; false if it stopped earlier. */
+  step(vcpu: Vcpu, instructions: number): boolean {
+    this.#stopping = false;
+    if (!vcpu.wake()) return false;
+    this.#left = instructions;
+    while (this.#left > 0 && !this.#stopping) {
+      if (!this.#run(vcpu, true)) break;
+    }
+    const finished = this.#left <= 0;
+    this.#turn = -1;
+    this.#left = 0;
+    return finished;
+  }
+
+  async #loop(): Promise<void> {
+    while (!this.#stopping) {
+      const begin = performance.now();
+      const busy = this.#runUntil(begin + YIELD_MS);
+      if (this.#stopping) return;
+      const now = performance.now();
+      if (now > this.#wallDeadline) {
+        this.#host.limitReached("wall-time");
+        return;
+      }
+      if (!busy) await this.#idle();
+      else await this.#yield(now - begin);
+    }
+  }
+
+  /** Yields, and rests if the machine may use only a share of the CPU. */
+  async #yield(busyMs: number): Promise<void> {
+    const share = this.#limits.cpuShare ?? 1;
+    if (share < 1) await this.#sleeper.sleep(busyMs * (1 / share - 1));
+    else await yieldToHost();
+  }
+
+  /** Gives turns until the host's clock says so; false if no hart has anything to do. */
+  #runUntil(deadline: number): boolean {
+    let exits = 0;
+    while (!this.#stopping) {
+      if (this.#left <= 0 && !this.#nextTurn()) return false;
+      const vcpu = this.#vcpus[this.#turn];
+      if (vcpu === undefined) continue;
+      const exited = this.#run(vcpu, this.#exact);
+      if (!exited || ++exits % EXITS_PER_CLOCK_CHECK === 0) {
+        if (performance.now() > deadline) return true;
+      }
+    }
+    return true;
+  }
+
+  /**
+   * Runs the hart in its turn up to the next exit. True if that was an exit
+   * after which the turn goes on; false if the turn is over.
+   */
+  #run(vcpu: Vcpu, exact: boolean): boolean {
+    const { address, state } = vcpu;
+    const before = state.getNumber("executed");
+    const kind = this.#interpreter.run(address, this.#left, exact ? 1 : 0);
+    this.#left -= state.getNumber("executed") - before;
+    if (this.#host.answer(vcpu, kind)) return true;
+    if (this.#virtualTime && this.#left > 0) this.#addIdle(vcpu, this.#left);
+    this.#left = 0;
+    return false;
+  }
+
+  /** Chooses the next hart that has something to do; false if there is none. */
+  #nextTurn(): boolean {
+    for (;;) {
+      this.#turn++;
+      if (this.#turn >= this.#vcpus.length || this.#turn === 0) {
+        this.#turn = 0;
+        this.#alarms.fire(this.#now());
+        if (!this.#vcpus.some((vcpu) => vcpu.wake())) {
+          this.#turn = -1;
+          return false;
+        }
+      }
+      const vcpu = this.#vcpus[this.#turn];
+      if (vcpu === undefined) continue;
+      const length = this.#turnLength();
+      if (length === 0) return false;
+      if (vcpu.wake()) {
+        // Other harts have run since this one's load-reserved.
+        if (this.#vcpus.length > 1) vcpu.state.set32("reservation", 0);
+        this.#left = length;
+        return true;
+      }
+      if (this.#virtualTime) this.#addIdle(vcpu, length);
+    }
+  }
+
+  /** Instructions of the next turn; 0 when the instruction limit is reached. */
+  #turnLength(): number {
+    let length = this.#turns++ < EARLY_TURNS ? EARLY_TURN : TURN;
+    if (this.#virtualTime) length = this.#vcpus.length === 1 ? LONE_VIRTUAL_TURN : TURN;
+    this.#exact = this.#virtualTime;
+    const limit = this.#limits.instructions;
+    if (limit === undefined) return length;
+    const executed = this.#vcpus.reduce((sum, { state }) => sum + state.getNumber("executed"), 0);
+    const rest = limit - executed;
+    if (rest <= 0) this.#host.limitReached("instructions");
+    if (rest < length + SLACK) this.#exact = true;
+    return Math.max(0, Math.min(length, rest));
+  }
+
+  #now(): bigint {
+    return this.#interpreter.timeNow(this.#vcpus[0].address);
+  }
+
+  #addIdle({ state }: Vcpu, instructions: number): void {
+    state.set64("virtualIdle", state.get64("virtualIdle") + BigInt(instructions));
+  }
+
+  /** Every hart waits: until the next deadline, or until something wakes the machine. */
+  async #idle(): Promise<void> {
+    let deadline = this.#alarms.next ?? NEVER;
+    for (const { address, lifecycle } of this.#vcpus) {
+      if (lifecycle === 1) continue;
+      const next = BigInt.asUintN(64, this.#interpreter.nextDeadline(address));
+      if (next < deadline) deadline = next;
+    }
+    if (deadline === NEVER) {
+      await this.#sleeper.sleep(LONGEST_SLEEP_MS);
+      return;
+    }
+    const ahead = deadline - this.#now();
+    if (this.#virtualTime) {
+      const instructions = ahead > 0n ? ahead * BigInt(CONSTANTS.VIRTUAL_INSTRUCTIONS_PER_TICK) : 1n;
+      for (const { state } of this.#vcpus) state.set64("virtualIdle", state.get64("virtualIdle") + instructions);
+      await yieldToHost();
+      return;
+    }
+    // A timer of the host is a millisecond late at worst; the last stretch is waited for by yielding.
+    const ms = Math.min(Math.floor(Number(ahead) / TICKS_PER_MS) - 1, LONGEST_SLEEP_MS);
+    if (ms > 0) await this.#sleeper.sleep(ms);
+    else await yieldToHost();
+  }
+}

@@ -1,0 +1,114 @@
+/** A hart as the scheduler sees it: its block, and whether it may run. */
+import type { InterpreterExports } from "../engine/interpreter.js";
+import { HartState as HsmState, type HartStateNumber } from "../hypercall/extension.js";
+import type { HartState } from "./hart-state.js";
+
+/** Where a hart begins. */
+export interface EntryPoint {
+  readonly address: bigint;
+  /** a1: the device tree's address, or what the starter passes on. */
+  readonly opaque: bigint;
+  /** a2: what a boot ROM tells firmware of the next stage. Default: 0. */
+  readonly nextStage?: bigint;
+}
+
+const SUPERVISOR = 1;
+const MACHINE = 3;
+/** What SBI firmware delegates to S-mode: every exception but M-mode's own and S-mode's ecall, and the supervisor interrupts. */
+const DELEGATED_EXCEPTIONS = 0xb1ffn;
+const SUPERVISOR_INTERRUPTS = 0x222n;
+/** menvcfg as SBI firmware leaves it: STCE, ADUE, CBZE, CBCFE, CBIE = flush. */
+const SUPERVISOR_ENVIRONMENT = (1n << 63n) | (1n << 61n) | 0xd0n;
+
+export class Vcpu {
+  readonly id: number;
+  readonly state: HartState;
+  readonly #interpreter: InterpreterExports;
+  /** HSM state; only started and suspended harts have anything to do. */
+  lifecycle: HartStateNumber = HsmState.Stopped;
+  /** In wfi, or suspended: until an interrupt is pending. */
+  waiting = false;
+  /** Where a non-retentive suspend resumes. */
+  resumeAt: EntryPoint | undefined;
+
+  constructor(id: number, state: HartState, interpreter: InterpreterExports) {
+    this.id = id;
+    this.state = state;
+    this.#interpreter = interpreter;
+  }
+
+  get address(): number {
+    return this.state.address;
+  }
+
+  /** As after power-on: M-mode, everything off. `pc` is left for an entry to set. */
+  reset(bank: number, vm: number, options: { flags: number; virtualTime: boolean }): void {
+    const { state } = this;
+    state.clearArchitectural();
+    state.set32("privilege", MACHINE);
+    state.set64("hartId", BigInt(this.id));
+    state.set64("mtimecmp", 0xffff_ffff_ffff_ffffn);
+    state.set64("stimecmp", 0xffff_ffff_ffff_ffffn);
+    state.set32("vm", vm);
+    state.set32("banks", bank);
+    state.set32("options", options.flags);
+    state.set32("clockMode", options.virtualTime ? 1 : 0);
+    this.lifecycle = HsmState.Stopped;
+    this.waiting = false;
+    this.#interpreter.forgetRegimes(this.address);
+    this.#interpreter.selectBanks(this.address);
+    this.#interpreter.updateFloatFast(this.address);
+  }
+
+  /** Starts in M-mode, as a boot ROM would leave it. */
+  enterMachine({ address, opaque, nextStage = 0n }: EntryPoint): void {
+    this.#enter(address, opaque);
+    this.state.setX(12, nextStage);
+  }
+
+  /** Starts in S-mode, as SBI firmware would leave it (SBI 2.0, 9.1). */
+  enterSupervisor({ address, opaque }: EntryPoint): void {
+    const { state } = this;
+    state.set32("privilege", SUPERVISOR);
+    state.set64("mstatus", 0n);
+    state.set64("satp", 0n);
+    state.set64("mie", 0n);
+    state.set64("mip", 0n);
+    state.set64("medeleg", DELEGATED_EXCEPTIONS);
+    state.set64("mideleg", SUPERVISOR_INTERRUPTS);
+    state.set64("mcounteren", 7n);
+    this.#interpreter.writeCsr(this.address, 0x30a, SUPERVISOR_ENVIRONMENT);
+    // One PMP entry opens all of memory: NAPOT over the whole space, read, write, execute.
+    state.set64("pmpaddr", (1n << 54n) - 1n);
+    state.set64("pmpcfg", 0x1fn);
+    this.#interpreter.dropAllBanks(this.address);
+    this.#enter(address, opaque);
+  }
+
+  #enter(address: bigint, opaque: bigint): void {
+    this.state.pc = address;
+    this.state.setX(10, BigInt(this.id));
+    this.state.setX(11, opaque);
+    this.lifecycle = HsmState.Started;
+    this.waiting = false;
+    this.#interpreter.forgetRegimes(this.address);
+    this.#interpreter.selectBanks(this.address);
+    this.#interpreter.updateFloatFast(this.address);
+  }
+
+  /** Whether the hart has something to do; one that waited is woken if an interrupt is pending. */
+  wake(): boolean {
+    if (this.lifecycle === HsmState.Stopped) return false;
+    if (!this.waiting) return true;
+    this.#interpreter.updateTimers(this.address);
+    if (this.#interpreter.isAwake(this.address) === 0) return false;
+    this.waiting = false;
+    if (this.lifecycle === HsmState.Suspended) {
+      this.lifecycle = HsmState.Started;
+      const resume = this.resumeAt;
+      this.resumeAt = undefined;
+      if (resume !== undefined) this.enterSupervisor(resume);
+    }
+    return true;
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Host memory for machines: one `WebAssembly.Memory`, tables first, then
+ * frames of 4 KiB. The host commits pages when they are first touched, so an
+ * idle pool costs address space only.
+ */
+import { HartvisorError } from "../error.js";
+
+export const FRAME_SIZE = 4096;
+const WASM_PAGE_SIZE = 65536;
+const MAX_WASM_PAGES = 65536;
+
+/** Sizes in bytes of a pool's two parts. */
+export interface FramePoolOptions {
+  /** How many frames guests can use. */
+  readonly frames: number;
+  /** Room for the tables of the machines that share the pool. */
+  readonly tableBytes: number;
+}
+
+export class FramePool {
+  readonly memory: WebAssembly.Memory;
+  /** Offset of frame 0. */
+  readonly framesBase: number;
+  readonly frameCount: number;
+  #nextTable = WASM_PAGE_SIZE; // the first page stays unused: offset 0 means "nothing"
+  readonly #free: number[] = [];
+  #neverUsed = 0;
+
+  /** Throws `out-of-memory` if the pool exceeds what a Wasm memory or the host can hold. */
+  constructor({ frames, tableBytes }: FramePoolOptions) {
+    this.framesBase = Math.ceil((WASM_PAGE_SIZE + tableBytes) / FRAME_SIZE) * FRAME_SIZE;
+    this.frameCount = frames;
+    const pages = Math.ceil((this.framesBase + frames * FRAME_SIZE) / WASM_PAGE_SIZE);
+    if (pages > MAX_WASM_PAGES) {
+      throw new HartvisorError("out-of-memory", `${frames * FRAME_SIZE} bytes of frames do not fit a 4 GiB Wasm memory`);
+    }
+    try {
+      this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    } catch (cause) {
+      throw new HartvisorError("out-of-memory", `the host refuses a Wasm memory of ${pages * WASM_PAGE_SIZE} bytes`, {
+        cause,
+      });
+    }
+  }
+
+  /** Frames that hold guest pages now. */
+  get framesInUse(): number {
+    return this.#neverUsed - this.#free.length;
+  }
+
+  /** Reserves zeroed bytes for a table, aligned to a frame; tables live as long as the pool. */
+  allocateTable(bytes: number): number {
+    const offset = this.#nextTable;
+    this.#nextTable += Math.ceil(bytes / FRAME_SIZE) * FRAME_SIZE;
+    if (this.#nextTable > this.framesBase) throw new RangeError("the pool's room for tables is used up");
+    return offset;
+  }
+
+  /** Takes a run of neighbouring frames that were never used; throws `out-of-memory` if there is none. */
+  allocateExtent(frames: number): number {
+    if (this.#neverUsed + frames > this.frameCount) {
+      throw new HartvisorError("out-of-memory", `the pool has no ${frames} neighbouring frames left`);
+    }
+    const first = this.#neverUsed;
+    this.#neverUsed += frames;
+    return first;
+  }
+
+  /** Takes one zeroed frame; throws `out-of-memory` if there is none. */
+  allocateFrame(): number {
+    const frame = this.#free.pop();
+    if (frame === undefined) return this.allocateExtent(1);
+    new Uint8Array(this.memory.buffer, this.framesBase + frame * FRAME_SIZE, FRAME_SIZE).fill(0);
+    return frame;
+  }
+
+  /** Gives a frame back; the caller has dropped every reference to it. */
+  releaseFrame(frame: number): void {
+    this.#free.push(frame);
+  }
+}

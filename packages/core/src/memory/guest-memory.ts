@@ -1,0 +1,164 @@
+/**
+ * A machine's physical memory: guest-physical pages, each mapped to a frame of
+ * the pool. It begins as one extent and can be broken page by page. Devices
+ * and the host reach guest memory through here only, so that the write guard
+ * sees every write.
+ */
+import { CONSTANTS } from "../../isa/layout.js";
+import type { HypercallMemory } from "../hypercall/extension.js";
+import { FRAME_SIZE, type FramePool } from "./frame-pool.js";
+
+/** What the interpreter does for guest memory; the harts' TLBs are its business. */
+export interface WriteGuard {
+  /** Makes frames ready for a write; false where the range is not all RAM. */
+  prepareHostWrite(address: bigint, length: number): boolean;
+  /** Drops the store-TLB entries of the frame at a machine offset, on every hart. */
+  dropStoreEntries(offset: number): void;
+  /** Drops every translation and all decoded code: a guest page has another frame now. */
+  dropTranslations(): void;
+}
+
+export interface GuestMemoryTables {
+  /** Offset of the guest page -> frame table (u32 each). */
+  readonly physicalToFrame: number;
+  /** Offset of the pool's frame metadata. */
+  readonly frameMetadata: number;
+}
+
+export class GuestMemory implements HypercallMemory {
+  /** Guest-physical address of the first byte. */
+  readonly base: number;
+  /** Length in bytes. */
+  readonly size: number;
+  readonly #pool: FramePool;
+  readonly #guard: WriteGuard;
+  readonly #bytes: Uint8Array;
+  readonly #frames: Uint32Array;
+  /** Four words per frame; the first holds the guards. */
+  readonly #metadata: Uint32Array;
+
+  constructor(pool: FramePool, base: number, size: number, tables: GuestMemoryTables, guard: WriteGuard) {
+    this.base = base;
+    this.size = size;
+    this.#pool = pool;
+    this.#guard = guard;
+    const pages = size / FRAME_SIZE;
+    const { buffer } = pool.memory;
+    this.#bytes = new Uint8Array(buffer);
+    this.#frames = new Uint32Array(buffer, tables.physicalToFrame, pages);
+    this.#metadata = new Uint32Array(
+      buffer,
+      tables.frameMetadata,
+      (pool.frameCount * CONSTANTS.FRAME_METADATA_SIZE) / 4,
+    );
+    const first = pool.allocateExtent(pages);
+    for (let page = 0; page < pages; page++) this.#frames[page] = first + page;
+  }
+
+  /** Copies guest memory out; undefined where the range is not all RAM. */
+  read(address: number | bigint, length: number): Uint8Array | undefined {
+    const start = this.#offset(address, length);
+    if (start === undefined) return undefined;
+    const bytes = new Uint8Array(length);
+    for (const { at, machine, count } of this.#pieces(start, length)) {
+      bytes.set(this.#bytes.subarray(machine, machine + count), at);
+    }
+    return bytes;
+  }
+
+  /** Copies into guest memory; false, and nothing written, where the range is not all RAM. */
+  write(address: number | bigint, bytes: Uint8Array): boolean {
+    const start = this.#offset(address, bytes.length);
+    if (start === undefined) return false;
+    if (bytes.length === 0) return true;
+    this.#guard.prepareHostWrite(BigInt(this.base + start), bytes.length);
+    for (const { at, machine, count } of this.#pieces(start, bytes.length)) {
+      this.#bytes.set(bytes.subarray(at, at + count), machine);
+    }
+    return true;
+  }
+
+  /** The frame behind a guest page, counted from the first page of RAM. */
+  frameOf(page: number): number {
+    const frame = this.#frames[page];
+    if (frame === undefined) throw new RangeError(`the machine has no page ${page}`);
+    return frame;
+  }
+
+  /** Puts another frame of the pool behind a guest page. */
+  remap(page: number, frame: number): void {
+    this.frameOf(page);
+    if (!(frame >= 0 && frame < this.#pool.frameCount)) throw new RangeError(`the pool has no frame ${frame}`);
+    this.#frames[page] = frame;
+    this.#guard.dropTranslations();
+  }
+
+  /** Begins dirty tracking: from now on {@link dirtyPages} tells which pages were written. */
+  trackWrites(): void {
+    for (let page = 0; page < this.#frames.length; page++) this.#setGuard(page, CONSTANTS.GUARD_DIRTY_LOG);
+  }
+
+  /** The pages written since tracking began or since the last call, which begins anew for them. */
+  dirtyPages(): number[] {
+    const dirty: number[] = [];
+    for (let page = 0; page < this.#frames.length; page++) {
+      if ((this.#guards(page) & CONSTANTS.GUARD_DIRTY_LOG) !== 0) continue;
+      dirty.push(page);
+      this.#setGuard(page, CONSTANTS.GUARD_DIRTY_LOG);
+    }
+    return dirty;
+  }
+
+  /** Guards the page that holds an address, so that stores to the watched bytes are reported. */
+  guardWatch(address: number): void {
+    this.#setGuard((address - this.base) / FRAME_SIZE, CONSTANTS.GUARD_WATCH);
+  }
+
+  /** Offset in linear memory of a guest-physical address that is RAM. */
+  machineOffset(address: number): number {
+    const start = address - this.base;
+    return this.#frameOffset(Math.floor(start / FRAME_SIZE)) + (start % FRAME_SIZE);
+  }
+
+  /** Fills all of RAM with zeros, as after power-on. */
+  clear(): void {
+    this.#guard.dropTranslations();
+    for (let page = 0; page < this.#frames.length; page++) {
+      const offset = this.#frameOffset(page);
+      // Reading an untouched page commits nothing on the host; writing it would.
+      const words = new BigUint64Array(this.#bytes.buffer, offset, FRAME_SIZE / 8);
+      if (words.some((word) => word !== 0n)) words.fill(0n);
+    }
+  }
+
+  #guards(page: number): number {
+    return this.#metadata[this.frameOf(page) * (CONSTANTS.FRAME_METADATA_SIZE / 4)] ?? 0;
+  }
+
+  #setGuard(pageIndex: number, guard: number): void {
+    const page = Math.floor(pageIndex);
+    const index = this.frameOf(page) * (CONSTANTS.FRAME_METADATA_SIZE / 4);
+    this.#metadata[index] = (this.#metadata[index] ?? 0) | guard;
+    this.#guard.dropStoreEntries(this.#frameOffset(page));
+  }
+
+  #frameOffset(page: number): number {
+    return this.#pool.framesBase + this.frameOf(page) * FRAME_SIZE;
+  }
+
+  /** Distance of a range from the first byte of RAM, if all of it is RAM. */
+  #offset(address: number | bigint, length: number): number | undefined {
+    const start = Number(address) - this.base;
+    return start >= 0 && length >= 0 && start + length <= this.size ? start : undefined;
+  }
+
+  /** The parts of a range that lie in one frame each. */
+  *#pieces(start: number, length: number): Iterable<{ at: number; machine: number; count: number }> {
+    for (let at = 0; at < length; ) {
+      const inPage = (start + at) % FRAME_SIZE;
+      const count = Math.min(FRAME_SIZE - inPage, length - at);
+      yield { at, machine: this.#frameOffset(Math.floor((start + at) / FRAME_SIZE)) + inPage, count };
+      at += count;
+    }
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * The `virt` board: QEMU's map of the same name, its devices from
+ * `@hartvisor/devices`, and the device tree that tells the guest of them.
+ */
+import {
+  type Device,
+  type DeviceTreeNode,
+  DeviceTreeLabels,
+  encodeDeviceTree,
+  extensionNames,
+  Interrupt,
+  isaString,
+  type Machine,
+  TIMEBASE_HZ,
+} from "@hartvisor/core";
+import { Aclint, GoldfishRtc, Plic, TestFinisher, Uart16550 } from "@hartvisor/devices";
+import type { SerialConsole } from "../console/serial-console.js";
+
+const UART_SOURCE = 10;
+const RTC_SOURCE = 11;
+const RNG_SEED_BYTES = 64;
+const NS_PER_TICK = 1_000_000_000n / BigInt(TIMEBASE_HZ);
+
+/** What the boot loader tells the kernel through `/chosen`. */
+export interface Chosen {
+  readonly bootArguments?: string;
+  /** Guest-physical range of the initrd. */
+  readonly initrd?: { readonly start: number; readonly end: number };
+}
+
+export interface BoardOptions {
+  readonly hardwareAccessedDirty: boolean;
+  /** Entropy for the guest's `rng-seed`. */
+  readonly seed: Uint8Array;
+}
+
+export class VirtBoard {
+  readonly #machine: Machine;
+  readonly #options: BoardOptions;
+
+  /** Attaches the board's devices to a machine and its serial port to a console. */
+  constructor(machine: Machine, console: SerialConsole, options: BoardOptions) {
+    this.#machine = machine;
+    this.#options = options;
+    const hartCount = machine.harts.length;
+    const { clock } = machine;
+
+    const plic = new Plic({
+      hartCount,
+      output: (context) =>
+        machine.interruptLine(
+          context >> 1,
+          context % 2 === 0 ? Interrupt.MachineExternal : Interrupt.SupervisorExternal,
+        ),
+    });
+    const uart = new Uart16550({
+      output: (byte) => console.put(byte),
+      interrupt: plic.line(UART_SOURCE),
+      interruptSource: UART_SOURCE,
+      onReceiveReady: () => console.pump(),
+    });
+    console.connect(uart);
+    const rtc: GoldfishRtc = new GoldfishRtc({
+      clock,
+      interrupt: plic.line(RTC_SOURCE),
+      interruptSource: RTC_SOURCE,
+      schedule: (deadlineNs) => {
+        const ticks = deadlineNs && clock.ticks() + (deadlineNs - clock.unixTimeNs()) / NS_PER_TICK;
+        machine.setAlarm("rtc", ticks, () => rtc.tick());
+      },
+    });
+    const software = machine.harts.map(({ id }) => machine.interruptLine(id, Interrupt.MachineSoftware));
+    const aclint = new Aclint({
+      hartCount,
+      clock,
+      harts: {
+        setMachineSoftware: (hart, level) => software[hart]?.set(level),
+        setMachineTimer: (hart, deadline) => machine.setMachineTimer(hart, deadline),
+      },
+      setTime: (ticks) => machine.setTime(ticks),
+    });
+    const finisher = new TestFinisher({ shutdown: (request) => machine.requestShutdown(request) });
+    for (const device of [plic, uart, rtc, aclint, finisher]) machine.attach(device);
+  }
+
+  /** The flattened device tree of the machine as it is now. */
+  deviceTree(chosen: Chosen): Uint8Array {
+    const { memory, harts, bus } = this.#machine;
+    const labels = new DeviceTreeLabels(harts.length);
+    const nodes = bus.devices.flatMap((device: Device) => device.deviceTree(labels));
+    const onBus = (node: DeviceTreeNode) => node.properties?.["reg"] !== undefined;
+    const serial = nodes.find(({ name }) => name.startsWith("serial@"));
+
+    const root: DeviceTreeNode = {
+      name: "",
+      properties: {
+        "#address-cells": 2,
+        "#size-cells": 2,
+        compatible: ["hartvisor,virt", "riscv-virtio"],
+        model: "hartvisor virt",
+      },
+      children: [
+        {
+          name: "chosen",
+          properties: {
+            ...(serial && { "stdout-path": `/soc/${serial.name}` }),
+            ...(chosen.bootArguments && { bootargs: chosen.bootArguments }),
+            ...(chosen.initrd && {
+              "linux,initrd-start": BigInt(chosen.initrd.start),
+              "linux,initrd-end": BigInt(chosen.initrd.end),
+            }),
+            "rng-seed": this.#options.seed.slice(0, RNG_SEED_BYTES),
+          },
+        },
+        {
+          name: `memory@${memory.base.toString(16)}`,
+          properties: { device_type: "memory", reg: [BigInt(memory.base), BigInt(memory.size)] },
+        },
+        this.#cpus(),
+        {
+          name: "soc",
+          properties: { "#address-cells": 2, "#size-cells": 2, compatible: "simple-bus", ranges: true },
+          children: nodes.filter(onBus),
+        },
+        ...nodes.filter((node) => !onBus(node)),
+      ],
+    };
+    return encodeDeviceTree(root, { labels });
+  }
+
+  #cpus(): DeviceTreeNode {
+    const { hardwareAccessedDirty } = this.#options;
+    return {
+      name: "cpus",
+      properties: { "#address-cells": 1, "#size-cells": 0, "timebase-frequency": TIMEBASE_HZ },
+      children: this.#machine.harts.map(({ id }) => ({
+        name: `cpu@${id}`,
+        properties: {
+          device_type: "cpu",
+          reg: id,
+          status: "okay",
+          compatible: "riscv",
+          "riscv,isa": isaString(hardwareAccessedDirty),
+          "riscv,isa-base": "rv64i",
+          "riscv,isa-extensions": extensionNames(hardwareAccessedDirty),
+          "mmu-type": "riscv,sv57",
+          "riscv,cbom-block-size": 64,
+          "riscv,cbop-block-size": 64,
+          "riscv,cboz-block-size": 64,
+        },
+        children: [
+          {
+            name: "interrupt-controller",
+            label: `cpu${id}-intc`,
+            properties: { "#interrupt-cells": 1, "interrupt-controller": true, compatible: "riscv,cpu-intc" },
+          },
+        ],
+      })),
+    };
+  }
+}
