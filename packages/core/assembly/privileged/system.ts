@@ -26,7 +26,7 @@ import {
   STATUS_RESUME,
   STATUS_TRAP,
 } from "../generated/layout";
-import { CSR_MIP, isCsrAccessible, readCsr, writeCsr } from "../generated/csrs";
+import { CSR_MIP, CSR_PMPADDR15, CSR_PMPCFG0, CSR_SATP, isCsrAccessible, readCsr, writeCsr } from "../generated/csrs";
 import { checkBlock, raise, zeroBlock } from "../memory/access";
 import { fence } from "../memory/tlb";
 import { countAssist } from "./counters";
@@ -70,7 +70,13 @@ export function csr(hart: usize, slot: usize, operation: u32, immediate: bool): 
     writeCsr(hart, number, value);
   }
   store<u64>(hart + register, old);
-  return writes ? next(hart) : STATUS_NONE;
+  if (!writes) return STATUS_NONE;
+  return changesFetch(number) ? resumeBehind(hart) : next(hart);
+}
+
+/** Whether the next instruction must be translated or checked anew: satp and the PMP registers. */
+function changesFetch(number: u32): bool {
+  return number == CSR_SATP || (number >= CSR_PMPCFG0 && number <= CSR_PMPADDR15);
 }
 
 export function ecall(hart: usize, slot: usize): u32 {

@@ -229,7 +229,7 @@ export class Machine {
   /** Ends the machine; `exited` resolves with `destroyed` unless it had exited before. */
   async destroy(): Promise<void> {
     this.#finish({ kind: "destroyed" });
-    await this.#scheduler.stop();
+    await this.exited;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -314,9 +314,11 @@ export class Machine {
   #finish(reason: ExitReason): void {
     if (this.#exitReason !== undefined) return;
     this.#exitReason = reason;
-    this.#scheduler.requestStop();
-    this.#emit("exit", reason);
-    this.#resolveExited(reason);
+    // Whoever awaits the end finds the harts standing still.
+    void this.#scheduler.stop().then(() => {
+      this.#emit("exit", reason);
+      this.#resolveExited(reason);
+    });
   }
 
   #emit<Name extends keyof MachineEvents>(name: Name, event: MachineEvents[Name]): void {

@@ -1,0 +1,107 @@
+/**
+ * A lone hart over the interpreter's module, without scheduler, bus or
+ * hypercalls, for tests that look at single instructions: state goes in and
+ * out directly, and a run stops where the test says. RAM begins at
+ * {@link RAM_BASE}; the hart starts in M-mode with floating point on.
+ */
+import { EXIT_NAMES } from "../isa/layout.js";
+import { instantiateInterpreter } from "../src/engine/interpreter.js";
+import { HartState } from "../src/machine/hart-state.js";
+import { bankAddress, hartAddress, layOut, tableBytes } from "../src/machine/layout-plan.js";
+import { Vcpu } from "../src/machine/vcpu.js";
+import { FRAME_SIZE, FramePool } from "../src/memory/frame-pool.js";
+import { GuestMemory } from "../src/memory/guest-memory.js";
+
+export const RAM_BASE = 0x80000000;
+
+export type ExitName = (typeof EXIT_NAMES)[number];
+
+/** How a run ends: exactly after so many instructions, or where straight-line code ends after them. */
+export type Pace = "exact" | "free";
+
+/** What an exit says of itself. */
+export interface ExitRecord {
+  readonly kind: ExitName;
+  readonly address: bigint;
+  readonly width: number;
+  readonly value: bigint;
+}
+
+const MSTATUS_FS_INITIAL = 1n << 13n;
+
+export async function createTestHart(ramBytes = 64 * FRAME_SIZE) {
+  const shape = { ramBase: RAM_BASE, ramPages: ramBytes / FRAME_SIZE, hartCount: 1 };
+  const pool = new FramePool({ frames: shape.ramPages, tableBytes: tableBytes(shape) });
+  const interpreter = await instantiateInterpreter(pool.memory, { ticks: () => 0 });
+  const tables = layOut(pool, shape);
+  const state = new HartState(pool.memory, hartAddress(tables, 0));
+  const { address } = state;
+  new Vcpu(0, state, interpreter).reset(bankAddress(tables, 0), tables.vm, { flags: 0, virtualTime: false });
+  const ram = new GuestMemory(pool, RAM_BASE, ramBytes, tables, {
+    prepareHostWrite: (start, length) => interpreter.prepareHostWrite(tables.vm, start, length) !== 0,
+    dropStoreEntries: (offset) => interpreter.dropStoreEntries(tables.vm, offset),
+    dropTranslations: () => {
+      interpreter.dropAllCode(tables.vm);
+      interpreter.dropAllBanks(address);
+    },
+  });
+  const bytes = new Uint8Array(pool.memory.buffer);
+  state.set64("mstatus", MSTATUS_FS_INITIAL);
+  state.pc = BigInt(RAM_BASE);
+
+  return {
+    setX: (register: number, value: bigint) => state.setX(register, value),
+    getX: (register: number): bigint => state.getX(register),
+    setF: (register: number, value: bigint) => state.setF(register, value),
+    getF: (register: number): bigint => state.getF(register),
+    setPc: (value: bigint) => {
+      state.pc = value;
+    },
+    getPc: (): bigint => state.pc,
+
+    /** CSRs as M-mode sees them, by number. */
+    readCsr: (number: number): bigint => BigInt.asUintN(64, interpreter.readCsr(address, number)),
+    writeCsr: (number: number, value: bigint) => interpreter.writeCsr(address, number, value),
+
+    /** A field of the hart's block, by its name in `isa/layout.ts`; privilege changes need {@link refresh}. */
+    getField: (name: string): number => state.get32(name),
+    setField: (name: string, value: number) => state.set32(name, value),
+    /** Derives anew what depends on mstatus, privilege and the float CSRs, after {@link setField}. */
+    refresh: () => {
+      interpreter.selectBanks(address);
+      interpreter.updateFloatFast(address);
+    },
+
+    /** Copies out of RAM; throws a RangeError outside it. */
+    readMemory: (at: number, length: number): Uint8Array => {
+      const copy = ram.read(at, length);
+      if (copy === undefined) throw new RangeError(`0x${at.toString(16)} is not RAM`);
+      return copy;
+    },
+    /** Writes RAM as a device would, decoded code included; throws a RangeError outside it. */
+    writeMemory: (at: number, content: Uint8Array) => {
+      if (!ram.write(at, content)) throw new RangeError(`0x${at.toString(16)} is not RAM`);
+    },
+    /** RAM itself, for comparisons that must not cost a copy. Not for writes to code. */
+    ram: bytes.subarray(ram.machineOffset(RAM_BASE), ram.machineOffset(RAM_BASE) + ramBytes),
+
+    /** Runs the hart; gives the exit it ended with. */
+    run: (instructions: number, pace: Pace = "exact"): ExitRecord => {
+      const kind = EXIT_NAMES[interpreter.run(address, instructions, pace === "exact" ? 1 : 0)];
+      if (kind === undefined) throw new RangeError("an exit of no known kind");
+      return {
+        kind,
+        address: state.get64("exitAddress"),
+        width: state.get32("exitWidth"),
+        value: state.get64("exitValue"),
+      };
+    },
+    /** Commits the instruction that left with an exit; a load gets this value. */
+    complete: (value?: bigint) => {
+      if (value !== undefined) state.set64("exitValue", BigInt.asUintN(64, value));
+      interpreter.complete(address, value === undefined ? 0 : 1);
+    },
+  };
+}
+
+export type TestHart = Awaited<ReturnType<typeof createTestHart>>;
