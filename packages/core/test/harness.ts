@@ -72,6 +72,15 @@ export async function createTestHart(ramBytes = 64 * FRAME_SIZE) {
       interpreter.updateFloatFast(address);
     },
 
+    /** The address that load-reserved holds, or undefined. */
+    getReservation: (): bigint | undefined => {
+      const machine = state.get32("reservation");
+      return machine === 0 ? undefined : BigInt(RAM_BASE + machine - ram.machineOffset(RAM_BASE));
+    },
+    setReservation: (at: bigint | undefined) => {
+      state.set32("reservation", at === undefined ? 0 : ram.machineOffset(Number(at)));
+    },
+
     /** Copies out of RAM; throws a RangeError outside it. */
     readMemory: (at: number, length: number): Uint8Array => {
       const copy = ram.read(at, length);

@@ -24,9 +24,11 @@ export interface Placement {
 }
 
 const PAGE_SIZE = 4096;
+/** The kernel reserves the whole of the last 2 MiB page that maps it. */
+const KERNEL_PAGE_SIZE = 2 ** 21;
 
 /**
- * Places the images: kernel, then initrd, then device tree, each of the latter at the start of a page. The
+ * Places the images: kernel, then from the next 2 MiB on initrd and device tree, each at the start of a page. The
  * kernel reserves the three itself, and takes the rest of RAM for its own.
  *
  * @throws HartvisorError `invalid-image` when something does not fit, with the sizes in question
@@ -50,6 +52,7 @@ export function placeImages(request: PlacementRequest): Placement {
   };
 
   const kernelAddress = place(kernel.name ?? "the kernel", ramBase + kernel.textOffset, kernel.imageSize);
+  next = Math.ceil(next / KERNEL_PAGE_SIZE) * KERNEL_PAGE_SIZE;
   const initrdAddress = initrd && place(initrd.name ?? "the initrd", next, initrd.size);
   const deviceTree = place("the device tree", next, deviceTreeSize);
   return { kernel: kernelAddress, ...(initrdAddress !== undefined && { initrd: initrdAddress }), deviceTree };

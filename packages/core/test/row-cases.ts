@@ -1,0 +1,138 @@
+/**
+ * Inputs for one instruction at a time: encodings of a row, and harts on which
+ * to run them, with edge values and random ones. Everything derives from one
+ * seed.
+ */
+import { decodeInstruction } from "../isa/decode.js";
+import { encode, operandRange, rowNamed } from "../isa/encode.js";
+import type { Field } from "../isa/encoding.js";
+import { FLOAT32, FLOAT64 } from "../isa/evaluate/float.js";
+import type { ModelHart } from "../isa/evaluate/evaluator.js";
+import { isFloatField } from "../isa/table/float.js";
+import { edges, integerEdges, Random } from "./float/operands.js";
+import { RAM_BASE } from "./harness.js";
+
+export const SEED = Number(process.env.HARTVISOR_ROWS_SEED ?? 0x5eed);
+
+/** Two neighbouring pages that hold the data of loads and stores. */
+export const DATA = { base: RAM_BASE + 0x20000, size: 0x2000 };
+
+/** Where the instruction lies: within a page, at its very end, across its end. */
+const CODE_OFFSETS = [0x400, 0xffc, 0xffe] as const;
+const CODE_PAGE = RAM_BASE + 0x10000;
+
+const INTEGERS = [...integerEdges(64), ...integerEdges(32)];
+const BOX = 0xffff_ffffn << 32n;
+const FLOATS = [
+  ...edges(FLOAT64),
+  ...edges(FLOAT32).map((single) => BOX | single),
+  ...edges(FLOAT32, true), // not boxed
+];
+const SINGLES = FLOATS.filter((bits) => bits >> 32n === 0xffff_ffffn);
+const DOUBLES = edges(FLOAT64);
+
+const FCSRS = [0x001, 0x002, 0x003];
+
+export interface Case {
+  readonly bits: number;
+  readonly length: 2 | 4;
+  readonly hart: ModelHart;
+}
+
+/** Makes the cases; the same ones for the same seed. */
+export class CaseMaker {
+  readonly #random: Random;
+
+  constructor(seed: number) {
+    this.#random = new Random(seed);
+  }
+
+  /** An encoding of a row, compressed or not, with operands that its decoder accepts. */
+  encodingOf(name: string): number {
+    const row = rowNamed(name);
+    const values = new Map<string, number>();
+    for (const [field, description] of row.encoding.fields) {
+      let value: number;
+      do value = this.#operand(field, description);
+      while ("nonzero" in row && ((value === 0 && row.nonzero.includes(field)) || row.not?.[field] === value));
+      values.set(field, value);
+    }
+    if ("syntax" in row) return encode(name, Object.fromEntries(values));
+    const sources = Object.entries(row.operands).map(([operand, source]) => [
+      operand,
+      typeof source === "number" ? source : (values.get(source) ?? 0),
+    ]);
+    return encode(name, Object.fromEntries(sources));
+  }
+
+  #operand(name: string, field: Field): number {
+    const { least, most, scale } = operandRange(field);
+    if (name === "rm") return this.#random.pick([0, 1, 2, 3, 4, 7, 7, 7]);
+    if (name === "csr") return this.#random.pick(FCSRS);
+    const isRegister = /^f?r[ds]/.test(name);
+    // Few registers, so that operands often coincide; often the ends of a range.
+    if (isRegister && this.#random.below(2) === 0) return this.#random.pick([8, 9, 10, 15]);
+    if (!isRegister && this.#random.below(4) === 0) return this.#random.pick([least, 0, most]);
+    return least + this.#random.below((most - least) / scale + 1) * scale;
+  }
+
+  /** A hart about to execute this encoding: addresses of memory accesses lie in {@link DATA}. */
+  caseOf(bits: number): Case {
+    const length = (bits & 3) === 3 ? 4 : 2;
+    const x = Array.from({ length: 32 }, (_, n) => (n === 0 ? 0n : this.#integer()));
+    const f = Array.from({ length: 32 }, () => this.#float());
+    const decoded = decodeInstruction(bits);
+    const address = BigInt(DATA.base + this.#dataOffset());
+    if (decoded !== undefined) {
+      const { semantics, encoding } = decoded.row;
+      const { rs1 = 0, rs2 = 0, imm = 0 } = decoded.operands;
+      const touchesMemory = /^(load|store|amo)/.test(semantics.kind) || /^cbo/.test(decoded.row.name);
+      if (touchesMemory) x[rs1] = BigInt.asUintN(64, address - BigInt(encoding.fields.has("imm") ? imm : 0));
+      else if (semantics.kind === "branch" && this.#random.below(2) === 0) x[rs2] = x[rs1] ?? 0n;
+      x[0] = 0n;
+      if (semantics.kind === "float") this.#suitOperands(f, decoded.operands, semantics.operation.from[0] === "s");
+    }
+    const pc = BigInt(CODE_PAGE + this.#random.pick(CODE_OFFSETS));
+    const fflags = this.#random.pick([0, 1, 1, 31, this.#random.below(32)]);
+    const frm = this.#random.pick([0, 0, 0, 1, 2, 3, 4, 5, 6, 7]);
+    const reservation = this.#random.pick([undefined, address, address, BigInt(DATA.base)]);
+    return { bits, length, hart: { pc, x, f, fflags, frm, reservation } };
+  }
+
+  /** Mostly aligned; else anywhere, across the page boundary too. */
+  #dataOffset(): number {
+    const limit = DATA.size - 64;
+    switch (this.#random.below(4)) {
+      case 0:
+        return this.#random.below(limit);
+      case 1:
+        return 0x1000 - this.#random.below(9);
+      default:
+        return this.#random.below(limit / 8) * 8;
+    }
+  }
+
+  /** Gives the sources of a float operation values of its format, most of the time. */
+  #suitOperands(f: bigint[], operands: Readonly<Record<string, number>>, isSingle: boolean): void {
+    for (const [name, register] of Object.entries(operands)) {
+      if (!isFloatField(name) || name === "frd" || this.#random.below(4) === 0) continue;
+      const noise = this.#random.bits(isSingle ? 32 : 64) | (isSingle ? BOX : 0n);
+      f[register] = this.#random.pick([this.#random.pick(isSingle ? SINGLES : DOUBLES), noise]);
+    }
+  }
+
+  #integer(): bigint {
+    switch (this.#random.below(4)) {
+      case 0:
+        return this.#random.bits(64);
+      case 1:
+        return BigInt.asUintN(64, BigInt.asIntN(32, this.#random.bits(32)));
+      default:
+        return this.#random.pick(INTEGERS);
+    }
+  }
+
+  #float(): bigint {
+    return this.#random.below(2) === 0 ? this.#random.pick(FLOATS) : this.#random.bits(64);
+  }
+}
