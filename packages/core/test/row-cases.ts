@@ -6,10 +6,11 @@
 import { decodeInstruction } from "../isa/decode.js";
 import { encode, operandRange, rowNamed } from "../isa/encode.js";
 import type { Field } from "../isa/encoding.js";
-import { FLOAT32, FLOAT64 } from "../isa/evaluate/float.js";
 import type { ModelHart } from "../isa/evaluate/evaluator.js";
-import { isFloatField } from "../isa/table/float.js";
-import { edges, integerEdges, Random } from "./float/operands.js";
+import { FLOAT32, FLOAT64 } from "../isa/evaluate/float.js";
+import type { Instruction } from "../isa/instruction.js";
+import type { CompressedInstruction } from "../isa/table/compressed.js";
+import { edges, integerEdges, Random, randomOperands } from "./float/operands.js";
 import { RAM_BASE } from "./harness.js";
 
 export const SEED = Number(process.env.HARTVISOR_ROWS_SEED ?? 0x5eed);
@@ -28,8 +29,6 @@ const FLOATS = [
   ...edges(FLOAT32).map((single) => BOX | single),
   ...edges(FLOAT32, true), // not boxed
 ];
-const SINGLES = FLOATS.filter((bits) => bits >> 32n === 0xffff_ffffn);
-const DOUBLES = edges(FLOAT64);
 
 const FCSRS = [0x001, 0x002, 0x003];
 
@@ -37,6 +36,17 @@ export interface Case {
   readonly bits: number;
   readonly length: 2 | 4;
   readonly hart: ModelHart;
+}
+
+/** Whether an access goes to the address in rs1, plus an offset if there is one. */
+function touchesMemory({ semantics }: Instruction): boolean {
+  return /^(load|store|amo)/.test(semantics.kind) || (semantics.kind === "system" && /^cbo/.test(semantics.helper));
+}
+
+/** Reserved encodings, and x0 as a base: there is no RAM around address 0. */
+function isExcluded(row: Instruction | CompressedInstruction, field: string, value: number): boolean {
+  if ("syntax" in row) return field === "rs1" && value === 0 && touchesMemory(row);
+  return (value === 0 && row.nonzero.includes(field)) || row.not?.[field] === value;
 }
 
 /** Makes the cases; the same ones for the same seed. */
@@ -54,7 +64,7 @@ export class CaseMaker {
     for (const [field, description] of row.encoding.fields) {
       let value: number;
       do value = this.#operand(field, description);
-      while ("nonzero" in row && ((value === 0 && row.nonzero.includes(field)) || row.not?.[field] === value));
+      while (isExcluded(row, field, value));
       values.set(field, value);
     }
     if ("syntax" in row) return encode(name, Object.fromEntries(values));
@@ -86,8 +96,8 @@ export class CaseMaker {
     if (decoded !== undefined) {
       const { semantics, encoding } = decoded.row;
       const { rs1 = 0, rs2 = 0, imm = 0 } = decoded.operands;
-      const touchesMemory = /^(load|store|amo)/.test(semantics.kind) || /^cbo/.test(decoded.row.name);
-      if (touchesMemory) x[rs1] = BigInt.asUintN(64, address - BigInt(encoding.fields.has("imm") ? imm : 0));
+      if (touchesMemory(decoded.row))
+        x[rs1] = BigInt.asUintN(64, address - BigInt(encoding.fields.has("imm") ? imm : 0));
       else if (semantics.kind === "branch" && this.#random.below(2) === 0) x[rs2] = x[rs1] ?? 0n;
       x[0] = 0n;
       if (semantics.kind === "float") this.#suitOperands(f, decoded.operands, semantics.operation.from[0] === "s");
@@ -112,12 +122,12 @@ export class CaseMaker {
     }
   }
 
-  /** Gives the sources of a float operation values of its format, most of the time. */
+  /** Gives the sources of a float operation values of its format, most of the time, that lean towards each other. */
   #suitOperands(f: bigint[], operands: Readonly<Record<string, number>>, isSingle: boolean): void {
-    for (const [name, register] of Object.entries(operands)) {
-      if (!isFloatField(name) || name === "frd" || this.#random.below(4) === 0) continue;
-      const noise = this.#random.bits(isSingle ? 32 : 64) | (isSingle ? BOX : 0n);
-      f[register] = this.#random.pick([this.#random.pick(isSingle ? SINGLES : DOUBLES), noise]);
+    const sources = ["frs1", "frs2", "frs3"].flatMap((name) => operands[name] ?? []);
+    const values = randomOperands(isSingle ? FLOAT32 : FLOAT64, 3, this.#random);
+    for (const [n, register] of sources.entries()) {
+      if (this.#random.below(4) !== 0) f[register] = (values[n] ?? 0n) | (isSingle ? BOX : 0n);
     }
   }
 
