@@ -7,8 +7,9 @@ import { disassemble } from "../isa/disassemble.js";
 import { evaluate, type ModelMemory, type Outcome } from "../isa/evaluate/evaluator.js";
 import type { SystemHelper } from "../isa/instruction.js";
 import { createTestHart, type Pace, RAM_BASE, type TestHart } from "./harness.js";
-import { type Case, DATA } from "./row-cases.js";
+import { type Case, CODE_PAGE, DATA } from "./row-cases.js";
 
+const RAM_SIZE = 0x40000;
 /** Where traps lead: a jump to itself. */
 export const TRAP_VECTOR = BigInt(RAM_BASE + 0x8000);
 /** What mepc and sepc hold when an instruction returns from a trap. */
@@ -53,29 +54,19 @@ export interface Effects {
 
 /** A memory callback that reads RAM and collects writes. */
 class Overlay implements ModelMemory {
-  readonly #ram: Uint8Array;
+  readonly #hart: TestHart;
   readonly written = new Map<number, number>();
 
-  constructor(ram: Uint8Array) {
-    this.#ram = ram;
+  constructor(hart: TestHart) {
+    this.#hart = hart;
   }
 
   read(address: bigint, width: number): bigint {
-    let value = 0n;
-    for (let n = width - 1; n >= 0; n--) value = (value << 8n) | BigInt(this.#ram[this.#offset(address, n)] ?? 0);
-    return value;
+    return this.#hart.readMemory(Number(address), width).reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
   }
 
   write(address: bigint, width: number, value: bigint): void {
-    for (let n = 0; n < width; n++) {
-      this.written.set(this.#offset(address, n), Number((value >> BigInt(8 * n)) & 0xffn));
-    }
-  }
-
-  #offset(address: bigint, n: number): number {
-    const offset = Number(address) + n - RAM_BASE;
-    if (!(offset >= 0 && offset < this.#ram.length)) throw new RangeError(`the case touches ${hex(address)}`);
-    return offset;
+    for (let n = 0; n < width; n++) this.written.set(Number(address) + n, Number((value >> BigInt(8 * n)) & 0xffn));
   }
 }
 
@@ -87,30 +78,33 @@ export class Comparison {
   private constructor(hart: TestHart) {
     this.hart = hart;
     const random = Uint8Array.from({ length: DATA.size }, (_, n) => (n * 167 + (n >> 5) * 31) & 0xff);
+    // Neighbouring pages of code and of data are none in the machine's memory.
+    hart.swapFrames(DATA.base + 0x1000, RAM_BASE + 0x28000);
+    hart.swapFrames(CODE_PAGE + 0x1000, RAM_BASE + 0x29000);
     hart.writeMemory(DATA.base, random);
     hart.writeMemory(Number(TRAP_VECTOR), JUMP_TO_ITSELF);
     hart.writeMemory(Number(RETURN_ADDRESS), JUMP_TO_ITSELF);
     hart.writeCsr(MTVEC, TRAP_VECTOR);
-    this.#expectedRam = hart.ram.slice();
+    this.#expectedRam = hart.readMemory(RAM_BASE, RAM_SIZE);
   }
 
   static async create(): Promise<Comparison> {
-    return new Comparison(await createTestHart());
+    return new Comparison(await createTestHart(RAM_SIZE));
   }
 
   /** Executes a case once on both; the differences, described. */
   differences(input: Case, pace: Pace, floatOn = true): string[] {
     this.#prepare(input, floatOn);
-    const memory = new Overlay(this.hart.ram);
+    const memory = new Overlay(this.hart);
     const outcome: Outcome = floatOn ? evaluate(input.hart, memory) : { kind: "illegal", bits: input.bits };
-    for (const [offset, byte] of memory.written) this.#expectedRam[offset] = byte;
+    for (const [address, byte] of memory.written) this.#expectedRam[address - RAM_BASE] = byte;
     const { kind } = this.hart.run(1, pace);
     const found = this.#compare(input, outcome, kind);
     if (found.length === 0) return [];
     return [`${disassemble(input.bits, input.hart.pc).text} (0x${input.bits.toString(16)}), ${pace} run`, ...found];
   }
 
-  #prepare({ bits, length, hart: { pc, x, f, fflags, frm, reservation } }: Case, floatOn: boolean): void {
+  #prepare({ bits, length, floatDirty, hart: { pc, x, f, fflags, frm, reservation } }: Case, floatOn: boolean): void {
     const { hart } = this;
     const code = Uint8Array.from({ length }, (_, n) => bits >>> (8 * n));
     for (const [offset, bytes] of [
@@ -127,7 +121,7 @@ export class Comparison {
     hart.setField("fflags", fflags);
     hart.setField("frm", frm);
     hart.setField("privilege", 3);
-    hart.writeCsr(MSTATUS, floatOn ? (fflags & 1 ? STATUS.dirty : STATUS.initial) : 0n);
+    hart.writeCsr(MSTATUS, floatOn ? (floatDirty ? STATUS.dirty : STATUS.initial) : 0n);
     for (const csr of [MEPC, SEPC]) hart.writeCsr(csr, RETURN_ADDRESS);
     hart.setReservation(reservation);
     hart.setPc(pc);
@@ -163,7 +157,7 @@ export class Comparison {
     check("reservation", hart.getReservation() ?? 0n, expected.reservation ?? 0n);
     const touchedFloat = expected.f !== before.f || expected.fflags !== before.fflags || expected.frm !== before.frm;
     if (touchedFloat) check("mstatus.FS", hart.readCsr(MSTATUS) & FS_DIRTY, FS_DIRTY);
-    return [...found, ...this.#compareRam()];
+    return [...found, ...this.#compareData()];
   }
 
   #compareTrap({ hart: before }: Case, exit: string, cause: bigint, value: bigint): string[] {
@@ -195,23 +189,20 @@ export class Comparison {
     return found;
   }
 
-  /** Differences in RAM; equal afterwards. */
-  #compareRam(): string[] {
-    const { ram } = this.hart;
-    const start = DATA.base - RAM_BASE;
-    const window = (bytes: Uint8Array) => Buffer.from(bytes.buffer, bytes.byteOffset + start, DATA.size);
-    if (window(ram).equals(window(this.#expectedRam))) return [];
-    const found: string[] = [];
-    for (let n = start; n < start + DATA.size; n++) {
-      if (ram[n] === this.#expectedRam[n]) continue;
-      found.push(`byte ${hex(BigInt(RAM_BASE + n))} is ${ram[n]}, must be ${this.#expectedRam[n]}`);
-      this.#expectedRam[n] = ram[n] ?? 0;
-    }
+  /** Differences in the data; equal afterwards. */
+  #compareData(): string[] {
+    const actual = this.hart.readMemory(DATA.base, DATA.size);
+    const expected = this.#expectedRam.subarray(DATA.base - RAM_BASE, DATA.base - RAM_BASE + DATA.size);
+    if (Buffer.compare(actual, expected) === 0) return [];
+    const wrong = [...actual.keys()].filter((n) => actual[n] !== expected[n]);
+    const found = wrong.map((n) => `byte ${hex(BigInt(DATA.base + n))} is ${actual[n]}, must be ${expected[n]}`);
+    expected.set(actual);
     return found;
   }
 
   /** Whether anything but data and the code under test was written since the beginning. */
   strayWrites(): number[] {
-    return [...this.hart.ram.keys()].filter((n) => this.hart.ram[n] !== this.#expectedRam[n]);
+    const actual = this.hart.readMemory(RAM_BASE, RAM_SIZE);
+    return [...actual.keys()].filter((n) => actual[n] !== this.#expectedRam[n]);
   }
 }

@@ -45,7 +45,6 @@ export async function createTestHart(ramBytes = 64 * FRAME_SIZE) {
       interpreter.dropAllBanks(address);
     },
   });
-  const bytes = new Uint8Array(pool.memory.buffer);
   state.set64("mstatus", MSTATUS_FS_INITIAL);
   state.pc = BigInt(RAM_BASE);
 
@@ -75,7 +74,11 @@ export async function createTestHart(ramBytes = 64 * FRAME_SIZE) {
     /** The address that load-reserved holds, or undefined. */
     getReservation: (): bigint | undefined => {
       const machine = state.get32("reservation");
-      return machine === 0 ? undefined : BigInt(RAM_BASE + machine - ram.machineOffset(RAM_BASE));
+      for (let page = RAM_BASE; machine !== 0 && page < RAM_BASE + ramBytes; page += FRAME_SIZE) {
+        const offset = machine - ram.machineOffset(page);
+        if (offset >= 0 && offset < FRAME_SIZE) return BigInt(page + offset);
+      }
+      return undefined;
     },
     setReservation: (at: bigint | undefined) => {
       state.set32("reservation", at === undefined ? 0 : ram.machineOffset(Number(at)));
@@ -91,8 +94,13 @@ export async function createTestHart(ramBytes = 64 * FRAME_SIZE) {
     writeMemory: (at: number, content: Uint8Array) => {
       if (!ram.write(at, content)) throw new RangeError(`0x${at.toString(16)} is not RAM`);
     },
-    /** RAM itself, for comparisons that must not cost a copy. Not for writes to code. */
-    ram: bytes.subarray(ram.machineOffset(RAM_BASE), ram.machineOffset(RAM_BASE) + ramBytes),
+    /** Exchanges the frames behind two pages, given by their addresses, so that neighbours do not lie side by side. */
+    swapFrames: (one: number, other: number) => {
+      const [a, b] = [one, other].map((at) => Math.floor((at - RAM_BASE) / FRAME_SIZE)) as [number, number];
+      const [frameOfA, frameOfB] = [ram.frameOf(a), ram.frameOf(b)];
+      ram.remap(a, frameOfB);
+      ram.remap(b, frameOfA);
+    },
 
     /** Runs the hart; gives the exit it ended with. */
     run: (instructions: number, pace: Pace = "exact"): ExitRecord => {

@@ -20,8 +20,12 @@ export const DATA = { base: RAM_BASE + 0x20000, size: 0x2000 };
 
 /** Where the instruction lies: within a page, at its very end, across its end. */
 const CODE_OFFSETS = [0x400, 0xffc, 0xffe] as const;
-const CODE_PAGE = RAM_BASE + 0x10000;
+export const CODE_PAGE = RAM_BASE + 0x10000;
 
+/** Where division, multiplication and sign extension change: often both operands are among them. */
+const EXTREMES = [0n, 1n, -1n, 2n ** 63n, 2n ** 63n - 1n, 2n ** 31n, -(2n ** 31n), 2n ** 31n - 1n, 2n ** 32n - 1n].map(
+  (value) => BigInt.asUintN(64, value),
+);
 const INTEGERS = [...integerEdges(64), ...integerEdges(32)];
 const BOX = 0xffff_ffffn << 32n;
 const FLOATS = [
@@ -36,6 +40,8 @@ export interface Case {
   readonly bits: number;
   readonly length: 2 | 4;
   readonly hart: ModelHart;
+  /** mstatus.FS: dirty, or initial. */
+  readonly floatDirty: boolean;
 }
 
 /** Whether an access goes to the address in rs1, plus an offset if there is one. */
@@ -106,7 +112,7 @@ export class CaseMaker {
     const fflags = this.#random.pick([0, 1, 1, 31, this.#random.below(32)]);
     const frm = this.#random.pick([0, 0, 0, 1, 2, 3, 4, 5, 6, 7]);
     const reservation = this.#random.pick([undefined, address, address, BigInt(DATA.base)]);
-    return { bits, length, hart: { pc, x, f, fflags, frm, reservation } };
+    return { bits, length, hart: { pc, x, f, fflags, frm, reservation }, floatDirty: this.#random.below(2) === 0 };
   }
 
   /** Mostly aligned; else anywhere, across the page boundary too. */
@@ -137,6 +143,8 @@ export class CaseMaker {
         return this.#random.bits(64);
       case 1:
         return BigInt.asUintN(64, BigInt.asIntN(32, this.#random.bits(32)));
+      case 2:
+        return this.#random.pick(EXTREMES);
       default:
         return this.#random.pick(INTEGERS);
     }

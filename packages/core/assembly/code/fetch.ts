@@ -60,7 +60,7 @@ function fetchPage(hart: usize, address: u64): usize {
   const level = load<u32>(hart, HART_WALK_LEVEL);
   const page = codePageOf(hart, machine);
   if (permission != PMP_GRANTED) return page | CHECK_EACH;
-  fillEntry(hart, bank, TLB_FETCH, address, <u32>page, level);
+  fillEntry(hart, bank, TLB_FETCH, address & ~0xfff, <u32>page, level);
   return page;
 }
 

@@ -27,6 +27,7 @@ import {
   HART_WALK_LEVEL,
   STATUS_EXIT,
   STATUS_TRAP,
+  TLB_GUARDED,
   TLB_READ,
   TLB_WRITE,
 } from "../generated/layout";
@@ -54,7 +55,7 @@ function resolve(hart: usize, address: u64, length: u32, access: u32): usize {
   const bank = <usize>load<u32>(hart, HART_DATA_BANK);
   const table = write ? TLB_WRITE : TLB_READ;
   const entry = entryOf(bank, table, address);
-  if (load<u64>(entry) == (address & ~0xfff)) return <usize>(<u32>address + load<u32>(entry, 8));
+  if ((load<u64>(entry) & ~<u64>TLB_GUARDED) == (address & ~0xfff)) return <usize>(<u32>address + load<u32>(entry, 8));
 
   countAssist(hart, ASSIST_TLB_FILL);
   const regime = dataRegime(hart);
@@ -70,8 +71,9 @@ function resolve(hart: usize, address: u64, length: u32, access: u32): usize {
   const vm = <usize>load<u32>(hart, HART_VM);
   const machine = machineAddress(vm, physical);
   if (machine == 0) return 0;
-  if (permission == PMP_GRANTED && !(write && isGuarded(vm, machine))) {
-    fillEntry(hart, bank, table, address, <u32>machine - <u32>address, load<u32>(hart, HART_WALK_LEVEL));
+  if (permission == PMP_GRANTED) {
+    const guarded: u32 = write && isGuarded(vm, machine) ? TLB_GUARDED : 0;
+    fillEntry(hart, bank, table, (address & ~0xfff) | guarded, <u32>machine - <u32>address, load<u32>(hart, HART_WALK_LEVEL));
   }
   return machine;
 }
@@ -134,14 +136,22 @@ export function writeAddress(hart: usize, address: u64, width: u32, value: u64):
   const machine = resolve(hart, address, width, ACCESS_WRITE);
   const vm = <usize>load<u32>(hart, HART_VM);
   if (machine != 0 && !isWatched(vm, machine, width)) {
-    prepareWrite(vm, machine, width);
+    prepareStore(hart, vm, address, machine, width);
     return machine;
   }
   if (load<u32>(hart, HART_STATUS) != 0) return 0;
-  // Guarded frames have no store entry, so `resolve` has just left the guest-physical address behind.
+  if (machine != 0) translate(hart, address, ACCESS_WRITE, dataRegime(hart)); // for the guest-physical address
   store<u64>(hart, value, HART_EXIT_VALUE);
   leave(hart, EXIT_WRITE, address, width);
   return 0;
+}
+
+/** Goes by the write guard, and lets the TLB answer from now on if nothing is left to guard. */
+function prepareStore(hart: usize, vm: usize, address: u64, machine: usize, length: usize): void {
+  prepareWrite(vm, machine, length);
+  if (isGuarded(vm, machine)) return;
+  const entry = entryOf(<usize>load<u32>(hart, HART_DATA_BANK), TLB_WRITE, address);
+  if (load<u64>(entry) == ((address & ~0xfff) | TLB_GUARDED)) store<u64>(entry, address & ~0xfff);
 }
 
 function writeAcross(hart: usize, address: u64, width: u32, value: u64): usize {
@@ -165,7 +175,7 @@ export function atomicAddress(hart: usize, address: u64, width: u32): usize {
   if (address & (width - 1)) return raise(hart, STORE_MISALIGNED, address);
   const machine = resolve(hart, address, width, ACCESS_READ | ACCESS_WRITE);
   if (machine == 0) return notMemory(hart, STORE_ACCESS_FAULT, address);
-  prepareWrite(<usize>load<u32>(hart, HART_VM), machine, width);
+  prepareStore(hart, <usize>load<u32>(hart, HART_VM), address, machine, width);
   return machine;
 }
 

@@ -111,10 +111,10 @@ export function entryOf(bank: usize, table: u32, address: u64): usize {
   return bank + table + ((<usize>(address >> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE);
 }
 
-/** Fills an entry; `level` is log2 of the size of the page that it is a piece of. */
-export function fillEntry(hart: usize, bank: usize, table: u32, address: u64, addend: u32, level: u32): void {
-  const entry = entryOf(bank, table, address);
-  store<u64>(entry, address & ~0xfff);
+/** Fills an entry with a tag (an address of the page, or with TLB_GUARDED); `level` is log2 of the size of the page that it is a piece of. */
+export function fillEntry(hart: usize, bank: usize, table: u32, tag: u64, addend: u32, level: u32): void {
+  const entry = entryOf(bank, table, tag);
+  store<u64>(entry, tag);
   store<u32>(entry, addend, 8);
   store<u32>(entry, level, 12);
   if (level > 12) {

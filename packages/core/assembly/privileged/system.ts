@@ -17,6 +17,7 @@ import {
   HART_SENVCFG,
   HART_STATUS,
   OPTION_HYPERCALLS,
+  REGISTER_WINDOW,
   SLOT_IMM,
   SLOT_RD,
   SLOT_RS1,
@@ -58,7 +59,7 @@ export function csr(hart: usize, slot: usize, operation: u32, immediate: bool): 
   const sourceField = (instruction >> 15) & 31;
   const writes = operation == CSR_WRITE || sourceField != 0;
   if (!isCsrAccessible(hart, number, writes)) return illegal(hart, slot);
-  const source = immediate ? <u64>sourceField : load<u64>(hart + <usize>load<u16>(slot, SLOT_RS1));
+  const source = immediate ? <u64>sourceField : load<u64>(<usize>load<u16>(slot, SLOT_RS1), REGISTER_WINDOW);
   const register = <usize>load<u16>(slot, SLOT_RD);
   const old = operation == CSR_WRITE && ((instruction >> 7) & 31) == 0 ? 0 : readCsr(hart, number);
   if (writes) {
@@ -69,7 +70,7 @@ export function csr(hart: usize, slot: usize, operation: u32, immediate: bool): 
     else if (operation == CSR_CLEAR) value = base & ~source;
     writeCsr(hart, number, value);
   }
-  store<u64>(hart + register, old);
+  store<u64>(register, old, REGISTER_WINDOW);
   if (!writes) return STATUS_NONE;
   return changesFetch(number) ? resumeBehind(hart) : next(hart);
 }
@@ -131,7 +132,7 @@ export function sfence_vma(hart: usize, slot: usize): u32 {
   countAssist(hart, ASSIST_FENCE);
   const rs1 = <usize>load<u16>(slot, SLOT_RS1);
   const rs2 = <usize>load<u16>(slot, SLOT_RS2);
-  fence(hart, rs1 != 0, load<u64>(hart + rs1), rs2 != 0, load<u64>(hart + rs2));
+  fence(hart, rs1 != 0, load<u64>(rs1, REGISTER_WINDOW), rs2 != 0, load<u64>(rs2, REGISTER_WINDOW));
   return resumeBehind(hart);
 }
 
@@ -166,10 +167,10 @@ export function cbo_clean(hart: usize, slot: usize): u32 {
 
 function blockOperation(hart: usize, slot: usize, enable: u64): u32 {
   if (!blockOperationEnabled(hart, enable)) return illegal(hart, slot);
-  return checkBlock(hart, load<u64>(hart + <usize>load<u16>(slot, SLOT_RS1))) ? STATUS_NONE : STATUS_TRAP;
+  return checkBlock(hart, load<u64>(<usize>load<u16>(slot, SLOT_RS1), REGISTER_WINDOW)) ? STATUS_NONE : STATUS_TRAP;
 }
 
 export function cbo_zero(hart: usize, slot: usize): u32 {
   if (!blockOperationEnabled(hart, MENVCFG_CBZE)) return illegal(hart, slot);
-  return zeroBlock(hart, load<u64>(hart + <usize>load<u16>(slot, SLOT_RS1))) ? STATUS_NONE : STATUS_TRAP;
+  return zeroBlock(hart, load<u64>(<usize>load<u16>(slot, SLOT_RS1), REGISTER_WINDOW)) ? STATUS_NONE : STATUS_TRAP;
 }

@@ -67,8 +67,8 @@ function operandsOf(tree: Expression, found = new Set<string>()): Set<string> {
   return found;
 }
 
-const register = (slotField: string) => `hart + <usize>load<u16>(slot, ${slotField})`;
-const setRd = (value: string) => `store<i64>(${register("SLOT_RD")}, ${value});`;
+const register = (slotField: string) => `<usize>load<u16>(slot, ${slotField}), REGISTER_WINDOW`;
+const setRd = (value: string) => `store<i64>(<usize>load<u16>(slot, SLOT_RD), ${value}, REGISTER_WINDOW);`;
 const OPERANDS: Readonly<Record<string, string>> = {
   rs1: `const rs1 = load<i64>(${register("SLOT_RS1")});`,
   rs2: `const rs2 = load<i64>(${register("SLOT_RS2")});`,
@@ -331,7 +331,7 @@ const IMPORTS: Readonly<Record<string, readonly string[]>> = {
     "CSR_CLEAR CSR_SET CSR_WRITE cbo_clean cbo_inval cbo_zero csr ebreak ecall mret sfence_inval_ir sfence_vma sfence_w_inval sret wfi".split(" "),
   "../privileged/trap": ["deliverException", "isStuck", "takeInterrupt"],
   "./layout":
-    "EXTENSION_FLOAT EXTENSION_SIGN EXTENSION_ZERO EXIT_BREAKPOINT EXIT_BUDGET EXIT_STUCK HART_BANKS HART_DATA_BANK HART_EXECUTED HART_EXIT_KIND HART_EXIT_NEXT_PC HART_FETCH_BANK HART_FFLAGS HART_FLOAT_FAST HART_LEFT HART_MSTATUS HART_PC HART_SINGLE_STEP HART_SLICE_BUDGET HART_SLOT HART_SLOT_DELTA HART_STATUS SLOT_IMM SLOT_LENGTH SLOT_RD SLOT_RM SLOT_RS1 SLOT_RS2 SLOT_RS3 SLOT_SIZE STATUS_EXIT STATUS_LOCATED STATUS_NONE STATUS_TRAP TLB_BANKS TLB_BANK_SIZE TLB_FETCH TLB_READ TLB_WRITE".split(" "),
+    "EXTENSION_FLOAT EXTENSION_SIGN EXTENSION_ZERO EXIT_BREAKPOINT EXIT_BUDGET EXIT_STUCK HART_BANKS HART_DATA_BANK HART_EXECUTED HART_EXIT_KIND HART_EXIT_NEXT_PC HART_FETCH_BANK HART_FFLAGS HART_FLOAT_FAST HART_LEFT HART_MSTATUS HART_PC HART_SINGLE_STEP HART_SLICE_BUDGET HART_SLOT HART_SLOT_DELTA HART_STATUS REGISTERS_SIZE REGISTER_WINDOW SLOT_IMM SLOT_LENGTH SLOT_RD SLOT_RM SLOT_RS1 SLOT_RS2 SLOT_RS3 SLOT_SIZE STATUS_EXIT STATUS_LOCATED STATUS_NONE STATUS_TRAP TLB_BANKS TLB_BANK_SIZE TLB_FETCH TLB_READ TLB_WRITE".split(" "),
   "./operations": ["OP_BREAKPOINT", "OP_CROSSING", "OP_ILLEGAL", "OP_NEXT_PAGE", "OP_UNDECODED"],
 };
 
@@ -368,8 +368,9 @@ function fetchBankOf(hart: usize): usize {
   return <usize>load<u32>(hart, HART_BANKS) + TLB_BANKS * TLB_BANK_SIZE;
 }
 
-/** Adds up what the slice executed. */
+/** Gives the registers back to the hart's block and adds up what the slice executed. */
 function finish(hart: usize, executed: i32): void {
+  memory.copy(hart, REGISTER_WINDOW, REGISTERS_SIZE);
   store<u64>(hart, load<u64>(hart, HART_EXECUTED) + <u64>executed, HART_EXECUTED);
   store<u32>(hart, 0, HART_SLICE_BUDGET);
   store<u32>(hart, 0, HART_LEFT);
@@ -388,6 +389,7 @@ export function execute(hart: usize, budget: i32): u32 {
   let delta: u64 = 0;
   let dataBank = <usize>load<u32>(hart, HART_DATA_BANK);
   let fetchBank = fetchBankOf(hart);
+  memory.copy(REGISTER_WINDOW, hart, REGISTERS_SIZE);
   store<u32>(hart, budget, HART_SLICE_BUDGET);
   store<u32>(hart, budget, HART_LEFT);
 
