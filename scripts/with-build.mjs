@@ -7,8 +7,8 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { digest } from "./digest.mjs";
+import { PNPM } from "./pnpm.mjs";
 
-const PNPM = "pnpm@12.21.0";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const [major = 0] = process.versions.node.split(".").map(Number);
 if (major < 20) fail(`hartvisor needs Node 20 or newer; this is ${process.version}`);
@@ -28,15 +28,33 @@ function install() {
   const stamp = join(root, "node_modules/.hartvisor-install");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
   console.error("hartvisor: installing dependencies");
-  run("npm", ["exec", "--yes", "--loglevel=error", `--package=${PNPM}`, "--", "pnpm", "install", "--frozen-lockfile", "--reporter=append-only"], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  run(
+    "npm",
+    [
+      "exec",
+      "--yes",
+      "--loglevel=error",
+      `--package=${PNPM}`,
+      "--",
+      "pnpm",
+      "install",
+      "--frozen-lockfile",
+      "--reporter=append-only",
+    ],
+    {
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
   writeFileSync(stamp, wanted);
 }
 
 /** Runs a command from the root; ends this process if it fails, unless it may. */
 function run(command, args, { mayFail = false, stdio = "inherit" } = {}) {
-  const { status, signal, error, stdout } = spawnSync(command, args, { cwd: root, stdio, shell: process.platform === "win32" });
+  const { status, signal, error, stdout } = spawnSync(command, args, {
+    cwd: root,
+    stdio,
+    shell: process.platform === "win32",
+  });
   if (error) fail(`cannot run ${command}: ${error.message}`);
   if (status !== 0 && !mayFail) {
     if (stdout) process.stderr.write(stdout);

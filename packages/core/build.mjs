@@ -15,7 +15,19 @@ mkdirSync(join(root, "src/generated"), { recursive: true });
 const wasm = join(root, "src/generated/interpreter.wasm");
 const asc = join(dirname(require.resolve("assemblyscript/package.json")), "bin/asc.js");
 // 201 warns of code that is not ready for 64-bit addresses.
-node(asc, "assembly/index.ts", "-o", wasm, "--runtime", "stub", "-O3", "--noAssert", "--importMemory", "--disableWarning", "201");
+node(
+  asc,
+  "assembly/index.ts",
+  "-o",
+  wasm,
+  "--runtime",
+  "stub",
+  "-O3",
+  "--noAssert",
+  "--importMemory",
+  "--disableWarning",
+  "201",
+);
 const base64 = readFileSync(wasm).toString("base64");
 writeFileSync(
   join(root, "src/generated/interpreter-wasm.ts"),

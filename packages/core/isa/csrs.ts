@@ -43,7 +43,8 @@ function special(name: string, number: number, options: Partial<Csr>) {
 }
 
 /** IMAFDC, S and U, in misa's Extensions; MXL = 2. */
-const MISA = (2n << 62n) | [..."IMAFDCSU"].reduce((bits, letter) => bits | (1n << BigInt(letter.charCodeAt(0) - 65)), 0n);
+const MISA =
+  (2n << 62n) | [..."IMAFDCSU"].reduce((bits, letter) => bits | (1n << BigInt(letter.charCodeAt(0) - 65)), 0n);
 
 // Writable bits, and those that sstatus shows of mstatus (Privileged ISA 3.1.6, 10.1.1).
 export const MSTATUS_WRITABLE = 0x7e79aan;

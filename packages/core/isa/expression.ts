@@ -19,18 +19,7 @@ export type UnaryOperator =
   | "ctz"
   | "popcnt";
 
-export type BinaryOperator =
-  | "add"
-  | "sub"
-  | "mul"
-  | "and"
-  | "or"
-  | "xor"
-  | "shl"
-  | "shr_s"
-  | "shr_u"
-  | "rotl"
-  | "rotr";
+export type BinaryOperator = "add" | "sub" | "mul" | "and" | "or" | "xor" | "shl" | "shr_s" | "shr_u" | "rotl" | "rotr";
 
 export type Comparison = "eq" | "ne" | "lt_s" | "lt_u" | "ge_s" | "ge_u";
 

@@ -8,7 +8,14 @@ import { float } from "./table/float.js";
 import { multiply } from "./table/multiply.js";
 
 /** All 32-bit instructions. */
-export const instructions: readonly Instruction[] = [...base, ...multiply, ...atomic, ...float, ...bitManipulation, ...cache];
+export const instructions: readonly Instruction[] = [
+  ...base,
+  ...multiply,
+  ...atomic,
+  ...float,
+  ...bitManipulation,
+  ...cache,
+];
 
 const byName = new Map(instructions.map((instruction) => [instruction.name, instruction]));
 

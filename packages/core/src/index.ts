@@ -1,10 +1,12 @@
 /** The machine of hartvisor: harts, memory, buses, time, the interpreter, and the interfaces that the other packages implement. */
+
+export { extensionNames, isaString } from "../isa/isa-string.js";
 export type { AccessWidth, Device, DeviceState, DeviceTreeContext } from "./bus/device.js";
 export { Interrupt, type InterruptLine, type InterruptNumber } from "./bus/interrupt.js";
 export {
   DeviceTreeLabels,
-  encodeDeviceTree,
   type EncodeDeviceTreeOptions,
+  encodeDeviceTree,
   type MemoryReservation,
 } from "./devicetree/encode.js";
 export type { DeviceTreeNode, PropertyValue } from "./devicetree/node.js";
@@ -30,10 +32,10 @@ export { Machine, type MachineEvents, type MachineStats } from "./machine/machin
 export {
   DEFAULT_MEMORY_BASE,
   type DebugConsole,
-  type MachineLimits,
-  type MachineOptions,
   MAX_HARTS,
   MAX_MEMORY_BYTES,
+  type MachineLimits,
+  type MachineOptions,
 } from "./machine/options.js";
 export type { EntryPoint } from "./machine/vcpu.js";
 export { FramePool } from "./memory/frame-pool.js";
@@ -41,4 +43,3 @@ export { GuestMemory } from "./memory/guest-memory.js";
 export { formatByteSize, parseByteSize } from "./quantity.js";
 export type { Clock } from "./time/clock.js";
 export { TIMEBASE_HZ } from "./time/host-clock.js";
-export { extensionNames, isaString } from "../isa/isa-string.js";

@@ -8,7 +8,8 @@ const ALL = (1n << 64n) - 1n;
 function readCase({ name, number, read, storage, constant }: Csr): string {
   const label = `    case ${hex(number)}: // ${name}\n`;
   if (read !== undefined) return `${label}      return ${read}(hart);`;
-  if (storage !== undefined) return `${label}      return load<u64>(hart, ${hartOffset(storage.field) + storage.index * 8});`;
+  if (storage !== undefined)
+    return `${label}      return load<u64>(hart, ${hartOffset(storage.field) + storage.index * 8});`;
   return `${label}      return ${hex(constant ?? 0n)};`;
 }
 
@@ -64,7 +65,10 @@ ${csrs.map(readCase).join("\n")}
 
 export function writeCsr(hart: usize, number: u32, value: u64): void {
   switch (number) {
-${csrs.filter(({ number }) => number >> 10 !== 3).map(writeCase).join("\n")}
+${csrs
+  .filter(({ number }) => number >> 10 !== 3)
+  .map(writeCase)
+  .join("\n")}
   }
 }`;
 }

@@ -121,7 +121,8 @@ function expansion(row: CompressedInstruction): string {
     const field = target.encoding.fields.get(operand);
     if (field === undefined) throw new RangeError(`${row.expandsTo} has no field ${operand}`);
     const register = typeof from === "string" && from.endsWith("'");
-    const value = typeof from === "number" ? String(from) : `<u32>${extraction(source(from), "half")}${register ? " + 8" : ""}`;
+    const value =
+      typeof from === "number" ? String(from) : `<u32>${extraction(source(from), "half")}${register ? " + 8" : ""}`;
     for (const { at, width, operandBit } of field.slices) {
       parts.push(`((((${value}) >> ${operandBit}) & ${bits(width)}) << ${at})`);
     }

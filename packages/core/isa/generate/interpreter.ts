@@ -41,7 +41,9 @@ function expression(tree: Expression): string {
     case "binary": {
       const [left, right] = [expression(tree.left), expression(tree.right)];
       const operator = BINARY[tree.operator];
-      return operator ? `<${tree.type}>(${left} ${operator} ${right})` : `${tree.operator}<${tree.type}>(${left}, ${right})`;
+      return operator
+        ? `<${tree.type}>(${left} ${operator} ${right})`
+        : `${tree.operator}<${tree.type}>(${left}, ${right})`;
     }
     case "compare": {
       const [relation = "", signedness] = tree.operator.split("_");
@@ -59,7 +61,8 @@ function expression(tree: Expression): string {
 function operandsOf(tree: Expression, found = new Set<string>()): Set<string> {
   if (tree.kind === "operand") found.add(tree.name);
   if (tree.kind === "unary") operandsOf(tree.value, found);
-  if (tree.kind === "binary" || tree.kind === "compare") for (const side of [tree.left, tree.right]) operandsOf(side, found);
+  if (tree.kind === "binary" || tree.kind === "compare")
+    for (const side of [tree.left, tree.right]) operandsOf(side, found);
   if (tree.kind === "select") {
     for (const part of [tree.condition, tree.whenTrue, tree.whenFalse]) operandsOf(part, found);
   }
@@ -188,7 +191,12 @@ function loadBody({ width, signed, to }: Extract<Semantics, { kind: "load" }>): 
     ...(to === "f" ? floatGuard(true) : []),
     ...bind(["rs1", "imm"]),
     "const address = rs1 + imm;",
-    ...machineOf("TLB_READ", "address", width, `readAddress(hart, address, ${width}, ${extension}, <u32>load<u16>(slot, SLOT_RD))`),
+    ...machineOf(
+      "TLB_READ",
+      "address",
+      width,
+      `readAddress(hart, address, ${width}, ${extension}, <u32>load<u16>(slot, SLOT_RD))`,
+    ),
     setRd(value),
   ];
 }
@@ -228,7 +236,9 @@ function amo(apply: AmoFunction, width: 4 | 8): string {
 
 /** Before an instruction that moves float registers without rounding: FS must be on, and dirty if one is written. */
 function floatGuard(writes: boolean): string[] {
-  const ready = writes ? "(<u32>load<u64>(hart, HART_MSTATUS) & FS) == FS" : "(<u32>load<u64>(hart, HART_MSTATUS) & FS) != 0";
+  const ready = writes
+    ? "(<u32>load<u64>(hart, HART_MSTATUS) & FS) == FS"
+    : "(<u32>load<u64>(hart, HART_MSTATUS) & FS) != 0";
   return [
     `if (!(${ready})) {`,
     "  store<u64>(hart, delta + <u64>(slot >> 3), HART_PC);",
@@ -260,7 +270,9 @@ function floatSource(type: FloatOperand, slot: string): string {
 
 function floatBody(operation: FloatOperation, hasRoundingMode: boolean): string[] {
   const { name, from, to, fast, rounds, raises } = operation;
-  const sources = from.map((type, n) => `const ${"abc"[n]} = ${floatSource(type, FLOAT_SLOTS[n] ?? "")}${negation(operation, n)};`);
+  const sources = from.map(
+    (type, n) => `const ${"abc"[n]} = ${floatSource(type, FLOAT_SLOTS[n] ?? "")}${negation(operation, n)};`,
+  );
   const operands = from.map((_, n) => "abc"[n]);
   const toFloat = to === "s" || to === "d";
   const call = (suffix: string, rm: string) =>
@@ -270,7 +282,9 @@ function floatBody(operation: FloatOperation, hasRoundingMode: boolean): string[
   const trap = ["  attention = STATUS_TRAP;", "  break;", "}"];
   const exact = [
     "store<u64>(hart, delta + <u64>(slot >> 3), HART_PC);",
-    ...(hasRoundingMode ? ["const rm = roundingMode(hart, slot);", "if (rm < 0) {", ...trap] : ["if (!floatEnabled(hart)) {", ...trap]),
+    ...(hasRoundingMode
+      ? ["const rm = roundingMode(hart, slot);", "if (rm < 0) {", ...trap]
+      : ["if (!floatEnabled(hart)) {", ...trap]),
     ...(toFloat ? [] : ["const flags = load<u32>(hart, HART_FFLAGS);"]),
     write(call("", rounds ? "rm" : "")),
     toFloat ? "floatChanged(hart);" : "if (load<u32>(hart, HART_FFLAGS) != flags) floatChanged(hart);",
@@ -293,7 +307,11 @@ function moveBody(move: FloatMove): string[] {
   const a = `load<u64>(${register("SLOT_RS1")})`;
   const b = `load<u64>(${register("SLOT_RS2")})`;
   const sign = "0x8000000000000000";
-  const single = (value: string) => [`const a = unbox(${a});`, `const b = unbox(${b});`, setRd(`<u64>(${value}) | BOX`)];
+  const single = (value: string) => [
+    `const a = unbox(${a});`,
+    `const b = unbox(${b});`,
+    setRd(`<u64>(${value}) | BOX`),
+  ];
   const double = (value: string) => [`const a = ${a};`, `const b = ${b};`, setRd(value)];
   const lines: Readonly<Record<FloatMove, string[]>> = {
     "fmv.x.w": [setRd(`<i64>(<i32>${a})`)],
@@ -328,10 +346,14 @@ const IMPORTS: Readonly<Record<string, readonly string[]>> = {
   "../privileged/fields": ["ILLEGAL_INSTRUCTION"],
   "../privileged/float-state": ["floatChanged", "floatEnabled", "roundingMode"],
   "../privileged/system":
-    "CSR_CLEAR CSR_SET CSR_WRITE cbo_clean cbo_inval cbo_zero csr ebreak ecall mret sfence_inval_ir sfence_vma sfence_w_inval sret wfi".split(" "),
+    "CSR_CLEAR CSR_SET CSR_WRITE cbo_clean cbo_inval cbo_zero csr ebreak ecall mret sfence_inval_ir sfence_vma sfence_w_inval sret wfi".split(
+      " ",
+    ),
   "../privileged/trap": ["deliverException", "isStuck", "takeInterrupt"],
   "./layout":
-    "EXTENSION_FLOAT EXTENSION_SIGN EXTENSION_ZERO EXIT_BREAKPOINT EXIT_BUDGET EXIT_STUCK HART_BANKS HART_DATA_BANK HART_EXECUTED HART_EXIT_KIND HART_EXIT_NEXT_PC HART_FETCH_BANK HART_FFLAGS HART_FLOAT_FAST HART_LEFT HART_MSTATUS HART_PC HART_SINGLE_STEP HART_SLICE_BUDGET HART_SLOT HART_SLOT_DELTA HART_STATUS REGISTERS_SIZE REGISTER_WINDOW SLOT_IMM SLOT_LENGTH SLOT_RD SLOT_RM SLOT_RS1 SLOT_RS2 SLOT_RS3 SLOT_SIZE STATUS_EXIT STATUS_LOCATED STATUS_NONE STATUS_TRAP TLB_BANKS TLB_BANK_SIZE TLB_FETCH TLB_READ TLB_WRITE".split(" "),
+    "EXTENSION_FLOAT EXTENSION_SIGN EXTENSION_ZERO EXIT_BREAKPOINT EXIT_BUDGET EXIT_STUCK HART_BANKS HART_DATA_BANK HART_EXECUTED HART_EXIT_KIND HART_EXIT_NEXT_PC HART_FETCH_BANK HART_FFLAGS HART_FLOAT_FAST HART_LEFT HART_MSTATUS HART_PC HART_SINGLE_STEP HART_SLICE_BUDGET HART_SLOT HART_SLOT_DELTA HART_STATUS REGISTERS_SIZE REGISTER_WINDOW SLOT_IMM SLOT_LENGTH SLOT_RD SLOT_RM SLOT_RS1 SLOT_RS2 SLOT_RS3 SLOT_SIZE STATUS_EXIT STATUS_LOCATED STATUS_NONE STATUS_TRAP TLB_BANKS TLB_BANK_SIZE TLB_FETCH TLB_READ TLB_WRITE".split(
+      " ",
+    ),
   "./operations": ["OP_BREAKPOINT", "OP_CROSSING", "OP_ILLEGAL", "OP_NEXT_PAGE", "OP_UNDECODED"],
 };
 

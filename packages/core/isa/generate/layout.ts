@@ -11,7 +11,12 @@ export function generateLayout(): string {
     ...VM_FIELDS.map(({ name, offset }) => `export const VM_${upperSnake(name)}: usize = ${offset};`),
     ...Object.entries(CONSTANTS).map(([name, value]) => `export const ${name}: ${constantType(name)} = ${value};`),
   ];
-  for (const [name, value] of Object.entries({ MSTATUS_WRITABLE, MSTATUS_CONSTANT, SSTATUS_WRITABLE, SSTATUS_CONSTANT })) {
+  for (const [name, value] of Object.entries({
+    MSTATUS_WRITABLE,
+    MSTATUS_CONSTANT,
+    SSTATUS_WRITABLE,
+    SSTATUS_CONSTANT,
+  })) {
     lines.push(`export const ${name}: u64 = ${value};`);
   }
   return lines.join("\n");

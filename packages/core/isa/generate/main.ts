@@ -15,5 +15,8 @@ for (const [file, text] of Object.entries({
   "csrs.ts": generateCsrs(),
   "execute.ts": generateInterpreter(),
 })) {
-  writeFileSync(new URL(file, directory), `// Generated from packages/core/isa; see packages/core/isa/generate.\n${text}\n`);
+  writeFileSync(
+    new URL(file, directory),
+    `// Generated from packages/core/isa; see packages/core/isa/generate.\n${text}\n`,
+  );
 }

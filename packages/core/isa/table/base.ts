@@ -1,5 +1,29 @@
 /** RV64I, Zicsr, Zifencei, and the privileged instructions (Unprivileged ISA ch. 2-6; Privileged ISA 1.13 ch. 3, 10). */
-import { add, and, eq, geS, geU, i64, imm, ltS, ltU, ne, not, or, pc, rs1, rs2, sext, shl, shrS, shrU, sub, wrap, xor, zext } from "../expression.js";
+import {
+  add,
+  and,
+  eq,
+  geS,
+  geU,
+  i64,
+  imm,
+  ltS,
+  ltU,
+  ne,
+  not,
+  or,
+  pc,
+  rs1,
+  rs2,
+  sext,
+  shl,
+  shrS,
+  shrU,
+  sub,
+  wrap,
+  xor,
+  zext,
+} from "../expression.js";
 import { address, branch, type Instruction, load, nothing, rd, relative, rows, store, system } from "../instruction.js";
 
 const table: Instruction[] = [];

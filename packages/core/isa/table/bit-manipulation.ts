@@ -1,5 +1,35 @@
 /** Zba, Zbb, Zbs and Zicond (Unprivileged ISA ch. 28 and 12). */
-import { add, and, call, clz, ctz, eq, extend8, extend16, geS, geU, i64, imm, ltS, ltU, ne, not, or, popcnt, rotl, rotr, rs1, rs2, select, sext, shl, shrU, wrap, xor, zext } from "../expression.js";
+import {
+  add,
+  and,
+  call,
+  clz,
+  ctz,
+  eq,
+  extend8,
+  extend16,
+  geS,
+  geU,
+  i64,
+  imm,
+  ltS,
+  ltU,
+  ne,
+  not,
+  or,
+  popcnt,
+  rotl,
+  rotr,
+  rs1,
+  rs2,
+  select,
+  sext,
+  shl,
+  shrU,
+  wrap,
+  xor,
+  zext,
+} from "../expression.js";
 import { type Instruction, rd, rows } from "../instruction.js";
 
 const table: Instruction[] = [];

@@ -4,8 +4,8 @@
  * faults.
  */
 import { CONSTANTS } from "../../isa/layout.js";
-import type { AccessWidth } from "../bus/device.js";
 import type { Bus } from "../bus/bus.js";
+import type { AccessWidth } from "../bus/device.js";
 import type { InterpreterExports } from "../engine/interpreter.js";
 import type { GuestMemory } from "../memory/guest-memory.js";
 import type { Vcpu } from "./vcpu.js";
@@ -28,42 +28,48 @@ export class DeviceExits {
     this.#memory = memory;
   }
 
-  read({ state, address: hart }: Vcpu): void {
+  read(vcpu: Vcpu): void {
+    const { state, address: hart } = vcpu;
     const address = state.getNumber("exitAddress");
     const width = state.get32("exitWidth");
+    let answered: boolean;
     if (width === 8) {
       const value = this.#bus.read64(address);
-      if (value === undefined) return this.#fault(hart, LOAD_ACCESS_FAULT, state.get64("exitVirtual"));
-      state.set64("exitValue", value);
+      answered = value !== undefined;
+      state.set64("exitValue", value ?? 0n);
     } else {
       const value = this.#bus.read(address, width as AccessWidth);
-      if (value === undefined) return this.#fault(hart, LOAD_ACCESS_FAULT, state.get64("exitVirtual"));
-      state.set32("exitValue", value);
+      answered = value !== undefined;
+      state.set32("exitValue", value ?? 0);
     }
-    this.#interpreter.complete(hart, 1);
+    if (answered) this.#interpreter.complete(hart, 1);
+    else this.#fault(vcpu, LOAD_ACCESS_FAULT);
   }
 
-  write({ state, address: hart }: Vcpu): void {
+  write(vcpu: Vcpu): void {
+    const { state, address: hart } = vcpu;
     const address = state.getNumber("exitAddress");
     const width = state.get32("exitWidth");
-    if (address >= this.#memory.base) {
-      const bytes = new Uint8Array(new BigUint64Array([state.get64("exitValue")]).buffer, 0, width);
-      if (this.#memory.write(address, bytes)) {
-        this.#interpreter.complete(hart, 0);
-        this.onWatchedWrite?.(address, width);
-        return;
-      }
-    }
+    if (this.#writeWatched(vcpu, address, width)) return;
     const answered =
       width === 8
         ? this.#bus.write64(address, state.get64("exitValue"))
         : this.#bus.write(address, width as AccessWidth, truncate(state.get32("exitValue"), width));
-    if (!answered) return this.#fault(hart, STORE_ACCESS_FAULT, state.get64("exitVirtual"));
-    this.#interpreter.complete(hart, 0);
+    if (answered) this.#interpreter.complete(hart, 0);
+    else this.#fault(vcpu, STORE_ACCESS_FAULT);
   }
 
-  #fault(hart: number, cause: bigint, address: bigint): void {
-    this.#interpreter.raiseException(hart, cause, address);
+  /** A store to RAM that left because somebody watches it: done here, then reported. */
+  #writeWatched({ state, address: hart }: Vcpu, address: number, width: number): boolean {
+    const value = new BigUint64Array([state.get64("exitValue")]);
+    if (!this.#memory.write(address, new Uint8Array(value.buffer, 0, width))) return false;
+    this.#interpreter.complete(hart, 0);
+    this.onWatchedWrite?.(address, width);
+    return true;
+  }
+
+  #fault({ state, address: hart }: Vcpu, cause: bigint): void {
+    this.#interpreter.raiseException(hart, cause, state.get64("exitVirtual"));
   }
 }
 

@@ -1,5 +1,5 @@
 /** A hart's block in linear memory, by the names of the layout. */
-import { hartOffset, HART_ARCHITECTURAL_SIZE, HART_SIZE } from "../../isa/layout.js";
+import { HART_ARCHITECTURAL_SIZE, HART_SIZE, hartOffset } from "../../isa/layout.js";
 
 const OFFSETS = {
   pc: hartOffset("pc"),

@@ -1,6 +1,7 @@
 /** What a machine is made of. */
-import type { HypercallExtension } from "../hypercall/extension.js";
+
 import { HartvisorError } from "../error.js";
+import type { HypercallExtension } from "../hypercall/extension.js";
 
 export interface MachineLimits {
   /** Stop after this many instructions, all harts together. Default: none. */

@@ -1,6 +1,6 @@
 /** A hart as the scheduler sees it: its block, and whether it may run. */
 import type { InterpreterExports } from "../engine/interpreter.js";
-import { HartState as HsmState, type HartStateNumber } from "../hypercall/extension.js";
+import { type HartStateNumber, HartState as HsmState } from "../hypercall/extension.js";
 import type { HartState } from "./hart-state.js";
 
 /** Where a hart begins. */

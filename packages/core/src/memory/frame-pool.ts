@@ -32,7 +32,10 @@ export class FramePool {
     this.frameCount = frames;
     const pages = Math.ceil((this.framesBase + frames * FRAME_SIZE) / WASM_PAGE_SIZE);
     if (pages > MAX_WASM_PAGES) {
-      throw new HartvisorError("out-of-memory", `${frames * FRAME_SIZE} bytes of frames do not fit a 4 GiB Wasm memory`);
+      throw new HartvisorError(
+        "out-of-memory",
+        `${frames * FRAME_SIZE} bytes of frames do not fit a 4 GiB Wasm memory`,
+      );
     }
     try {
       this.memory = new WebAssembly.Memory({ initial: pages, maximum: pages });

@@ -4,8 +4,8 @@
  */
 import {
   type Device,
-  type DeviceTreeNode,
   DeviceTreeLabels,
+  type DeviceTreeNode,
   encodeDeviceTree,
   extensionNames,
   Interrupt,
@@ -88,7 +88,7 @@ export class VirtBoard {
     const { memory, harts, bus } = this.#machine;
     const labels = new DeviceTreeLabels(harts.length);
     const nodes = bus.devices.flatMap((device: Device) => device.deviceTree(labels));
-    const onBus = (node: DeviceTreeNode) => node.properties?.["reg"] !== undefined;
+    const onBus = (node: DeviceTreeNode) => Object.hasOwn(node.properties ?? {}, "reg");
     const serial = nodes.find(({ name }) => name.startsWith("serial@"));
 
     const root: DeviceTreeNode = {

@@ -18,4 +18,3 @@ export interface Boot {
 
 /** Room that loaders leave for the device tree before its size is known. */
 export const DEVICE_TREE_ROOM = 64 * 1024;
-

@@ -57,7 +57,10 @@ export function linux(options: LinuxOptions): Boot {
           place.initrd !== undefined && { initrd: { start: place.initrd, end: place.initrd + initrd.bytes.length } }),
       });
       if (deviceTree.length > DEVICE_TREE_ROOM - FIRMWARE_INFO_SIZE) {
-        throw new HartvisorError("invalid-argument", `the kernel command line of ${options.cmdline?.length} bytes is too long`);
+        throw new HartvisorError(
+          "invalid-argument",
+          `the kernel command line of ${options.cmdline?.length} bytes is too long`,
+        );
       }
       memory.write(place.deviceTree, deviceTree);
       const opaque = BigInt(place.deviceTree);
