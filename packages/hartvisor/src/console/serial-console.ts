@@ -16,7 +16,7 @@ export interface InputSink {
 export class SerialConsole implements DebugConsole {
   /** What the guest prints. */
   readonly output: ReadableStream<Uint8Array>;
-  /** What the guest reads; a write resolves when the guest's UART has taken it all. */
+  /** What the guest reads; a write resolves when the guest's UART has taken it all. An exited machine drops it. */
   readonly input: WritableStream<Uint8Array>;
 
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
@@ -51,7 +51,8 @@ export class SerialConsole implements DebugConsole {
         new Promise((resolve) => {
           this.#pending = bytes.slice();
           this.#accepted = resolve;
-          this.pump();
+          if (this.#ended) this.#take(bytes.length);
+          else this.pump();
         }),
     });
   }
@@ -86,10 +87,11 @@ export class SerialConsole implements DebugConsole {
     return bytes;
   }
 
-  /** No more output will come. */
+  /** No more output will come, and nobody will read what waits. */
   end(): void {
     this.#flush();
     this.#ended = true;
+    this.#take(this.#pending.length);
     this.#deliver();
   }
 

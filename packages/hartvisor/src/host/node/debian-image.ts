@@ -29,6 +29,8 @@ export interface DemoImageOptions {
   readonly mirror?: string;
   /** Look for a newer kernel even if one is in the cache. Default: false. */
   readonly refresh?: boolean;
+  /** Use the cache only, never the network. Default: false. */
+  readonly offline?: boolean;
   readonly progress?: (event: DemoImageProgress) => void;
   /** Gives up and cleans up when aborted. */
   readonly signal?: AbortSignal;
@@ -73,6 +75,9 @@ export async function debianDemoImage(options: DemoImageOptions = {}): Promise<D
   try {
     let image = options.refresh === true ? undefined : await readImage(current);
     if (image === undefined) {
+      if (options.offline === true) {
+        throw new HartvisorError("download-failed", "offline, and Debian is not in the cache");
+      }
       await downloadImage(store, options);
       image = await readImage(current);
     }

@@ -1,0 +1,53 @@
+/** The options that every command that runs a machine has, and how their values are read. */
+import { formatByteSize, MAX_HARTS, MAX_MEMORY_BYTES, parseByteSize } from "@hartvisor/core";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import type { EngineName, MachineOptions } from "../machine.js";
+
+/** As commander hands them over. */
+export interface MachineFlags {
+  readonly memory: number;
+  readonly harts: number;
+  readonly engine: EngineName;
+  readonly clock: "real" | "virtual";
+  readonly maxInstructions?: number;
+  readonly stats?: string;
+}
+
+const DEFAULT_MEMORY = "512MiB";
+
+/** Adds --memory, --harts, --engine, --clock, --max-instructions and --stats. */
+export function addMachineOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option("--memory <size>", `RAM, up to ${formatByteSize(MAX_MEMORY_BYTES)}`)
+        .default(parseByteSize(DEFAULT_MEMORY, "--memory"), DEFAULT_MEMORY)
+        .argParser((text) => parseByteSize(text, "--memory")),
+    )
+    .addOption(new Option("--harts <n>", `harts, 1 to ${MAX_HARTS}`).default(1).argParser(parseCount))
+    .addOption(
+      new Option("--engine <name>", "what runs guest code").choices(["interpreter", "jit", "auto"]).default("auto"),
+    )
+    .addOption(
+      new Option("--clock <kind>", "real: the host's time; virtual: the instruction count, so that runs repeat exactly")
+        .choices(["real", "virtual"])
+        .default("real"),
+    )
+    .addOption(
+      new Option("--max-instructions <n>", "stop after so many instructions, all harts together").argParser(parseCount),
+    )
+    .option("--stats <file>", "write figures of the run to a file, as JSON");
+}
+
+/** What the flags mean for a machine. */
+export function machineOptions({ memory, harts, engine, clock }: MachineFlags): Omit<MachineOptions, "boot"> {
+  return { memory, harts, engine, clock };
+}
+
+/** Reads a whole number above 0. */
+export function parseCount(text: string): number {
+  const count = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(count) || count === 0) {
+    throw new InvalidArgumentError("Give a whole number above 0.");
+  }
+  return count;
+}

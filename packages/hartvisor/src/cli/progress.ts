@@ -1,0 +1,52 @@
+/**
+ * Shows on stderr how far the demo's image is: one line that is redrawn on a TTY, and elsewhere a line for each step.
+ * Nothing is shown of steps that are quick.
+ */
+import type { DemoImageProgress } from "../host/node/debian-image.js";
+
+const TITLES: Readonly<Record<DemoImageProgress["step"], string>> = {
+  update: "reading the",
+  download: "downloading",
+  unpack: "unpacking",
+  build: "building the",
+};
+const BAR_WIDTH = 24;
+const REDRAW_MS = 100;
+const ERASE_LINE = "\r\x1b[K";
+
+export class ProgressLine {
+  readonly #output: NodeJS.WriteStream;
+  #title = "";
+  #drawnAt = 0;
+
+  constructor(output: NodeJS.WriteStream = process.stderr) {
+    this.#output = output;
+  }
+
+  show({ step, detail, fraction }: DemoImageProgress): void {
+    const title = `hartvisor: ${TITLES[step]} ${detail}`;
+    const isNew = title !== this.#title;
+    this.#title = title;
+    if (!this.#output.isTTY) {
+      if (isNew) this.#output.write(`${title}\n`);
+      return;
+    }
+    const now = performance.now();
+    if (!isNew && fraction !== 1 && now - this.#drawnAt < REDRAW_MS) return;
+    this.#drawnAt = now;
+    const line = fraction === undefined ? title : `${title} ${bar(fraction)}`;
+    // A line that wraps could not be erased.
+    this.#output.write(`${ERASE_LINE}${line.slice(0, (this.#output.columns || 80) - 1)}`);
+  }
+
+  /** Removes the line from a TTY. */
+  end(): void {
+    if (this.#title !== "" && this.#output.isTTY) this.#output.write(ERASE_LINE);
+    this.#title = "";
+  }
+}
+
+function bar(fraction: number): string {
+  const done = Math.round(fraction * BAR_WIDTH);
+  return `[${"#".repeat(done)}${".".repeat(BAR_WIDTH - done)}] ${Math.floor(fraction * 100)} %`;
+}

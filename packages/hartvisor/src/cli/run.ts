@@ -1,0 +1,49 @@
+/** `hartvisor run`: boots a Linux kernel from files. */
+import type { Command } from "commander";
+import { linux, type NamedImage } from "../boot/linux.js";
+import { readWhole } from "./files.js";
+import type { CommandContext } from "./main.js";
+import { addMachineOptions, type MachineFlags, machineOptions } from "./options.js";
+import { runSession } from "./session.js";
+
+interface RunFlags extends MachineFlags {
+  readonly kernel: string;
+  readonly initrd?: string;
+  readonly append?: string;
+  readonly firmware?: string;
+}
+
+const HELP = `
+The guest's serial port is this terminal: Ctrl-A x quits, Ctrl-A h shows help. A reboot starts a fresh machine.
+
+Example:
+  hartvisor run --kernel Image --initrd initrd.cpio --append "console=ttyS0 quiet" --memory 1GiB`;
+
+export function addRunCommand(program: Command, context: CommandContext): void {
+  const command = program
+    .command("run")
+    .description("boot a Linux kernel")
+    .requiredOption("--kernel <file>", "a RISC-V Linux Image, uncompressed")
+    .option("--initrd <file>", "initial RAM disk: a cpio archive, compressed or not")
+    .option("--append <string>", "the kernel's command line")
+    .option("--firmware <file>", "M-mode firmware, such as OpenSBI's fw_dynamic, in place of the machine's own SBI");
+  addMachineOptions(command)
+    .addHelpText("after", HELP)
+    .action(async (flags: RunFlags) => context.finish(await run(flags, context.signal)));
+}
+
+async function run(flags: RunFlags, signal: AbortSignal): Promise<number> {
+  const image = async (path: string): Promise<NamedImage> => ({ name: path, bytes: await readWhole(path, signal) });
+  const boot = linux({
+    kernel: await image(flags.kernel),
+    initrd: flags.initrd === undefined ? undefined : await image(flags.initrd),
+    firmware: flags.firmware === undefined ? undefined : await image(flags.firmware),
+    cmdline: flags.append,
+  });
+  return runSession({
+    machine: { ...machineOptions(flags), boot },
+    maxInstructions: flags.maxInstructions,
+    statsFile: flags.stats,
+    signal,
+  });
+}
