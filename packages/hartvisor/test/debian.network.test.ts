@@ -1,0 +1,97 @@
+import { createHash } from "node:crypto";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Apt, debianMirror } from "../src/host/node/apt.js";
+import { run } from "../src/host/node/child-process.js";
+import { type DemoImage, debianDemoImage } from "../src/host/node/debian-image.js";
+import { linux, Machine } from "../src/index.js";
+import { GuestShell } from "./guest-shell.js";
+
+const isOffline = process.env.HARTVISOR_OFFLINE === "1";
+const note = isOffline ? " (not run: HARTVISOR_OFFLINE=1)" : "";
+const cmdline = "console=ttyS0 quiet";
+/** Far beyond what a boot takes; it turns a hang into a failure with the console's text. */
+const limits = { wallTimeMs: 120_000 };
+
+describe.skipIf(isOffline)(`unmodified Debian${note}`, () => {
+  let image: DemoImage;
+
+  beforeAll(async () => {
+    image = await debianDemoImage();
+  }, 600_000);
+
+  it("reaches a shell that runs commands, and powers off", async () => {
+    const shell = await GuestShell.boot({ boot: linux({ ...image, cmdline }), limits });
+    expect(await shell.run("uname -a")).toContain(`Linux hartvisor ${image.kernelVersion} `);
+    const cpu = await shell.run("cat /proc/cpuinfo");
+    expect(cpu).toMatch(/isa\s*: rv64imafdc_/);
+    expect(cpu).toMatch(/mmu\s*: sv57/);
+    expect((await shell.run("ls /")).split(/\s+/)).toEqual(expect.arrayContaining(["bin", "dev", "proc", "sys"]));
+    expect(await shell.run("echo $((6 * 7)) | sed s/42/works/")).toBe("works\n");
+    expect(await shell.powerOff()).toEqual({ kind: "poweroff", exitCode: 0 });
+  }, 180_000);
+
+  it("brings up four harts", async () => {
+    const shell = await GuestShell.boot({ boot: linux({ ...image, cmdline }), harts: 4, limits });
+    expect(await shell.run("grep -c ^processor /proc/cpuinfo")).toBe("4\n");
+    // One busy process a hart, and what they add up to.
+    expect(
+      await shell.run(
+        "for n in 1 2 3 4; do sh -c 'i=0; while [ $i -lt 2000 ]; do i=$((i+1)); done; echo $i' & done; wait",
+      ),
+    ).toMatch(/(2000\n.*){4}/s);
+    expect(await shell.powerOff()).toEqual({ kind: "poweroff", exitCode: 0 });
+  }, 180_000);
+
+  it("asks for a restart with reboot", async () => {
+    const shell = await GuestShell.boot({ boot: linux({ ...image, cmdline }), limits });
+    await shell.type("reboot");
+    expect(await shell.machine.exited).toEqual({ kind: "reboot" });
+  }, 180_000);
+
+  it("leaves the same memory and registers twice with the virtual clock", async () => {
+    const state = async () => {
+      const options = { boot: linux({ ...image, cmdline }), memory: "256MiB", harts: 2, clock: "virtual" } as const;
+      const machine = await Machine.create({ ...options, limits: { instructions: 150_000_000 } });
+      machine.start();
+      expect(await machine.exited).toEqual({ kind: "limit", limit: "instructions" });
+      const hash = createHash("sha256");
+      const { memory, harts } = machine;
+      for (let at = 0; at < memory.size; at += 2 ** 24) {
+        hash.update(memory.read(memory.base + at, 2 ** 24) ?? "outside RAM");
+      }
+      const registers = harts.map((hart) => [hart.pc, ...Array.from({ length: 32 }, (_, n) => hart.getRegister(n))]);
+      return { memory: hash.digest("hex"), registers, exits: machine.stats.exits };
+    };
+    expect(await state()).toEqual(await state());
+  }, 180_000);
+
+  it("boots through Debian's OpenSBI", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "hartvisor-opensbi-"));
+    try {
+      const firmware = await debianOpenSbi(folder);
+      const shell = await GuestShell.boot({ boot: linux({ ...image, cmdline, firmware }), harts: 2, limits });
+      expect(await shell.run("dmesg | grep 'SBI implementation'")).toContain("SBI implementation ID=0x1 ");
+      expect(await shell.run("grep -c ^processor /proc/cpuinfo")).toBe("2\n");
+      expect(await shell.powerOff()).toEqual({ kind: "poweroff", exitCode: 0 });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  }, 300_000);
+});
+
+/** `fw_dynamic` of Debian's opensbi package, downloaded and verified by apt. */
+async function debianOpenSbi(folder: string): Promise<Uint8Array> {
+  const apt = await Apt.create({
+    directory: join(folder, "apt"),
+    mirror: await debianMirror(),
+    suite: "trixie",
+    architecture: "riscv64",
+  });
+  await apt.update();
+  const [archive = ""] = await apt.download([await apt.show("opensbi")]);
+  await run("dpkg-deb", ["--extract", archive, join(folder, "files")]);
+  return readFile(join(folder, "files/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin"));
+}
