@@ -9,20 +9,22 @@ import { digest } from "./digest.mjs";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const require = createRequire(import.meta.url);
 
-/** Entry points by package. */
+/** Entry points by package: the name of the bundle and its source. */
 const PACKAGES = {
-  core: ["src/index.ts"],
-  jit: ["src/index.ts"],
-  devices: ["src/index.ts"],
-  hartvisor: ["src/index.ts", "src/cli.ts"],
-  bench: ["src/index.ts", "src/interpreter.ts"],
+  core: { index: "src/index.ts" },
+  jit: { index: "src/index.ts" },
+  devices: { index: "src/index.ts" },
+  hartvisor: { index: "src/index.ts", cli: "src/cli.ts", debian: "src/host/node/debian-image.ts" },
+  bench: { index: "src/index.ts", interpreter: "src/interpreter.ts", "boot-to-shell": "src/boot-to-shell.ts" },
 };
 
 const inputs = (name) => [`packages/${name}`, "tsconfig.base.json", "scripts/build.mjs"];
-const stale = Object.keys(PACKAGES).filter((name) => {
-  const stamp = join(root, "packages", name, "dist/.stamp");
-  return !existsSync(stamp) || readFileSync(stamp, "utf8") !== digest(root, inputs(name));
-});
+const stampOf = (name) => join(root, "packages", name, "dist/.stamp");
+// Taken before building: an edit during the build makes the result stale, not fresh.
+const digests = new Map(Object.keys(PACKAGES).map((name) => [name, digest(root, inputs(name))]));
+const stale = Object.keys(PACKAGES).filter(
+  (name) => !existsSync(stampOf(name)) || readFileSync(stampOf(name), "utf8") !== digests.get(name),
+);
 
 if (stale.length > 0) {
   console.error(`hartvisor: building ${stale.join(", ")}`);
@@ -32,13 +34,13 @@ if (stale.length > 0) {
     const own = join(folder, "build.mjs");
     if (existsSync(own)) execFileSync(process.execPath, [own], { cwd: folder, stdio: "inherit" });
     await build({
-      entry: PACKAGES[name].map((entry) => join(folder, entry)),
+      entry: Object.fromEntries(Object.entries(PACKAGES[name]).map(([bundle, file]) => [bundle, join(folder, file)])),
       outDir: join(folder, "dist"),
       tsconfig: join(folder, "tsconfig.json"),
       format: "esm",
       target: "es2022",
       platform: "neutral",
-      external: [/^node:/, /^@hartvisor\//, "hartvisor", "commander", "benchmark"],
+      external: [/^node:/, /^@hartvisor\//, /^hartvisor/, "commander", "benchmark"],
       splitting: name === "hartvisor",
       silent: true,
       config: false,
@@ -50,8 +52,7 @@ if (stale.length > 0) {
     stdio: "inherit",
   });
   for (const name of stale) {
-    const stamp = join(root, "packages", name, "dist/.stamp");
-    mkdirSync(dirname(stamp), { recursive: true });
-    writeFileSync(stamp, digest(root, inputs(name)));
+    mkdirSync(dirname(stampOf(name)), { recursive: true });
+    writeFileSync(stampOf(name), digests.get(name));
   }
 }
