@@ -50,7 +50,8 @@ describe.each(PACES)("exceptions, %s", (pace) => {
         ["a reserved static rounding mode", ".word 0x00005053", Cause.IllegalInstruction, 0x5053n],
       ];
 
-    it.each(causes)("of %s", async (_, source, cause, value, mode = "machine") => {
+    const rows = causes.map(([what, source, cause, value, mode = "machine"]) => ({ what, source, cause, value, mode }));
+    it.each(rows)("of $what", async ({ source, cause, value, mode }) => {
       const guest = await guestWith();
       guest.set({ a1: NOWHERE, a2: DATA + 4 });
       guest.setBits("mstatus", Status.FS);
@@ -173,7 +174,8 @@ describe.each(PACES)("exceptions, %s", (pace) => {
       ["cbo.inval in S-mode without CBIE", 0x0005a00f, "cbo.inval 0(a1)", "supervisor"],
     ];
 
-    it.each(illegal)("%s, with the instruction in tval", async (_, word, source, mode, status = 0n) => {
+    const rows = illegal.map(([what, word, source, mode, status = 0n]) => ({ what, word, source, mode, status }));
+    it.each(rows)("$what, with the instruction in tval", async ({ word, source, mode, status }) => {
       const guest = await guestWith();
       guest.set({ a1: NOWHERE, t1: 0n });
       guest.setBits("mstatus", status);
