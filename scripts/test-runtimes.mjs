@@ -50,7 +50,8 @@ process.exit(0);
 
 function run(command, args, cwd, stdio = "inherit") {
   const { status, error, stdout } = spawnSync(command, args, { cwd, stdio, encoding: "utf8" });
-  if (status !== 0) throw new Error(`${[command, ...args].join(" ")} ended with ${error?.message ?? `status ${status}`}`);
+  if (status !== 0)
+    throw new Error(`${[command, ...args].join(" ")} ended with ${error?.message ?? `status ${status}`}`);
   return stdout;
 }
 

@@ -145,6 +145,7 @@ function atomic(
   const operand = extend(execution.value("rs2"), semantics.width);
   const write = (value: bigint) => memory.write(address, semantics.width, BigInt.asUintN(semantics.width * 8, value));
   if (semantics.kind === "store-conditional") {
+    memory.read(address, semantics.width); // the access must be possible, whether or not it succeeds
     const succeeds = hart.reservation === address;
     if (succeeds) write(operand);
     return execution.retire(succeeds ? 0n : 1n, { reservation: undefined });
