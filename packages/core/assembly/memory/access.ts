@@ -33,7 +33,7 @@ import {
 } from "../generated/layout";
 import { countAssist } from "../privileged/counters";
 import { LOAD_ACCESS_FAULT, LOAD_MISALIGNED, LOAD_PAGE_FAULT, STORE_ACCESS_FAULT, STORE_MISALIGNED } from "../privileged/fields";
-import { isGuarded, isWatched, machineAddress, prepareWrite } from "./frames";
+import { isFreeStore, isGuarded, isWatched, machineAddress, prepareWrite } from "./frames";
 import { checkPmp, PMP_DENIED, PMP_GRANTED } from "./pmp";
 import { dataRegime, entryOf, fillEntry } from "./tlb";
 import { ACCESS_READ, ACCESS_WRITE, regimePrivilege, translate, WALK_ACCESS_FAULT, WALK_OK } from "./walk";
@@ -131,6 +131,12 @@ function notMemory(hart: usize, cause: u64, address: u64): usize {
  * store across pages, done here, is the staging field.
  */
 export function writeAddress(hart: usize, address: u64, width: u32, value: u64): usize {
+  // Data that shares a page with code or with the watched bytes is common enough to have a way of its own.
+  const entry = entryOf(<usize>load<u32>(hart, HART_DATA_BANK), TLB_WRITE, address);
+  if (load<u64>(entry) == ((address & (~0xfff | <u64>(width - 1))) | TLB_GUARDED)) {
+    const machine = <usize>(<u32>address + load<u32>(entry, 8));
+    if (isFreeStore(<usize>load<u32>(hart, HART_VM), machine, width)) return machine;
+  }
   countAssist(hart, ASSIST_TLB_SLOW);
   if (crossesPage(address, width)) return writeAcross(hart, address, width, value);
   const machine = resolve(hart, address, width, ACCESS_WRITE);

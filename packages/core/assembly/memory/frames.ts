@@ -28,6 +28,8 @@ import {
   VM_WATCH,
   VM_WATCH_LENGTH,
 } from "../generated/layout";
+import { OP_UNDECODED } from "../generated/operations";
+import { OP_UNDECODED } from "../generated/operations";
 import { countAssist } from "../privileged/counters";
 
 /** Where a guest-physical address lies in linear memory; 0 if it is not RAM. */
@@ -69,7 +71,20 @@ export function isWatched(vm: usize, machine: usize, length: usize): bool {
   return machine < start + load<u32>(vm, VM_WATCH_LENGTH) && machine + length > start;
 }
 
-/** Empties the decoded slots of the 64-byte lines that a write touches. */
+/** Whether a store within one 64-byte line has nothing to ask for: the line holds no code, nobody watches, the page is logged. */
+export function isFreeStore(vm: usize, machine: usize, length: usize): bool {
+  const metadata = frameMetadata(vm, machine);
+  const guards = load<u32>(metadata);
+  if (guards & GUARD_DIRTY_LOG) return false;
+  if (guards & GUARD_CODE && (load<u64>(metadata, 8) >> ((<u64>machine >> 6) & 63)) & 1) return false;
+  return (guards & GUARD_WATCH) == 0 || !isWatched(vm, machine, length);
+}
+
+/**
+ * Empties the decoded slots of the 64-byte lines that a write touches. Their
+ * operands stay: the instruction that writes may be one of them, and has yet
+ * to look up its destination.
+ */
 function forgetCode(vm: usize, metadata: usize, offset: u32, length: u32): void {
   let lines = load<u64>(metadata, 8);
   const page = <usize>load<u32>(metadata, 4);
@@ -80,7 +95,8 @@ function forgetCode(vm: usize, metadata: usize, offset: u32, length: u32): void 
     countAssist(<usize>load<u32>(vm, VM_HARTS), ASSIST_CODE_WRITE);
     // An instruction of four bytes may begin two bytes before the line.
     const before: u32 = line == 0 ? 0 : 1;
-    memory.fill(page + (line * 32 - before) * SLOT_SIZE, 0, (32 + before) * SLOT_SIZE);
+    const end = page + (line + 1) * 32 * SLOT_SIZE;
+    for (let slot = page + (line * 32 - before) * SLOT_SIZE; slot < end; slot += SLOT_SIZE) store<u16>(slot, OP_UNDECODED);
   }
   store<u64>(metadata, lines, 8);
   if (lines == 0) store<u32>(metadata, load<u32>(metadata) & ~GUARD_CODE);
