@@ -50,7 +50,7 @@ function executeExactly(hart: usize, budget: i32): u32 {
     if (kind != EXIT_BUDGET) return kind;
   }
   const remaining = <i32>(end - load<u64>(hart, HART_EXECUTED));
-  if (remaining <= 0) return EXIT_BUDGET;
+  if (remaining <= 0 || remaining > SLACK) return EXIT_BUDGET; // done, or left early because a deadline moved
   store<u32>(hart, 1, HART_SINGLE_STEP);
   const kind = execute(hart, remaining);
   store<u32>(hart, 0, HART_SINGLE_STEP);

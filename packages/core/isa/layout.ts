@@ -185,6 +185,7 @@ export const CONSTANTS = {
   STATUS_EXIT: 2,
   STATUS_RESUME: 3, // pc is already set: look it up again
   STATUS_LOCATED: 4, // slot and slotDelta are already set, too
+  STATUS_YIELD: 5, // pc is already set: leave the slice, which may have to end elsewhere now
 
   // Kinds of exits.
   EXIT_BUDGET: 0,

@@ -7,6 +7,7 @@ import {
   ASSIST_FENCE,
   EXIT_HYPERCALL,
   EXIT_WAIT,
+  HART_CLOCK_MODE,
   HART_EXIT_KIND,
   HART_MENVCFG,
   HART_MIP,
@@ -26,8 +27,9 @@ import {
   STATUS_NONE,
   STATUS_RESUME,
   STATUS_TRAP,
+  STATUS_YIELD,
 } from "../generated/layout";
-import { CSR_MIP, CSR_PMPADDR15, CSR_PMPCFG0, CSR_SATP, isCsrAccessible, readCsr, writeCsr } from "../generated/csrs";
+import { CSR_MIP, CSR_PMPADDR15, CSR_PMPCFG0, CSR_SATP, CSR_SIP, CSR_STIMECMP, isCsrAccessible, readCsr, writeCsr } from "../generated/csrs";
 import { checkBlock, raise, zeroBlock } from "../memory/access";
 import { fence } from "../memory/tlb";
 import { countAssist } from "./counters";
@@ -63,8 +65,8 @@ export function csr(hart: usize, slot: usize, operation: u32, immediate: bool): 
   const register = <usize>load<u16>(slot, SLOT_RD);
   const old = operation == CSR_WRITE && ((instruction >> 7) & 31) == 0 ? 0 : readCsr(hart, number);
   if (writes) {
-    // Wires show in mip, but only what software wrote takes part in set and clear (Privileged ISA 3.1.9).
-    const base = number == CSR_MIP ? load<u64>(hart, HART_MIP) : old;
+    // Wires show in mip and sip, but only what software wrote takes part in set and clear (Privileged ISA 3.1.9).
+    const base = number == CSR_MIP || number == CSR_SIP ? load<u64>(hart, HART_MIP) : old;
     let value = source;
     if (operation == CSR_SET) value = base | source;
     else if (operation == CSR_CLEAR) value = base & ~source;
@@ -72,6 +74,11 @@ export function csr(hart: usize, slot: usize, operation: u32, immediate: bool): 
   }
   store<u64>(register, old, REGISTER_WINDOW);
   if (!writes) return STATUS_NONE;
+  if (number == CSR_STIMECMP && load<u32>(hart, HART_CLOCK_MODE) != 0) {
+    // With the virtual clock a slice ends exactly at the next deadline, and this is another one.
+    resumeBehind(hart);
+    return STATUS_YIELD;
+  }
   return changesFetch(number) ? resumeBehind(hart) : next(hart);
 }
 
