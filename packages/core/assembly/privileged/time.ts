@@ -29,23 +29,29 @@ export function timeNow(hart: usize): u64 {
   return (executedNow(hart) + load<u64>(hart, HART_VIRTUAL_IDLE)) / VIRTUAL_INSTRUCTIONS_PER_TICK + offset;
 }
 
-/** The earliest deadline of the hart's timers; all ones if none is set. */
+/** stimecmp where it counts; all ones where it does not. */
+function supervisorDeadline(hart: usize): u64 {
+  return load<u64>(hart, HART_MENVCFG) & MENVCFG_STCE ? load<u64>(hart, HART_STIMECMP) : -1;
+}
+
+/** The earliest deadline of the hart's timers that lies ahead; all ones if none does. */
 export function nextDeadline(hart: usize): u64 {
+  const now = timeNow(hart);
   const machine = load<u64>(hart, HART_MTIMECMP);
-  if ((load<u64>(hart, HART_MENVCFG) & MENVCFG_STCE) == 0) return machine;
-  return min<u64>(machine, load<u64>(hart, HART_STIMECMP));
+  const supervisor = supervisorDeadline(hart);
+  const next: u64 = machine > now ? machine : -1;
+  return supervisor > now ? min<u64>(next, supervisor) : next;
 }
 
 /** Drives the timer interrupt lines. */
 export function updateTimers(hart: usize): void {
   let lines = load<u64>(hart, HART_INTERRUPT_LINES) & ~(MTIP | STIP);
-  const deadline = nextDeadline(hart);
-  if (deadline != -1) {
+  const machine = load<u64>(hart, HART_MTIMECMP);
+  const supervisor = supervisorDeadline(hart);
+  if ((machine & supervisor) != -1) {
     const now = timeNow(hart);
-    if (now >= deadline) {
-      if (now >= load<u64>(hart, HART_MTIMECMP)) lines |= MTIP;
-      if (load<u64>(hart, HART_MENVCFG) & MENVCFG_STCE && now >= load<u64>(hart, HART_STIMECMP)) lines |= STIP;
-    }
+    if (now >= machine) lines |= MTIP;
+    if (now >= supervisor) lines |= STIP;
   }
   store<u64>(hart, lines, HART_INTERRUPT_LINES);
 }

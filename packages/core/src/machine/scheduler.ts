@@ -47,6 +47,7 @@ export class Scheduler {
   #left = 0; // of that turn
   #exact = false; // whether that turn must not run over
   #turns = 0;
+  #last: Vcpu | undefined; // the hart that ran last
   #running: Promise<void> | undefined;
   #stopping = false;
   #wallDeadline = Number.POSITIVE_INFINITY;
@@ -104,12 +105,10 @@ export class Scheduler {
   step(vcpu: Vcpu, instructions: number): boolean {
     this.#stopping = false;
     if (!vcpu.wake()) return false;
-    this.#left = instructions;
-    while (this.#left > 0 && !this.#stopping) {
-      if (!this.#run(vcpu, true)) break;
-    }
-    const finished = this.#left <= 0;
     this.#turn = -1;
+    this.#left = instructions;
+    while (this.#left > 0 && !this.#stopping && this.#run(vcpu, true)) {}
+    const finished = this.#left <= 0;
     this.#left = 0;
     return finished;
   }
@@ -143,7 +142,9 @@ export class Scheduler {
       if (this.#left <= 0 && !this.#nextTurn()) return false;
       const vcpu = this.#vcpus[this.#turn];
       if (vcpu === undefined) continue;
-      const exited = this.#run(vcpu, this.#exact);
+      const exited = this.#run(vcpu, this.#exact) || this.#idleInTurn(vcpu);
+      // A breakpoint, which stops the machine, leaves the turn to go on with.
+      if (!exited && !this.#stopping) this.#left = 0;
       if (!exited || ++exits % EXITS_PER_CLOCK_CHECK === 0) {
         if (performance.now() > deadline) return true;
       }
@@ -157,12 +158,32 @@ export class Scheduler {
    */
   #run(vcpu: Vcpu, exact: boolean): boolean {
     const { address, state } = vcpu;
+    if (this.#last !== vcpu) {
+      // Another hart may have stored to what this one has reserved.
+      state.set32("reservation", 0);
+      this.#last = vcpu;
+    }
     const before = state.getNumber("executed");
     const kind = this.#interpreter.run(address, this.#left, exact ? 1 : 0);
     this.#left -= state.getNumber("executed") - before;
-    if (this.#host.answer(vcpu, kind)) return true;
-    if (this.#virtualTime && this.#left > 0) this.#addIdle(vcpu, this.#left);
-    this.#left = 0;
+    return this.#host.answer(vcpu, kind);
+  }
+
+  /**
+   * With the virtual clock and several harts, time goes on for one that gives
+   * up its turn; true if one of its timers wakes it within the turn. A lone
+   * hart needs no turns: `#idle` takes it to the next deadline.
+   */
+  #idleInTurn(vcpu: Vcpu): boolean {
+    if (!this.#virtualTime || this.#vcpus.length === 1) return false;
+    while (this.#left > 0 && !this.#stopping) {
+      const { address } = vcpu;
+      const ticks = BigInt.asUintN(64, this.#interpreter.nextDeadline(address)) - this.#interpreter.timeNow(address);
+      const idle = Math.min(Number(ticks) * CONSTANTS.VIRTUAL_INSTRUCTIONS_PER_TICK, this.#left);
+      this.#addIdle(vcpu, idle);
+      this.#left -= idle;
+      if (this.#left > 0 && vcpu.wake()) return true;
+    }
     return false;
   }
 
@@ -182,13 +203,9 @@ export class Scheduler {
       if (vcpu === undefined) continue;
       const length = this.#turnLength();
       if (length === 0) return false;
-      if (vcpu.wake()) {
-        // Other harts have run since this one's load-reserved.
-        if (this.#vcpus.length > 1) vcpu.state.set32("reservation", 0);
-        this.#left = length;
-        return true;
-      }
-      if (this.#virtualTime) this.#addIdle(vcpu, length);
+      this.#left = length;
+      if (vcpu.wake() || this.#idleInTurn(vcpu)) return true;
+      this.#left = 0;
     }
   }
 
