@@ -16,6 +16,7 @@ import {
   HART_PMPCFG,
   HART_SATP,
   HART_SENVCFG,
+  HART_SLICE_BUDGET,
   HART_STIMECMP,
   MSTATUS_CONSTANT,
   MSTATUS_WRITABLE,
@@ -184,8 +185,10 @@ function readCounter(hart: usize, offset: u64, bit: u64): u64 {
 }
 
 function counterOffset(hart: usize, value: u64, bit: u64): u64 {
-  // The instruction that writes the counter does not count towards it.
-  return load<u64>(hart, HART_MCOUNTINHIBIT) & bit ? value : value - executedNow(hart) - 1;
+  if (load<u64>(hart, HART_MCOUNTINHIBIT) & bit) return value;
+  // An instruction that writes the counter does not count towards it; the host is none.
+  const writer: u64 = load<u32>(hart, HART_SLICE_BUDGET) != 0 ? 1 : 0;
+  return value - executedNow(hart) - writer;
 }
 
 export function readMcycle(hart: usize): u64 {
