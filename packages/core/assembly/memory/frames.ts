@@ -29,7 +29,6 @@ import {
   VM_WATCH_LENGTH,
 } from "../generated/layout";
 import { OP_UNDECODED } from "../generated/operations";
-import { OP_UNDECODED } from "../generated/operations";
 import { countAssist } from "../privileged/counters";
 
 /** Where a guest-physical address lies in linear memory; 0 if it is not RAM. */
