@@ -34,7 +34,7 @@ export function addDemoCommand(program: Command, context: CommandContext): void 
     .option("--mirror <url>", "a Debian mirror; by default the one in the machine's apt sources");
   addMachineOptions(command)
     .addHelpText("after", HELP)
-    .action(async (flags: DemoFlags) => context.finish(await demo(flags, context.signal)));
+    .action(async (flags: DemoFlags) => context.finish(await demo(flags, context.interruptions.signal)));
 }
 
 async function demo(flags: DemoFlags, signal: AbortSignal): Promise<number> {

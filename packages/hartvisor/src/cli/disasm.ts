@@ -11,7 +11,7 @@ export function addDisasmCommand(program: Command, context: CommandContext): voi
     .command("disasm")
     .description("disassemble the code of an ELF program")
     .argument("<file>", "an ELF64 executable for RISC-V")
-    .action(async (file: string) => disasm(file, context.signal));
+    .action(async (file: string) => disasm(file, context));
 }
 
 /** Characters handed to stdout at once. */
@@ -19,8 +19,9 @@ const CHUNK = 1 << 16;
 /** As many zero bytes as this are no instructions, but the space between some. */
 const ZEROS = 16;
 
-async function disasm(file: string, signal: AbortSignal): Promise<void> {
-  const bytes = await readWhole(file, signal);
+async function disasm(file: string, { interruptions }: CommandContext): Promise<void> {
+  const bytes = await readWhole(file);
+  const { signal } = interruptions;
   const image = elf(bytes, { name: file });
   const labels = new Labels(image.symbols());
   let text = "";

@@ -41,19 +41,19 @@ export function addElfCommand(program: Command, context: CommandContext): void {
     );
   addMachineOptions(command)
     .addHelpText("after", HELP)
-    .action(async (file: string, flags: ElfFlags) => context.finish(await runElf(file, flags, context.signal)));
+    .action(async (file: string, flags: ElfFlags) => context.finish(await runElf(file, flags, context)));
 }
 
-async function runElf(file: string, flags: ElfFlags, signal: AbortSignal): Promise<number> {
+async function runElf(file: string, flags: ElfFlags, { interruptions }: CommandContext): Promise<number> {
   if (flags.isa !== undefined) checkIsa(flags.isa);
-  const image = await readWhole(file, signal);
+  const image = await readWhole(file);
   const { signature } = flags;
   const range = signature === undefined ? undefined : signatureRange(elf(image, { name: file }).symbols(), file);
   return runSession({
     machine: { ...machineOptions(flags), boot: bareMetal({ image, name: file }) },
     maxInstructions: flags.maxInstructions,
     statsFile: flags.stats,
-    signal,
+    signal: interruptions.signal,
     prepare: async (vm) => {
       if (signature === undefined || range === undefined) return;
       checkSignature(range, vm.memory, file);

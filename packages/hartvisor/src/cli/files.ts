@@ -20,21 +20,20 @@ function refusal(path: string, error: unknown): HartvisorError {
   return new HartvisorError("unreadable-file", `${path}: ${PROBLEMS[code] ?? message}`, { cause: error });
 }
 
-/**
- * Reads a file whole: a regular one, or a pipe.
- *
- * @throws HartvisorError `unreadable-file`
- * @throws the signal's reason when aborted
- */
-export async function readWhole(path: string, signal: AbortSignal): Promise<Uint8Array> {
+function refusalToWrite(path: string, error: unknown): HartvisorError {
+  const isFolderMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
+  return refusal(path, isFolderMissing ? new Error("cannot be written: there is no such folder") : error);
+}
+
+/** Reads a file whole: a regular one, or a pipe. Throws HartvisorError `unreadable-file`. */
+export async function readWhole(path: string): Promise<Uint8Array> {
   try {
     const kind = await stat(path);
     if (kind.isDirectory()) throw Object.assign(new Error(), { code: "EISDIR" });
     // A device such as /dev/zero has no end.
     if (!kind.isFile() && !kind.isFIFO()) throw new Error("neither a regular file nor a pipe");
-    return await readFile(path, { signal });
+    return await readFile(path);
   } catch (error) {
-    signal.throwIfAborted();
     throw refusal(path, error);
   }
 }
@@ -44,7 +43,7 @@ export async function checkWritable(path: string): Promise<void> {
   try {
     await (await open(path, "a")).close();
   } catch (error) {
-    throw refusal(path, error);
+    throw refusalToWrite(path, error);
   }
 }
 
@@ -53,6 +52,6 @@ export async function writeText(path: string, text: string): Promise<void> {
   try {
     await writeFile(path, text);
   } catch (error) {
-    throw refusal(path, error);
+    throw refusalToWrite(path, error);
   }
 }

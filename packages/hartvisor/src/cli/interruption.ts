@@ -18,28 +18,44 @@ export class Interruption extends Error {
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const;
 
-/** A signal that is aborted with an {@link Interruption} when the process should end; `dispose` stops listening. */
-export function interruptible(): { readonly signal: AbortSignal; readonly dispose: () => void } {
-  const controller = new AbortController();
-  const onSignal = (name: (typeof SIGNALS)[number]) => {
-    const status = ExitStatus.Signal + constants.signals[name];
-    if (controller.signal.aborted) process.exit(status);
-    controller.abort(new Interruption(status));
-  };
-  for (const name of SIGNALS) process.on(name, onSignal);
+export class Interruptions {
+  readonly #controller = new AbortController();
+  #isListening = false;
 
-  // These two stay for good: what is still buffered may fail after the command has ended.
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  constructor() {
+    // These two stay for good: what is still buffered may fail after the command has ended.
+    process.stdout.on("error", this.#onOutputError);
+    process.stderr.on("error", () => {}); // there is nowhere left to say so
+  }
+
+  /**
+   * Aborted with an {@link Interruption}. Whoever asks for it has something to put in order: until then signals end
+   * the process as they always do, even one that waits in a system call.
+   */
+  get signal(): AbortSignal {
+    if (!this.#isListening) for (const name of SIGNALS) process.on(name, this.#onSignal);
+    this.#isListening = true;
+    return this.#controller.signal;
+  }
+
+  /** Throws the {@link Interruption} if there was one, and listens no longer. */
+  end(): void {
+    for (const name of SIGNALS) process.off(name, this.#onSignal);
+    this.#controller.signal.throwIfAborted();
+  }
+
+  readonly #onSignal = (name: (typeof SIGNALS)[number]): void => {
+    const status = ExitStatus.Signal + constants.signals[name];
+    if (this.#controller.signal.aborted) process.exit(status);
+    this.#controller.abort(new Interruption(status));
+  };
+
+  readonly #onOutputError = (error: NodeJS.ErrnoException): void => {
     const isUnread = error.code === "EPIPE";
     const status = isUnread ? ExitStatus.Signal + constants.signals.SIGPIPE : ExitStatus.BadInput;
-    if (!controller.signal.aborted) process.exitCode = status;
-    controller.abort(new Interruption(status, isUnread ? "" : `cannot write to standard output: ${error.message}`));
-  });
-  process.stderr.on("error", () => {}); // there is nowhere left to say so
-  return {
-    signal: controller.signal,
-    dispose: () => {
-      for (const name of SIGNALS) process.off(name, onSignal);
-    },
+    if (!this.#controller.signal.aborted) process.exitCode = status;
+    this.#controller.abort(
+      new Interruption(status, isUnread ? "" : `cannot write to standard output: ${error.message}`),
+    );
   };
 }

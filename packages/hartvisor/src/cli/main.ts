@@ -9,13 +9,12 @@ import { addDemoCommand } from "./demo.js";
 import { addDisasmCommand } from "./disasm.js";
 import { addElfCommand } from "./elf.js";
 import { EXIT_STATUS_HELP, ExitStatus } from "./exit-status.js";
-import { Interruption, interruptible } from "./interruption.js";
+import { Interruption, Interruptions } from "./interruption.js";
 import { addRunCommand } from "./run.js";
 
 /** What commands get from the process around them. */
 export interface CommandContext {
-  /** Aborted with an {@link Interruption} when the command has to end. */
-  readonly signal: AbortSignal;
+  readonly interruptions: Interruptions;
   /** Takes the exit status of the process. */
   readonly finish: (status: number) => void;
 }
@@ -24,23 +23,21 @@ export interface CommandContext {
 export async function main(args: readonly string[]): Promise<void> {
   const onUnexpected = (error: unknown) => process.exit(report(error));
   process.on("uncaughtException", onUnexpected);
-  const { signal, dispose } = interruptible();
+  const interruptions = new Interruptions();
   let status: number = ExitStatus.Success;
   try {
     const program = createProgram({
-      signal,
+      interruptions,
       finish: (reached) => {
         status = reached;
       },
     });
     await program.parseAsync(args, { from: "user" });
-    signal.throwIfAborted();
+    interruptions.end();
   } catch (error) {
     status = report(error);
     // Whoever interrupted does not wait for a reader of our output.
     if (error instanceof Interruption) process.exit(status);
-  } finally {
-    dispose();
   }
   process.exitCode = status;
 }

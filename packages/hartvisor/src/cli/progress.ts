@@ -1,14 +1,13 @@
 /**
  * Shows on stderr how far the demo's image is: one line that is redrawn on a TTY, and elsewhere a line for each step.
- * Nothing is shown of steps that are quick.
  */
 import type { DemoImageProgress } from "../host/node/debian-image.js";
 
-const TITLES: Readonly<Record<DemoImageProgress["step"], string>> = {
+/** Building takes no time worth a line. */
+const TITLES: Readonly<Record<Exclude<DemoImageProgress["step"], "build">, string>> = {
   update: "reading the",
   download: "downloading",
   unpack: "unpacking",
-  build: "building the",
 };
 const BAR_WIDTH = 24;
 const REDRAW_MS = 100;
@@ -24,6 +23,7 @@ export class ProgressLine {
   }
 
   show({ step, detail, fraction }: DemoImageProgress): void {
+    if (step === "build") return;
     const title = `hartvisor: ${TITLES[step]} ${detail}`;
     const isNew = title !== this.#title;
     this.#title = title;

@@ -29,11 +29,11 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     .option("--firmware <file>", "M-mode firmware, such as OpenSBI's fw_dynamic, in place of the machine's own SBI");
   addMachineOptions(command)
     .addHelpText("after", HELP)
-    .action(async (flags: RunFlags) => context.finish(await run(flags, context.signal)));
+    .action(async (flags: RunFlags) => context.finish(await run(flags, context)));
 }
 
-async function run(flags: RunFlags, signal: AbortSignal): Promise<number> {
-  const image = async (path: string): Promise<NamedImage> => ({ name: path, bytes: await readWhole(path, signal) });
+async function run(flags: RunFlags, { interruptions }: CommandContext): Promise<number> {
+  const image = async (path: string): Promise<NamedImage> => ({ name: path, bytes: await readWhole(path) });
   const boot = linux({
     kernel: await image(flags.kernel),
     initrd: flags.initrd === undefined ? undefined : await image(flags.initrd),
@@ -44,6 +44,6 @@ async function run(flags: RunFlags, signal: AbortSignal): Promise<number> {
     machine: { ...machineOptions(flags), boot },
     maxInstructions: flags.maxInstructions,
     statsFile: flags.stats,
-    signal,
+    signal: interruptions.signal,
   });
 }
