@@ -5,7 +5,7 @@ export { readCsr, writeCsr } from "./generated/csrs";
 export { execute } from "./generated/execute";
 export { dropStoreEntries, prepareHostWrite } from "./memory/frames";
 export { dropAllBanks, dropFetchTables, fence, forgetRegimes, selectBanks } from "./memory/tlb";
-export { translate } from "./memory/walk";
+export { translate } from "./memory/translation/translation";
 export { updateFloatFast } from "./privileged/float-state";
 export { timeNow, nextDeadline, updateTimers } from "./privileged/time";
 export { isAwake, raiseException } from "./privileged/trap";

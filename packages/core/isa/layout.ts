@@ -217,6 +217,7 @@ export const CONSTANTS = {
   POLL_INTERVAL: 10_000, // instructions between looks at the host's clock
 
   OPTION_HYPERCALLS: 1, // ecall from S-mode leaves as EXIT_HYPERCALL
+  OPTION_HOST_TRANSLATION: 4, // below M-mode, a module of the host's translates
   OPTION_HARDWARE_AD: 2, // Svadu: A and D are set by the walker where menvcfg.ADUE says so
 } as const;
 

@@ -39,6 +39,7 @@ export {
   type MachineOptions,
 } from "./machine/options.js";
 export type { EntryPoint } from "./machine/vcpu.js";
+export type { AddressTranslation, TranslationRequest, TranslationResult } from "./memory/address-translation.js";
 export { FramePool } from "./memory/frame-pool.js";
 export { GuestMemory } from "./memory/guest-memory.js";
 export { formatByteSize, parseByteSize } from "./quantity.js";

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { Apt, debianMirror } from "../src/host/node/apt.js";
 import { run } from "../src/host/node/child-process.js";
 import { type DemoImage, debianDemoImage } from "../src/host/node/debian-image.js";

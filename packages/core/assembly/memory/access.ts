@@ -36,7 +36,8 @@ import { LOAD_ACCESS_FAULT, LOAD_MISALIGNED, LOAD_PAGE_FAULT, STORE_ACCESS_FAULT
 import { isFreeStore, isGuarded, isWatched, machineAddress, prepareWrite } from "./frames";
 import { checkPmp, PMP_DENIED, PMP_GRANTED } from "./pmp";
 import { dataRegime, entryOf, fillEntry } from "./tlb";
-import { ACCESS_READ, ACCESS_WRITE, regimePrivilege, translate, WALK_ACCESS_FAULT, WALK_OK } from "./walk";
+import { ACCESS_READ, ACCESS_WRITE, WALK_ACCESS_FAULT, WALK_OK } from "./translation/outcome";
+import { regimePrivilege, translate } from "./translation/translation";
 
 export function raise(hart: usize, cause: u64, value: u64): usize {
   store<u64>(hart, cause, HART_TRAP_CAUSE);

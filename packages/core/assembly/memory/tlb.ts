@@ -17,9 +17,11 @@ import {
   HART_DATA_BANK,
   HART_FETCH_BANK,
   HART_MSTATUS,
+  HART_OPTIONS,
   HART_PRIVILEGE,
   HART_REGIME_BANK,
   HART_SATP,
+  OPTION_HOST_TRANSLATION,
   TLB_BANKS,
   TLB_BANK_SIZE,
   TLB_ENTRIES,
@@ -143,9 +145,10 @@ export function dropFetchTables(hart: usize): void {
 export function fence(hart: usize, byAddress: bool, address: u64, bySpace: bool, space: u64): void {
   const banks = <usize>load<u32>(hart, HART_BANKS);
   const count = load<u32>(hart, HART_BANK_COUNT);
+  const byHost = (load<u32>(hart, HART_OPTIONS) & OPTION_HOST_TRANSLATION) != 0;
   for (let n: u32 = 0; n < count; n++) {
     const satp = load<u64>(hart + HART_BANK_KEYS + (<usize>n << 4), 8);
-    if (satp >> 60 == 0) continue; // untranslated
+    if (satp >> 60 == 0 && !byHost) continue; // untranslated
     if (bySpace && ((satp >> 44) & 0xffff) != (space & 0xffff)) continue;
     const bank = banks + n * TLB_BANK_SIZE;
     if (!byAddress) clearBank(hart, bank);

@@ -31,6 +31,8 @@ export interface InterpreterExports {
 export interface InterpreterHost {
   /** The host's clock in ticks of the guest's time base. */
   ticks(): number;
+  /** Answers a TLB miss in place of the hart's own translation; see `hostTranslation`. */
+  translate(hart: number, address: bigint, access: number, regime: number): number;
 }
 
 let compiled: Promise<WebAssembly.Module> | undefined;
@@ -47,7 +49,7 @@ export async function instantiateInterpreter(
 ): Promise<InterpreterExports> {
   compiled ??= compile();
   try {
-    const instance = await WebAssembly.instantiate(await compiled, { env: { memory }, host: { ticks: host.ticks } });
+    const instance = await WebAssembly.instantiate(await compiled, { env: { memory }, host: { ...host } });
     return instance.exports as unknown as InterpreterExports;
   } catch (cause) {
     compiled = undefined;

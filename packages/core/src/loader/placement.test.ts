@@ -24,7 +24,9 @@ describe("placeImages", () => {
     const small = { textOffset: 0, imageSize: 4096 };
     const request = { ramBase, kernel: small, initrd: { size: 1 }, deviceTreeSize: 4096 };
     expect(placeImages({ ...request, ramSize: 2 * MIB + 2 * 4096 }).deviceTree).toBe(0x8020_1000);
-    expect(() => placeImages({ ...request, ramSize: 2 * MIB + 2 * 4096 - 1 })).toThrow("the device tree does not fit memory");
+    expect(() => placeImages({ ...request, ramSize: 2 * MIB + 2 * 4096 - 1 })).toThrow(
+      "the device tree does not fit memory",
+    );
   });
 
   it("says what a kernel larger than memory would need", () => {

@@ -9,6 +9,7 @@ import type { InterruptLine, InterruptNumber } from "../bus/interrupt.js";
 import { type InterpreterExports, instantiateInterpreter } from "../engine/interpreter.js";
 import { HartvisorError } from "../error.js";
 import type { ShutdownRequest } from "../hypercall/extension.js";
+import { hostTranslation } from "../memory/address-translation.js";
 import { FRAME_SIZE, FramePool } from "../memory/frame-pool.js";
 import { GuestMemory } from "../memory/guest-memory.js";
 import { Alarms } from "../time/alarms.js";
@@ -53,7 +54,7 @@ export class Machine {
   readonly bus = new Bus();
   readonly clock: Clock;
   readonly harts: readonly Hart[];
-  /** Resolves when the machine has stopped for good. */
+  /** Resolves when the machine has stopped for good; rejects if a device or module of the host's threw. */
   readonly exited: Promise<ExitReason>;
 
   readonly #pool: FramePool;
@@ -68,6 +69,7 @@ export class Machine {
   readonly #breakpoints = new Set<bigint>();
   readonly #listeners = new Map<keyof MachineEvents, Set<(event: never) => void>>();
   #resolveExited: (reason: ExitReason) => void = () => {};
+  #rejectExited: (error: unknown) => void = () => {};
   #exitReason: ExitReason | undefined;
 
   /** Makes a machine that is paused, its harts stopped. Throws `invalid-argument` or `out-of-memory`. */
@@ -79,7 +81,10 @@ export class Machine {
       hartCount: options.harts ?? 1,
     };
     const pool = new FramePool({ frames: shape.ramPages, tableBytes: tableBytes(shape) });
-    const interpreter = await instantiateInterpreter(pool.memory, { ticks: hostTicks });
+    const interpreter = await instantiateInterpreter(pool.memory, {
+      ticks: hostTicks,
+      translate: hostTranslation(pool.memory, options.translation),
+    });
     return new Machine(options, pool, layOut(pool, shape), interpreter);
   }
 
@@ -96,6 +101,7 @@ export class Machine {
     const virtualTime = options.clock === "virtual";
     const flags =
       (hypercalls.length > 0 ? CONSTANTS.OPTION_HYPERCALLS : 0) |
+      (options.translation ? CONSTANTS.OPTION_HOST_TRANSLATION : 0) |
       ((options.hardwareAccessedDirty ?? true) ? CONSTANTS.OPTION_HARDWARE_AD : 0);
 
     const vcpus = Array.from({ length: options.harts ?? 1 }, (_, id) => {
@@ -127,13 +133,16 @@ export class Machine {
       {
         answer: (vcpu, kind) => this.#answer(vcpu, kind),
         limitReached: (limit) => this.#finish({ kind: "limit", limit }),
+        failed: (error) => this.#fail(error),
       },
       limits,
       virtualTime,
     );
-    this.exited = new Promise((resolve) => {
+    this.exited = new Promise((resolve, reject) => {
       this.#resolveExited = resolve;
+      this.#rejectExited = reject;
     });
+    this.exited.catch(() => {}); // who does not wait for the end need not hear of a bug in their device
   }
 
   /** Adds a device to the bus. */
@@ -229,7 +238,7 @@ export class Machine {
   /** Ends the machine; `exited` resolves with `destroyed` unless it had exited before. */
   async destroy(): Promise<void> {
     this.#finish({ kind: "destroyed" });
-    await this.exited;
+    await this.exited.catch(() => {}); // why it failed is for those who wait for the end
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -319,6 +328,13 @@ export class Machine {
       this.#emit("exit", reason);
       this.#resolveExited(reason);
     });
+  }
+
+  /** A device, hypercall or translation module threw: a bug of the host's, never an event of the guest's. */
+  #fail(error: unknown): void {
+    if (this.#exitReason !== undefined) return;
+    this.#exitReason = { kind: "destroyed" };
+    this.#rejectExited(error);
   }
 
   #emit<Name extends keyof MachineEvents>(name: Name, event: MachineEvents[Name]): void {

@@ -2,6 +2,7 @@
 
 import { HartvisorError } from "../error.js";
 import type { HypercallExtension } from "../hypercall/extension.js";
+import type { AddressTranslation } from "../memory/address-translation.js";
 
 export interface MachineLimits {
   /** Stop after this many instructions, all harts together. Default: none. */
@@ -33,6 +34,8 @@ export interface MachineOptions {
   /** Let the hart set accessed and dirty bits where menvcfg.ADUE asks for it (Svadu); otherwise they fault (Svade). Default: true. */
   readonly hardwareAccessedDirty?: boolean;
   readonly limits?: MachineLimits;
+  /** Answers TLB misses below M-mode. Default: bare, Sv39, Sv48 and Sv57, as satp says. */
+  readonly translation?: AddressTranslation;
   /** Default: output is dropped, and there is no input. */
   readonly debugConsole?: DebugConsole;
 }

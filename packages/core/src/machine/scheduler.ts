@@ -33,6 +33,8 @@ export interface SchedulerHost {
   /** Answers an exit; false if the hart's turn is over. */
   answer(vcpu: Vcpu, kind: number): boolean;
   limitReached(limit: "instructions" | "wall-time"): void;
+  /** Something that the machine called threw; no hart runs any more. */
+  failed(error: unknown): void;
 }
 
 export class Scheduler {
@@ -78,9 +80,11 @@ export class Scheduler {
       this.#wallDeadline = performance.now() + this.#limits.wallTimeMs;
     }
     this.#stopping = false;
-    this.#running = this.#loop().finally(() => {
-      this.#running = undefined;
-    });
+    this.#running = this.#loop()
+      .catch((error: unknown) => this.#host.failed(error))
+      .finally(() => {
+        this.#running = undefined;
+      });
   }
 
   /** Asks the loop to end after the present turn; resolves when it has. */

@@ -1,7 +1,4 @@
-/**
- * Address translation as the hart does it (Privileged ISA 1.13, 10.3-10.6):
- * bare, Sv39, Sv48 and Sv57 differ only in the number of levels.
- */
+/** Sv39, Sv48 and Sv57, which differ only in the number of levels (Privileged ISA 1.13, 10.3-10.6). */
 import {
   HART_MENVCFG,
   HART_OPTIONS,
@@ -10,19 +7,12 @@ import {
   HART_WALK_ADDRESS,
   HART_WALK_LEVEL,
   OPTION_HARDWARE_AD,
-} from "../generated/layout";
-import { MENVCFG_ADUE } from "../privileged/fields";
-import { machineAddress, prepareWrite } from "./frames";
-import { checkPmp, PMP_DENIED } from "./pmp";
-import { REGIME_MXR, REGIME_SUM } from "./tlb";
-
-export const ACCESS_READ: u32 = 1;
-export const ACCESS_WRITE: u32 = 2;
-export const ACCESS_EXECUTE: u32 = 4;
-
-export const WALK_OK: u32 = 0;
-export const WALK_PAGE_FAULT: u32 = 1;
-export const WALK_ACCESS_FAULT: u32 = 2;
+} from "../../generated/layout";
+import { MENVCFG_ADUE } from "../../privileged/fields";
+import { machineAddress, prepareWrite } from "../frames";
+import { checkPmp, PMP_DENIED } from "../pmp";
+import { REGIME_MXR, REGIME_SUM } from "../tlb";
+import { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, WALK_ACCESS_FAULT, WALK_OK, WALK_PAGE_FAULT } from "./outcome";
 
 const PTE_V: u64 = 1;
 const PTE_R: u64 = 2;
@@ -37,18 +27,10 @@ const PTE_NON_LEAF_RESERVED: u64 = PTE_RESERVED | PTE_U | PTE_A | PTE_D;
 /** Physical addresses have 56 bits. */
 const PHYSICAL_MASK: u64 = (1 << 56) - 1;
 
-/**
- * Translates for one access in a regime. On WALK_OK leaves the guest-physical
- * address and log2 of the page size in the hart's walk fields.
- */
-export function translate(hart: usize, address: u64, access: u32, regime: u32): u32 {
+/** Walks the page table that satp names. */
+export function translatePaged(hart: usize, address: u64, access: u32, regime: u32): u32 {
   const satp = load<u64>(hart, HART_SATP);
   const mode = <u32>(satp >> 60);
-  if (regime == 3 || mode == 0) {
-    store<u64>(hart, address, HART_WALK_ADDRESS);
-    store<u32>(hart, 12, HART_WALK_LEVEL);
-    return WALK_OK;
-  }
   let level = mode - 6; // 8: 3 levels, 9: 4, 10: 5
   const unused = 64 - (12 + 9 * (level + 1)); // bits that must equal the top translated bit
   if (<u64>(<i64>(address << unused) >> unused) != address) return WALK_PAGE_FAULT;
@@ -101,9 +83,4 @@ function permits(pte: u64, access: u32, regime: u32): bool {
   if (access & ACCESS_EXECUTE) return (pte & PTE_X) != 0;
   if (access & ACCESS_WRITE) return (pte & PTE_W) != 0;
   return (pte & PTE_R) != 0 || (regime & REGIME_MXR && (pte & PTE_X) != 0);
-}
-
-/** The privilege that PMP sees for an access in a regime. */
-export function regimePrivilege(regime: u32): u32 {
-  return regime & 3;
 }

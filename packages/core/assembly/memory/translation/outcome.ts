@@ -1,0 +1,10 @@
+/** What the kinds of address translation take and give. */
+
+// Kinds of access, in the bits that PMP has for them.
+export const ACCESS_READ: u32 = 1;
+export const ACCESS_WRITE: u32 = 2;
+export const ACCESS_EXECUTE: u32 = 4;
+
+export const WALK_OK: u32 = 0;
+export const WALK_PAGE_FAULT: u32 = 1;
+export const WALK_ACCESS_FAULT: u32 = 2;
