@@ -62,6 +62,7 @@ export class Vcpu {
 
   /** Starts in M-mode, as a boot ROM would leave it. */
   enterMachine({ address, opaque, nextStage = 0n }: EntryPoint): void {
+    this.state.set32("privilege", MACHINE);
     this.#enter(address, opaque);
     this.state.setX(12, nextStage);
   }

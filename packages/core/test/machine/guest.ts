@@ -132,12 +132,14 @@ export class Guest {
     this.hart.setCsr(csr, this.hart.getCsr(csr) | bits);
   }
 
-  /** Makes the hart begin at an address in a mode, by an mret. */
+  /** Makes the hart begin at an address in a mode, by an mret; registers stay. */
   enter(mode: Privilege, address: number | bigint = PROGRAM): void {
     const { hart } = this;
+    const kept = [10, 11, 12].map((register) => hart.getRegister(register));
+    this.machine.enterMachine(0, { address: BigInt(EXIT_FROM_MACHINE), opaque: 0n });
+    for (const [n, value] of kept.entries()) hart.setRegister(10 + n, value);
     hart.setCsr("mepc", BigInt(address));
     hart.setCsr("mstatus", (hart.getCsr("mstatus") & ~Status.MPP) | (MODES[mode] << 11n) | Status.MPIE);
-    hart.pc = BigInt(EXIT_FROM_MACHINE);
     this.machine.step();
   }
 
