@@ -87,10 +87,12 @@ function crossesPage(address: u64, length: u32): bool {
 
 /** Reports a device access as an exit; devices accept naturally aligned accesses only. */
 function leave(hart: usize, kind: u32, address: u64, width: u32): void {
-  if (address & (width - 1)) {
-    raise(hart, kind == EXIT_READ ? LOAD_ACCESS_FAULT : STORE_ACCESS_FAULT, address);
-    return;
-  }
+  if (address & (width - 1)) raise(hart, kind == EXIT_READ ? LOAD_ACCESS_FAULT : STORE_ACCESS_FAULT, address);
+  else report(hart, kind, address, width);
+}
+
+/** Leaves with an access to the guest-physical address in the walk field. */
+function report(hart: usize, kind: u32, address: u64, width: u32): void {
   store<u32>(hart, kind, HART_EXIT_KIND);
   store<u32>(hart, width, HART_EXIT_WIDTH);
   store<u64>(hart, load<u64>(hart, HART_WALK_ADDRESS), HART_EXIT_ADDRESS);
@@ -147,9 +149,12 @@ export function writeAddress(hart: usize, address: u64, width: u32, value: u64):
     return machine;
   }
   if (load<u32>(hart, HART_STATUS) != 0) return 0;
-  if (machine != 0) translate(hart, address, ACCESS_WRITE, dataRegime(hart)); // for the guest-physical address
   store<u64>(hart, value, HART_EXIT_VALUE);
-  leave(hart, EXIT_WRITE, address, width);
+  if (machine == 0) leave(hart, EXIT_WRITE, address, width);
+  else {
+    translate(hart, address, ACCESS_WRITE, dataRegime(hart)); // for the guest-physical address
+    report(hart, EXIT_WRITE, address, width);
+  }
   return 0;
 }
 
@@ -207,22 +212,30 @@ export function storeConditional(hart: usize, address: u64, width: u32, value: u
   return 1;
 }
 
-/** cbo.zero: sixty-four zeros over the block that holds an address. */
+const BLOCK_SIZE: u32 = 64;
+
+/** Resolves the block that holds an address; a fault reports the address as it was given (CMO 1.0, 2.5). */
+function resolveBlock(hart: usize, address: u64, access: u32): usize {
+  const block = resolve(hart, address & ~<u64>(BLOCK_SIZE - 1), BLOCK_SIZE, access);
+  if (block == 0) store<u64>(hart, address, HART_TRAP_VALUE);
+  return block;
+}
+
+/** cbo.zero: zeros over the block that holds an address. */
 export function zeroBlock(hart: usize, address: u64): bool {
-  const machine = resolve(hart, address, 1, ACCESS_WRITE);
-  if (machine == 0) {
+  const block = resolveBlock(hart, address, ACCESS_WRITE);
+  if (block == 0) {
     notMemory(hart, STORE_ACCESS_FAULT, address);
     return false;
   }
-  const block = machine & ~63;
-  prepareWrite(<usize>load<u32>(hart, HART_VM), block, 64);
-  memory.fill(block, 0, 64);
+  prepareWrite(<usize>load<u32>(hart, HART_VM), block, BLOCK_SIZE);
+  memory.fill(block, 0, BLOCK_SIZE);
   return true;
 }
 
 /** cbo.clean, flush and inval: allowed where a load or a store would be; a fault is the store's. */
 export function checkBlock(hart: usize, address: u64): bool {
-  if (resolve(hart, address, 1, ACCESS_READ) != 0) return true;
+  if (resolveBlock(hart, address, ACCESS_READ) != 0) return true;
   if (load<u32>(hart, HART_STATUS) == 0) return true; // a device: nothing is cached
   const cause = load<u64>(hart, HART_TRAP_CAUSE);
   store<u64>(hart, cause + (STORE_ACCESS_FAULT - LOAD_ACCESS_FAULT), HART_TRAP_CAUSE);

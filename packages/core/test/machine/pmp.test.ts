@@ -1,0 +1,491 @@
+/** Physical memory protection (Privileged ISA 1.13, 3.7). */
+import { describe, expect, it } from "vitest";
+import { Cause, createGuest, DATA, type Guest, PACES, PROGRAM, type Privilege, RAM, Status, TABLES } from "./guest.js";
+import { AddressSpace, leaf, OPEN, Pte } from "./page-tables.js";
+
+const R = 1;
+const W = 2;
+const X = 4;
+const TOR = 1 << 3;
+const NA4 = 2 << 3;
+const NAPOT = 3 << 3;
+const L = 0x80;
+const EVERYWHERE = (1n << 54n) - 1n;
+
+interface Entry {
+  readonly address: bigint;
+  readonly config: number;
+}
+const tor = (end: number | bigint, config: number): Entry => ({ address: BigInt(end) >> 2n, config: TOR | config });
+const na4 = (at: number, config: number): Entry => ({ address: BigInt(at) >> 2n, config: NA4 | config });
+/** A naturally aligned power of two, from 8 bytes on. */
+const napot = (at: number, size: number, config: number): Entry => ({
+  address: (BigInt(at) >> 2n) | (BigInt(size) / 8n - 1n),
+  config: NAPOT | config,
+});
+const everywhere = (config: number): Entry => ({ address: EVERYWHERE, config: NAPOT | config });
+const off = (at: number | bigint): Entry => ({ address: BigInt(at) >> 2n, config: 0 });
+
+function protect(guest: Guest, entries: readonly Entry[]): void {
+  const configs = [0n, 0n];
+  for (const [n, { address, config }] of entries.entries()) {
+    guest.hart.setCsr(`pmpaddr${n}`, address);
+    configs[n >> 3] = (configs[n >> 3] ?? 0n) | (BigInt(config) << BigInt(8 * (n & 7)));
+  }
+  guest.setCsrs({ pmpcfg0: configs[0] ?? 0n, pmpcfg2: configs[1] ?? 0n });
+}
+
+type Access = "load" | "store" | "fetch" | "amo" | "load-reserved";
+const PROGRAMS: Readonly<Record<Access, string>> = {
+  load: "ld a0, 0(a1)\nj .+0",
+  store: "sd a2, 0(a1)\nj .+0",
+  fetch: "jalr ra, 0(a1)\nj .+0",
+  amo: "amoswap.d a0, a2, (a1)\nj .+0",
+  "load-reserved": "lr.d a0, (a1)\nj .+0",
+};
+const FAULTS: Readonly<Record<Access, bigint>> = {
+  load: Cause.LoadAccessFault,
+  store: Cause.StoreAccessFault,
+  fetch: Cause.FetchAccessFault,
+  amo: Cause.StoreAccessFault,
+  "load-reserved": Cause.LoadAccessFault,
+};
+
+describe.each(PACES)("PMP, %s", (pace) => {
+  const guestWith = async (...entries: Entry[]) => {
+    const guest = await createGuest({ pace, closedMemory: true });
+    protect(guest, entries);
+    return guest;
+  };
+  /** Before what a test is about: the program may run anywhere. */
+  const PROGRAM_RUNS = napot(PROGRAM, 0x1000, R | W | X);
+
+  /** Whether a mode may access an address; a refusal must be the access fault, with its pc and tval. */
+  function allows(guest: Guest, mode: Privilege, access: Access, address: number): boolean {
+    guest.load(PROGRAM, PROGRAMS[access]);
+    if (access === "fetch") guest.load(address, "ret");
+    guest.set({ a1: address });
+    guest.enter(mode);
+    guest.run();
+    if (guest.hart.pc === BigInt(PROGRAM + 4)) return true;
+    expect(guest.machineTrap()).toEqual({
+      cause: FAULTS[access],
+      pc: BigInt(access === "fetch" ? address : PROGRAM),
+      value: BigInt(address),
+    });
+    return false;
+  }
+
+  /** Which of some addresses U-mode may load from. */
+  const loadable = (guest: Guest, addresses: readonly number[]) =>
+    addresses.filter((address) => allows(guest, "user", "load", address));
+
+  describe("without a match", () => {
+    it("M-mode may do everything, S-mode and U-mode nothing", async () => {
+      const guest = await guestWith(PROGRAM_RUNS);
+      for (const access of ["load", "store", "fetch"] as const) {
+        expect(allows(guest, "machine", access, DATA)).toBe(true);
+        expect(allows(guest, "supervisor", access, DATA)).toBe(false);
+        expect(allows(guest, "user", access, DATA)).toBe(false);
+      }
+    });
+
+    it("S-mode cannot even fetch while every entry is off", async () => {
+      const guest = await guestWith();
+      guest.enter("supervisor", DATA);
+      guest.run();
+      expect(guest.machineTrap()).toEqual({ cause: Cause.FetchAccessFault, pc: BigInt(DATA), value: BigInt(DATA) });
+    });
+
+    it("an entry that is off says nothing, whatever its permissions", async () => {
+      const guest = await guestWith(PROGRAM_RUNS, { address: EVERYWHERE, config: R | W | X });
+      expect(allows(guest, "user", "load", DATA)).toBe(false);
+    });
+  });
+
+  describe("permissions", () => {
+    const cases = [
+      { name: "none", config: 0, allowed: [] },
+      { name: "R", config: R, allowed: ["load", "load-reserved"] },
+      { name: "RW", config: R | W, allowed: ["load", "store", "amo", "load-reserved"] },
+      { name: "X", config: X, allowed: ["fetch"] },
+      { name: "RX", config: R | X, allowed: ["load", "fetch", "load-reserved"] },
+      { name: "RWX", config: R | W | X, allowed: ["load", "store", "fetch", "amo", "load-reserved"] },
+    ] as const;
+
+    it.each(cases)("$name let U-mode and S-mode do: $allowed", async ({ config, allowed }) => {
+      const guest = await guestWith(PROGRAM_RUNS, napot(DATA, 0x1000, config));
+      for (const mode of ["user", "supervisor"] as const) {
+        for (const access of Object.keys(PROGRAMS) as Access[]) {
+          expect([mode, access, allows(guest, mode, access, DATA)]).toEqual([
+            mode,
+            access,
+            (allowed as readonly Access[]).includes(access),
+          ]);
+        }
+      }
+    });
+
+    it("do not concern M-mode while the entry is not locked", async () => {
+      const guest = await guestWith(everywhere(0));
+      for (const access of ["load", "store", "fetch"] as const) {
+        expect(allows(guest, "machine", access, DATA)).toBe(true);
+      }
+    });
+
+    it("bind M-mode, too, where the entry is locked", async () => {
+      for (const [config, allowed] of [
+        [0, []],
+        [R, ["load"]],
+        [X, ["fetch"]],
+        [R | W, ["load", "store"]],
+      ] as const) {
+        const guest = await guestWith(napot(DATA, 0x1000, L | config));
+        for (const access of ["load", "store", "fetch"] as const) {
+          expect(allows(guest, "machine", access, DATA)).toBe((allowed as readonly Access[]).includes(access));
+        }
+      }
+    });
+
+    it("of MPP bind M-mode's data accesses under MPRV", async () => {
+      const guest = await guestWith(napot(DATA, 0x1000, R));
+      guest.setCsrs({ mstatus: Status.MPRV });
+      guest.load(PROGRAM, "ld a0, 0(a1)\nsd a0, 0(a1)\nj .+0");
+      guest.set({ a1: DATA });
+      guest.run();
+      expect(guest.machineTrap()).toEqual({
+        cause: Cause.StoreAccessFault,
+        pc: BigInt(PROGRAM + 4),
+        value: BigInt(DATA),
+      });
+    });
+
+    it("change for the very next access", async () => {
+      const guest = await guestWith(PROGRAM_RUNS, napot(DATA, 0x1000, R | W));
+      expect(allows(guest, "user", "store", DATA)).toBe(true);
+      protect(guest, [PROGRAM_RUNS, napot(DATA, 0x1000, R)]);
+      expect(allows(guest, "user", "store", DATA)).toBe(false);
+      protect(guest, [PROGRAM_RUNS, napot(DATA + 0x1000, 0x1000, R)]);
+      expect(allows(guest, "user", "load", DATA)).toBe(false);
+    });
+
+    it("take the code of M-mode away under its feet when it locks its own page", async () => {
+      const guest = await guestWith();
+      guest.setCsrs({ pmpaddr0: napot(PROGRAM, 0x1000, 0).address });
+      guest.load(PROGRAM, "csrrw zero, pmpcfg0, a0\nnop");
+      guest.set({ a0: L | NAPOT | R });
+      guest.run();
+      expect(guest.machineTrap()).toEqual({
+        cause: Cause.FetchAccessFault,
+        pc: BigInt(PROGRAM + 4),
+        value: BigInt(PROGRAM + 4),
+      });
+    });
+  });
+
+  describe("ranges", () => {
+    it("of TOR reach from the entry before to its own address, which is outside", async () => {
+      const guest = await guestWith(PROGRAM_RUNS, off(DATA), tor(DATA + 0x40, R));
+      const probes = [DATA - 8, DATA, DATA + 0x38, DATA + 0x40];
+      expect(loadable(guest, probes)).toEqual([DATA, DATA + 0x38]);
+    });
+
+    it("of TOR in entry 0 begin at address zero", async () => {
+      const guest = await guestWith(tor(DATA, R | W | X));
+      expect(loadable(guest, [PROGRAM + 0x800, DATA - 8, DATA])).toEqual([PROGRAM + 0x800, DATA - 8]);
+    });
+
+    it("of TOR follow each other", async () => {
+      const guest = await guestWith(
+        PROGRAM_RUNS,
+        off(DATA),
+        tor(DATA + 0x40, R),
+        tor(DATA + 0x80, 0),
+        tor(DATA + 0xc0, R),
+      );
+      const probes = [DATA, DATA + 0x40, DATA + 0x78, DATA + 0x80, DATA + 0xb8, DATA + 0xc0];
+      expect(loadable(guest, probes)).toEqual([DATA, DATA + 0x80, DATA + 0xb8]);
+    });
+
+    it("of TOR that end where they begin, or before, match nothing", async () => {
+      for (const end of [DATA, DATA - 0x40, 0]) {
+        const guest = await guestWith(PROGRAM_RUNS, off(DATA), tor(end, 0), everywhere(R));
+        expect(loadable(guest, [DATA - 8, DATA, DATA + 8])).toHaveLength(3);
+      }
+    });
+
+    it("of NA4 are four bytes", async () => {
+      const guest = await guestWith(PROGRAM_RUNS, na4(DATA + 4, R));
+      guest.load(PROGRAM, "lw a0, 0(a1)\nj .+0");
+      const loads = [DATA, DATA + 4, DATA + 8].map((address) => {
+        guest.set({ a1: address });
+        guest.enter("user");
+        guest.run();
+        return guest.hart.pc === BigInt(PROGRAM + 4);
+      });
+      expect(loads).toEqual([false, true, false]);
+    });
+
+    it.each([8, 16, 64, 0x800, 0x1000, 0x4000])("of NAPOT are %i bytes, and aligned", async (size) => {
+      const guest = await guestWith(PROGRAM_RUNS, napot(DATA, size, R));
+      expect(loadable(guest, [DATA - 8, DATA, DATA + size])).toEqual([DATA]);
+      expect(loadable(guest, [DATA + size - 8])).toHaveLength(1);
+    });
+
+    it("of NAPOT with all ones are the whole space", async () => {
+      const guest = await guestWith(everywhere(R | W | X));
+      expect(loadable(guest, [RAM + 0x800, DATA, TABLES])).toHaveLength(3);
+    });
+  });
+
+  describe("several entries", () => {
+    it("answer by the lowest number that matches", async () => {
+      const guest = await guestWith(PROGRAM_RUNS, napot(DATA, 8, 0), napot(DATA, 0x1000, R));
+      expect(loadable(guest, [DATA, DATA + 8])).toEqual([DATA + 8]);
+      protect(guest, [PROGRAM_RUNS, napot(DATA, 8, R), napot(DATA, 0x1000, 0)]);
+      expect(loadable(guest, [DATA, DATA + 8])).toEqual([DATA]);
+    });
+
+    it("work up to the sixteenth", async () => {
+      const none = Array.from({ length: 14 }, () => off(0));
+      const guest = await guestWith(PROGRAM_RUNS, ...none, napot(DATA, 0x1000, R));
+      expect(loadable(guest, [DATA, DATA + 0x1000])).toEqual([DATA]);
+    });
+
+    it("refuse an access of which the first match covers a part only, though each allows it", async () => {
+      const guest = await guestWith(PROGRAM_RUNS, na4(DATA, R), na4(DATA + 4, R), everywhere(R));
+      expect(loadable(guest, [DATA, DATA + 8])).toEqual([DATA + 8]);
+    });
+
+    it("refuse it to M-mode, too, locked or not", async () => {
+      const guest = await guestWith(na4(DATA + 4, R | W | X));
+      expect(allows(guest, "machine", "load", DATA)).toBe(false);
+      expect(allows(guest, "machine", "load", DATA + 8)).toBe(true);
+    });
+
+    it("may bind S-mode and M-mode in turn", async () => {
+      const guest = await guestWith(PROGRAM_RUNS, napot(DATA, 0x1000, L | R), everywhere(R | W | X));
+      expect(allows(guest, "supervisor", "store", DATA)).toBe(false);
+      expect(allows(guest, "machine", "store", DATA)).toBe(false);
+      expect(allows(guest, "machine", "store", DATA + 0x1000)).toBe(true);
+    });
+  });
+
+  describe("a page with several permissions", () => {
+    it("lets loads and stores through by address, in any order", async () => {
+      const guest = await guestWith(
+        PROGRAM_RUNS,
+        napot(DATA, 0x100, R),
+        napot(DATA + 0x100, 0x100, R | W),
+        napot(DATA + 0x200, 0x100, 0),
+        everywhere(R | W),
+      );
+      for (const [offset, load, store] of [
+        [0x400, true, true],
+        [0x200, false, false],
+        [0x100, true, true],
+        [0x0, true, false],
+        [0x2f8, false, false],
+        [0x300, true, true],
+        [0xf8, true, false],
+        [0x1f8, true, true],
+      ] as const) {
+        expect([offset, allows(guest, "supervisor", "load", DATA + offset)]).toEqual([offset, load]);
+        expect([offset, allows(guest, "supervisor", "store", DATA + offset)]).toEqual([offset, store]);
+      }
+    });
+
+    it("stops code at the first instruction that may not be executed", async () => {
+      const guest = await guestWith(PROGRAM_RUNS, napot(DATA, 0x10, X), everywhere(R | W));
+      guest.load(DATA, Array.from({ length: 8 }, () => "addi a0, a0, 1").join("\n"));
+      guest.set({ a0: 0n });
+      guest.enter("supervisor", DATA);
+      guest.run();
+      expect(guest.machineTrap()).toEqual({
+        cause: Cause.FetchAccessFault,
+        pc: BigInt(DATA + 0x10),
+        value: BigInt(DATA + 0x10),
+      });
+      expect(guest.get("a0")).toBe(4n);
+    });
+
+    it("stops code before an instruction half of which may not be executed, and says which half", async () => {
+      const guest = await guestWith(PROGRAM_RUNS, napot(DATA, 0x10, X), everywhere(R | W));
+      guest.load(DATA, "c.li a0, 7\naddi a1, a1, 1\naddi a1, a1, 1\naddi a1, a1, 1\naddi a1, a1, 1");
+      guest.set({ a1: 0n });
+      guest.enter("supervisor", DATA);
+      guest.run();
+      expect(guest.machineTrap()).toEqual({
+        cause: Cause.FetchAccessFault,
+        pc: BigInt(DATA + 0xe),
+        value: BigInt(DATA + 0x10),
+      });
+      expect(guest.get("a1")).toBe(3n);
+    });
+
+    it("runs loops in the part that may be executed", async () => {
+      const guest = await guestWith(PROGRAM_RUNS, napot(DATA, 0x10, X), everywhere(R | W));
+      guest.load(DATA, "addi a0, a0, 1\nbne a0, a1, .-4\nj .+0");
+      guest.set({ a0: 0n, a1: 100n });
+      guest.enter("supervisor", DATA);
+      guest.run();
+      expect(guest.get("a0")).toBe(100n);
+      expect(guest.hart.pc).toBe(BigInt(DATA + 8));
+    });
+
+    it("does not stop M-mode in code that S-mode may not execute", async () => {
+      const guest = await guestWith(PROGRAM_RUNS, napot(DATA, 0x10, X), everywhere(R | W));
+      guest.load(DATA, `${Array.from({ length: 5 }, () => "addi a0, a0, 1").join("\n")}\nj .+0`);
+      guest.set({ a0: 0n });
+      guest.enter("machine", DATA);
+      guest.run();
+      expect(guest.get("a0")).toBe(5n);
+      guest.set({ a0: 0n });
+      guest.enter("user", DATA);
+      guest.run();
+      expect(guest.machineTrap().pc).toBe(BigInt(DATA + 0x10));
+    });
+
+    it("stops a straight run into the next page where that is closed", async () => {
+      const guest = await guestWith(PROGRAM_RUNS, napot(DATA, 0x1000, X), everywhere(R | W));
+      guest.load(DATA + 0xff8, "addi a0, a0, 1\naddi a0, a0, 1\naddi a0, a0, 1");
+      guest.set({ a0: 0n });
+      guest.enter("user", DATA + 0xff8);
+      guest.run();
+      expect(guest.machineTrap().pc).toBe(BigInt(DATA + 0x1000));
+      expect(guest.get("a0")).toBe(2n);
+    });
+
+    it("lets cbo.zero clear nothing of a block that may be written in part", async () => {
+      const guest = await guestWith(PROGRAM_RUNS, napot(DATA, 0x20, R | W), everywhere(R));
+      guest.setCsrs({ menvcfg: 0x80 });
+      guest.write64(DATA + 8, 5n);
+      guest.load(PROGRAM, "cbo.zero 0(a1)\nj .+0");
+      guest.set({ a1: DATA + 8 });
+      guest.enter("supervisor");
+      guest.run();
+      expect(guest.machineTrap()).toEqual({
+        cause: Cause.StoreAccessFault,
+        pc: BigInt(PROGRAM),
+        value: BigInt(DATA + 8),
+      });
+      expect(guest.read64(DATA + 8)).toBe(5n);
+    });
+  });
+
+  describe("a lock", () => {
+    it("keeps the entry's configuration and address, not its neighbours'", async () => {
+      const guest = await guestWith(napot(DATA, 0x1000, R), napot(DATA, 0x1000, L | R), napot(DATA, 0x1000, R));
+      const before = guest.hart.getCsr("pmpaddr1");
+      guest.setCsrs({ pmpcfg0: 0, pmpaddr0: 1, pmpaddr1: 2, pmpaddr2: 3 });
+      expect(guest.hart.getCsr("pmpcfg0")).toBe(BigInt(L | NAPOT | R) << 8n);
+      expect(guest.hart.getCsr("pmpaddr0")).toBe(1n);
+      expect(guest.hart.getCsr("pmpaddr1")).toBe(before);
+      expect(guest.hart.getCsr("pmpaddr2")).toBe(3n);
+    });
+
+    it("of a TOR entry keeps the address before it", async () => {
+      const guest = await guestWith(off(DATA), tor(DATA + 0x1000, L | R));
+      guest.setCsrs({ pmpaddr0: 1 });
+      expect(guest.hart.getCsr("pmpaddr0")).toBe(BigInt(DATA) >> 2n);
+    });
+
+    it("holds across the two configuration registers", async () => {
+      const none = Array.from({ length: 7 }, () => off(0));
+      const guest = await guestWith(...none, off(DATA), tor(DATA + 0x1000, L | R));
+      guest.setCsrs({ pmpaddr7: 1 });
+      expect(guest.hart.getCsr("pmpaddr7")).toBe(BigInt(DATA) >> 2n);
+    });
+
+    it("of an entry that is off keeps it off", async () => {
+      const guest = await guestWith({ address: 5n, config: L });
+      guest.setCsrs({ pmpcfg0: NAPOT | R, pmpaddr0: 6 });
+      expect(guest.hart.getCsr("pmpcfg0")).toBe(BigInt(L));
+      expect(guest.hart.getCsr("pmpaddr0")).toBe(5n);
+    });
+  });
+
+  describe("the registers", () => {
+    it("have no bits 5 and 6, and no write without read", async () => {
+      const guest = await guestWith();
+      guest.setCsrs({ pmpcfg2: 0x7f });
+      expect(guest.hart.getCsr("pmpcfg2")).toBe(0x1fn);
+      guest.setCsrs({ pmpcfg2: NAPOT | W });
+      expect(guest.hart.getCsr("pmpcfg2") & 3n).not.toBe(BigInt(W));
+    });
+
+    it("hold 54 bits of address", async () => {
+      const guest = await guestWith();
+      guest.setCsrs({ pmpaddr3: (1n << 64n) - 1n });
+      expect(guest.hart.getCsr("pmpaddr3")).toBe(EVERYWHERE);
+    });
+  });
+
+  describe("page tables", () => {
+    const PAGE = 0x4000_0000n;
+    const CODE = 0x10000n;
+    async function paged(tableConfig: number, flags: bigint) {
+      const guest = await guestWith(napot(TABLES, 0x10000, tableConfig), everywhere(R | W | X));
+      const space = new AddressSpace(guest);
+      space.map(CODE, PROGRAM, OPEN);
+      const entry = space.map(PAGE, DATA, flags);
+      guest.setCsrs({ satp: space.satp(), menvcfg: 1n << 61n });
+      guest.set({ a1: PAGE });
+      return { guest, entry };
+    }
+
+    it("that may not be read make an access an access fault of its own kind", async () => {
+      const { guest } = await paged(0, OPEN);
+      guest.load(PROGRAM, "nop");
+      guest.enter("supervisor", CODE);
+      guest.run();
+      expect(guest.machineTrap()).toEqual({ cause: Cause.FetchAccessFault, pc: CODE, value: CODE });
+      for (const [source, cause] of [
+        ["ld a0, 0(a1)", Cause.LoadAccessFault],
+        ["sd a0, 0(a1)", Cause.StoreAccessFault],
+      ] as const) {
+        guest.load(PROGRAM, source);
+        guest.enter("machine");
+        guest.setCsrs({ mstatus: Status.MPRV | (1n << 11n) });
+        guest.run();
+        expect(guest.machineTrap()).toEqual({ cause, pc: BigInt(PROGRAM), value: PAGE });
+      }
+    });
+
+    it("that may be read serve while no bit need be set in them", async () => {
+      const { guest } = await paged(R, OPEN);
+      guest.load(PROGRAM, "sd a0, 0(a1)\nj .+0");
+      guest.enter("supervisor", CODE);
+      guest.run();
+      expect(guest.hart.pc).toBe(CODE + 4n);
+    });
+
+    it("that may not be written make setting A or D an access fault, and stay as they were", async () => {
+      const flags = Pte.V | Pte.R | Pte.W;
+      for (const [source, cause] of [
+        ["ld a0, 0(a1)", Cause.LoadAccessFault],
+        ["sd a0, 0(a1)", Cause.StoreAccessFault],
+      ] as const) {
+        const { guest, entry } = await paged(R, flags);
+        guest.load(PROGRAM, source);
+        guest.enter("supervisor", CODE);
+        guest.run();
+        expect(guest.machineTrap()).toEqual({ cause, pc: CODE, value: PAGE });
+        expect(guest.read64(entry)).toBe(leaf(DATA, flags));
+      }
+    });
+
+    it("leave the check of the page they lead to: an access fault at the virtual address", async () => {
+      const guest = await guestWith(napot(DATA, 0x1000, R), everywhere(R | W | X));
+      const space = new AddressSpace(guest);
+      space.map(CODE, PROGRAM, OPEN);
+      space.map(0x8000_0000n, RAM, OPEN, 1);
+      guest.setCsrs({ satp: space.satp() });
+      guest.set({ a1: DATA });
+      guest.load(PROGRAM, "ld a0, 0(a1)\nsd a0, -8(a1)\nsd a0, 0(a1)\nj .+0");
+      guest.enter("supervisor", CODE);
+      guest.run();
+      expect(guest.machineTrap()).toEqual({ cause: Cause.StoreAccessFault, pc: CODE + 8n, value: BigInt(DATA) });
+    });
+  });
+});
