@@ -1,0 +1,197 @@
+import { mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { CliProcess, guest, hartvisor } from "./cli-process.js";
+import { FLOOD, tinyElf } from "./tiny-elf.js";
+
+let folder: string;
+const path = (name: string) => join(folder, name);
+
+/** A Linux Image header, and nothing behind it. */
+function imageHeader(imageSize: number): Uint8Array {
+  const header = Buffer.alloc(4096);
+  header.writeBigUInt64LE(0x20_0000n, 8);
+  header.writeBigUInt64LE(BigInt(imageSize), 16);
+  header.write("RISCV\0\0\0RSC\x05", 48, "latin1");
+  return header;
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "hartvisor-usage-"));
+  const code = FLOOD;
+  const hello = await readFile(guest("hello"));
+  const variant = (change: (file: Buffer) => void) => {
+    const file = Buffer.from(tinyElf({ code }));
+    change(file);
+    return file;
+  };
+  const files: Readonly<Record<string, Uint8Array | string>> = {
+    text: "This is no program.\n",
+    empty: "",
+    "truncated.elf": hello.subarray(0, 300),
+    "header.elf": hello.subarray(0, 40),
+    "x86.elf": variant((file) => file.writeUInt16LE(62, 18)),
+    "32-bit.elf": variant((file) => file.writeUInt8(1, 4)),
+    "outside.elf": tinyElf({ code, address: 0x1000 }),
+    "overlap.elf": tinyElf({ code, segments: 2 }),
+    "far-signature.elf": tinyElf({ code, symbols: { begin_signature: 0x10, end_signature: 0x20 } }),
+    "reversed-signature.elf": tinyElf({ code, symbols: { begin_signature: 0x80000010, end_signature: 0x80000000 } }),
+    Image: imageHeader(4096),
+    "huge-Image": imageHeader(2 ** 30),
+    "corrupt.cpio": `070701${"zz".repeat(60)}`,
+    "short.cpio": "070701",
+  };
+  for (const [name, content] of Object.entries(files)) await writeFile(path(name), content);
+  await (await open(path("secret"), "w", 0o000)).close();
+});
+afterAll(async () => {
+  CliProcess.killAll();
+  await rm(folder, { recursive: true });
+});
+
+const hello = guest("hello");
+const isRoot = process.getuid?.() === 0;
+
+interface Refusal {
+  readonly what: string;
+  /** A name behind `@` is that of a file in the test's folder. */
+  readonly args: readonly string[];
+  readonly message: string | RegExp;
+}
+
+const refusals: readonly Refusal[] = [
+  { what: "an unknown command", args: ["fly"], message: "unknown command 'fly'" },
+  { what: "an unknown option", args: ["--fly"], message: "unknown option '--fly'" },
+  { what: "an unknown option of a command", args: ["elf", "--fly", hello], message: "unknown option '--fly'" },
+  { what: "an option that is nearly right", args: ["elf", "--hart", "2", hello], message: /--hart'.*mean --harts/ },
+  { what: "a missing file argument", args: ["elf"], message: "missing required argument 'file'" },
+  { what: "one argument too many", args: ["elf", hello, hello], message: /too many arguments/ },
+  { what: "a missing kernel", args: ["run"], message: /required option '--kernel <file>'/ },
+  { what: "a file that is not there", args: ["elf", "@nothing"], message: "@nothing: no such file" },
+  { what: "a folder", args: ["elf", "@"], message: /: is a directory, not a file/ },
+  { what: "a device", args: ["elf", "/dev/zero"], message: "/dev/zero: neither a regular file nor a pipe" },
+  { what: "what is no ELF file", args: ["elf", "@text"], message: "@text: not an ELF file" },
+  { what: "an empty file", args: ["elf", "@empty"], message: /^@empty: / },
+  { what: "a truncated ELF file", args: ["elf", "@truncated.elf"], message: /^@truncated.elf: truncated ELF/ },
+  { what: "half an ELF header", args: ["elf", "@header.elf"], message: /^@header.elf: truncated ELF/ },
+  { what: "another machine's ELF file", args: ["elf", "@x86.elf"], message: /^@x86.elf: .* x86-64, where .* RISC-V/ },
+  { what: "a 32-bit ELF file", args: ["elf", "@32-bit.elf"], message: /^@32-bit.elf: .* 32-bit .* where 64-bit/ },
+  { what: "a segment outside RAM", args: ["elf", "@outside.elf"], message: /^@outside.elf: .* lies outside RAM/ },
+  { what: "overlapping segments", args: ["elf", "@overlap.elf"], message: /^@overlap.elf: overlapping segments/ },
+  { what: "no ELF to disassemble", args: ["disasm", "@text"], message: "@text: not an ELF file" },
+  { what: "what is no kernel", args: ["run", "--kernel", "@text"], message: /^@text: not a RISC-V Linux Image/ },
+  {
+    what: "a kernel larger than memory",
+    args: ["run", "--kernel", "@huge-Image"],
+    message: /^@huge-Image does not fit memory: it takes 1 GiB .* give the machine more/,
+  },
+  {
+    what: "what is no initrd",
+    args: ["run", "--kernel", "@Image", "--initrd", "@text"],
+    message: /^@text: not an initrd/,
+  },
+  {
+    what: "a corrupt initrd header",
+    args: ["run", "--kernel", "@Image", "--initrd", "@corrupt.cpio"],
+    message: /^@corrupt.cpio: corrupt initrd: /,
+  },
+  {
+    what: "half an initrd header",
+    args: ["run", "--kernel", "@Image", "--initrd", "@short.cpio"],
+    message: /^@short.cpio: corrupt initrd: /,
+  },
+  {
+    what: "firmware that is not there",
+    args: ["run", "--kernel", "@Image", "--firmware", "@nothing"],
+    message: "@nothing: no such file",
+  },
+  { what: "no memory", args: ["elf", hello, "--memory", "0"], message: /memory of 0 bytes/ },
+  { what: "more memory than Wasm has", args: ["elf", hello, "--memory", "4GiB"], message: /3 GiB.* fit a Wasm memory/ },
+  { what: "memory of no size", args: ["elf", hello, "--memory", "lots"], message: /^--memory: "lots" is not a size/ },
+  { what: "part of a page", args: ["elf", hello, "--memory", "1001"], message: /memory of 1001 bytes/ },
+  { what: "harts that are no number", args: ["elf", hello, "--harts", "two"], message: /'--harts <n>' .*'two'/ },
+  { what: "no harts", args: ["elf", hello, "--harts", "0"], message: /'--harts <n>' .*'0'/ },
+  { what: "too many harts", args: ["elf", hello, "--harts", "33"], message: "33 harts: give 1 to 32" },
+  {
+    what: "a limit that is no number",
+    args: ["elf", hello, "--max-instructions", "1e6"],
+    message: /'--max-instructions <n>' .*'1e6'/,
+  },
+  { what: "an unknown engine", args: ["elf", hello, "--engine", "steam"], message: /'steam' .*interpreter, jit, auto/ },
+  { what: "an unknown clock", args: ["elf", hello, "--clock", "sun"], message: /'sun' .*real, virtual/ },
+  { what: "a vector program", args: ["elf", hello, "--isa", "rv64gcv_zvbb"], message: /the machine lacks v, zvbb;/ },
+  { what: "a 32-bit ISA", args: ["elf", hello, "--isa", "rv32i"], message: /^--isa rv32i: not an RV64 ISA string/ },
+  {
+    what: "a granularity that is none",
+    args: ["elf", hello, "--signature-granularity", "3"],
+    message: /'3' .*4, 8, 16/,
+  },
+  {
+    what: "a signature outside RAM",
+    args: ["elf", "@far-signature.elf", "--signature", "@out"],
+    message: "@far-signature.elf: its signature, 0x10..0x20, lies outside RAM",
+  },
+  {
+    what: "a signature that ends before it begins",
+    args: ["elf", "@reversed-signature.elf", "--signature", "@out"],
+    message: "@reversed-signature.elf: end_signature lies before begin_signature",
+  },
+  {
+    what: "figures that cannot be written",
+    args: ["elf", hello, "--stats", "@nowhere/stats.json"],
+    message: "@nowhere/stats.json: cannot be written: there is no such folder",
+  },
+  { what: "a mirror that is none", args: ["demo", "--mirror", "x"], message: /^"x" is no mirror/ },
+];
+
+describe.concurrent("hartvisor refuses, in one line and with status 2,", () => {
+  it.each(refusals)("$what", async ({ args, message }) => {
+    const placed = (text: string) => text.replace(/^@/, `${folder}/`);
+    const { status, stdout, stderr } = await hartvisor(args.map(placed), {
+      env: { XDG_CACHE_HOME: folder, HARTVISOR_OFFLINE: undefined },
+    });
+    expect(stderr).toMatch(/^hartvisor: [^\n]+\n$/);
+    const said = stderr.slice("hartvisor: ".length, -1).replaceAll(`${folder}/`, "@");
+    if (typeof message === "string") expect(said).toBe(message);
+    else expect(said).toMatch(message);
+    expect(stdout).toBe("");
+    expect(status).toBe(2);
+  });
+
+  it.skipIf(isRoot)("a file that it may not read", async () => {
+    const { status, stderr } = await hartvisor(["elf", path("secret")]);
+    expect(stderr).toBe(`hartvisor: ${path("secret")}: permission denied\n`);
+    expect(status).toBe(2);
+  });
+});
+
+describe.concurrent("hartvisor", () => {
+  it("prints its version", async () => {
+    const { version } = JSON.parse(await readFile(new URL("../package.json", import.meta.url), "utf8"));
+    expect(await hartvisor(["--version"])).toEqual({ status: 0, stdout: `${version}\n`, stderr: "" });
+  });
+
+  it("prints help, and exit statuses with it", async () => {
+    const { status, stdout } = await hartvisor(["--help"]);
+    for (const word of ["run", "elf", "demo", "disasm", "Exit status:", "124"]) expect(stdout).toContain(word);
+    expect(status).toBe(0);
+  });
+
+  it.each([
+    ["run", ["--kernel", "--initrd", "--append", "--firmware", "--memory", "--harts", "--engine", "--clock"]],
+    ["elf", ["--isa", "--signature", "--signature-granularity", "--max-instructions", "--stats", "--memory"]],
+    ["demo", ["--append", "--mirror", "--memory", "--harts", "HARTVISOR_OFFLINE"]],
+    ["disasm", ["<file>"]],
+  ])("prints help for %s", async (command, words) => {
+    const { status, stdout } = await hartvisor([command, "--help"]);
+    for (const word of words) expect(stdout).toContain(word);
+    expect(status).toBe(0);
+  });
+
+  it("shows how to use it when called without arguments, with status 2", async () => {
+    const { status, stderr } = await hartvisor([]);
+    expect(stderr).toContain("Usage: hartvisor");
+    expect(status).toBe(2);
+  });
+});
