@@ -14,10 +14,13 @@ import {
   TIMEBASE_HZ,
 } from "@hartvisor/core";
 import { Aclint, GoldfishRtc, Plic, TestFinisher, Uart16550 } from "@hartvisor/devices";
+import { PatientInput } from "../console/patient-input.js";
 import type { SerialConsole } from "../console/serial-console.js";
 
 const UART_SOURCE = 10;
 const RTC_SOURCE = 11;
+/** A guest that listens for a millisecond means it. */
+const LISTENING_TICKS = BigInt(TIMEBASE_HZ / 1000);
 const RNG_SEED_BYTES = 64;
 const NS_PER_TICK = 1_000_000_000n / BigInt(TIMEBASE_HZ);
 
@@ -53,13 +56,18 @@ export class VirtBoard {
           context % 2 === 0 ? Interrupt.MachineExternal : Interrupt.SupervisorExternal,
         ),
     });
-    const uart = new Uart16550({
+    const uart: Uart16550 = new Uart16550({
       output: (byte) => console.put(byte),
       interrupt: plic.line(UART_SOURCE),
       interruptSource: UART_SOURCE,
-      onReceiveReady: () => console.pump(),
+      onReceiveReady: () => input.becameReady(),
     });
-    console.connect(uart);
+    const input: PatientInput = new PatientInput(
+      uart,
+      (callback) => machine.setAlarm("serial", clock.ticks() + LISTENING_TICKS, callback),
+      () => console.pump(),
+    );
+    console.connect(input);
     const rtc: GoldfishRtc = new GoldfishRtc({
       clock,
       interrupt: plic.line(RTC_SOURCE),

@@ -82,6 +82,33 @@ describe("transmitting", () => {
   });
 });
 
+describe("listening", () => {
+  it("begins with the interrupt for received data, and says so", () => {
+    expect(uart.isListening).toBe(false);
+    write(IER, 0x01);
+    expect(uart.isListening).toBe(true);
+    expect(readyCalls).toBe(1);
+    write(IER, 0x00);
+    expect(uart.isListening).toBe(false);
+  });
+
+  it("begins when the guest polls the line status without transmitting", () => {
+    for (let n = 0; n < 15; n++) read(LSR);
+    expect(uart.isListening).toBe(false);
+    read(LSR);
+    expect(uart.isListening).toBe(true);
+    expect(readyCalls).toBe(1);
+  });
+
+  it("is not what a guest does that looks before it transmits", () => {
+    for (let n = 0; n < 100; n++) {
+      read(LSR);
+      write(THR, 0x41);
+    }
+    expect(uart.isListening).toBe(false);
+  });
+});
+
 describe("receiving", () => {
   it("holds one byte without the FIFO and takes no more", () => {
     expect(uart.receive(bytes(3))).toBe(1);
@@ -287,6 +314,7 @@ describe("lifecycle", () => {
     write(LCR, 0x80);
     write(0, 0xff);
     uart.receive(bytes(16));
+    readyCalls = 0;
     uart.reset();
     expect(uart.save()).toEqual(fresh);
     expect(line).toBe(false);

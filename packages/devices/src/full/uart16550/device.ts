@@ -31,13 +31,16 @@ import {
   Register,
 } from "./registers.js";
 
+/** So many reads of the line status with nothing transmitted in between are a guest that polls for input. */
+const POLLING = 16;
+
 /** What a {@link Uart16550} is made of. */
 export interface Uart16550Options {
   /** Takes each byte the guest sends, at once. */
   readonly output: (byte: number) => void;
   /** The wire to the interrupt controller. */
   readonly interrupt: InterruptLine;
-  /** Called when there is room again after {@link Uart16550.receive} could not take all it was given. Default: nothing. */
+  /** Called when there is room again after {@link Uart16550.receive} could not take all, and when the guest begins to listen. Default: nothing. */
   readonly onReceiveReady?: () => void;
   /** The interrupt's number on the PLIC, for the device tree. Default: 10. */
   readonly interruptSource?: number;
@@ -69,6 +72,8 @@ export class Uart16550 implements Device {
   readonly #clockFrequencyHz: number;
 
   #state = powerOnState();
+  /** Reads of the line status since the guest last transmitted: one goes before every byte it sends, many mean that it waits. */
+  #statusReads = 0;
 
   constructor(options: Uart16550Options) {
     this.#output = options.output;
@@ -90,6 +95,15 @@ export class Uart16550 implements Device {
     for (const byte of bytes.subarray(0, count)) this.#state.received.push(byte);
     this.#updateInterrupt();
     return count;
+  }
+
+  /**
+   * Whether the guest waits for input: it has the interrupt for it enabled, or
+   * polls. Bytes given before that may be lost, because drivers empty the
+   * receiver while they set the port up; `onReceiveReady` tells when it begins.
+   */
+  get isListening(): boolean {
+    return (this.#state.ier & InterruptEnable.ReceivedData) !== 0 || this.#statusReads >= POLLING;
   }
 
   read(offset: number, _width: AccessWidth): number {
@@ -197,6 +211,7 @@ export class Uart16550 implements Device {
   }
 
   #transmit(byte: number): void {
+    this.#statusReads = 0;
     // The byte leaves at once, so that the transmitter is empty anew.
     this.#state.transmitInterrupt = true;
     if (!loopback(this.#state)) this.#output(byte);
@@ -217,6 +232,7 @@ export class Uart16550 implements Device {
       this.#state.transmitInterrupt = (ier & InterruptEnable.TransmitterEmpty) !== 0;
     }
     this.#updateInterrupt();
+    if (changed & ier & InterruptEnable.ReceivedData) this.#onReceiveReady();
   }
 
   #writeFifoControl(fcr: number): void {
@@ -246,6 +262,7 @@ export class Uart16550 implements Device {
       LineStatus.TransmitterEmpty;
     this.#state.overrun = false;
     this.#updateInterrupt();
+    if (++this.#statusReads === POLLING) this.#onReceiveReady();
     return status;
   }
 

@@ -1,0 +1,24 @@
+import { execFile } from "node:child_process";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { promisify } from "node:util";
+import { describe, expect, it } from "vitest";
+
+const isOffline = process.env.HARTVISOR_OFFLINE === "1";
+const note = isOffline ? " (not run: HARTVISOR_OFFLINE=1)" : "";
+
+describe.skipIf(isOffline)(`the README's ten lines${note}`, () => {
+  it("boot Debian, run a command and tell how it ended", async () => {
+    const readme = await readFile(new URL("../../../README.md", import.meta.url), "utf8");
+    const [, example = ""] = /```js\n([\s\S]*?)```/.exec(readme) ?? [];
+    // Beside packages that have hartvisor among their dependencies, as a user's program would be.
+    const program = new URL("../../bench/readme-example.mjs", import.meta.url).pathname;
+    await writeFile(program, example);
+    try {
+      const { stdout } = await promisify(execFile)(process.execPath, [program], { timeout: 120_000 });
+      expect(stdout).toMatch(/^riscv64\r?$/m);
+      expect(stdout).toMatch(/\{ kind: 'poweroff', exitCode: 0 \} \d+\n$/);
+    } finally {
+      await rm(program);
+    }
+  }, 600_000);
+});
