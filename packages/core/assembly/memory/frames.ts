@@ -12,6 +12,7 @@ import {
   GUARD_WATCH,
   HART_BANKS,
   HART_BANK_COUNT,
+  HART_RESERVATION,
   HART_SIZE,
   SLOT_SIZE,
   TLB_BANK_SIZE,
@@ -137,6 +138,16 @@ export function detachCodePage(metadata: usize): void {
   store<u64>(metadata, 0, 8);
 }
 
+/** A store-conditional must see that another writer was there (Unprivileged ISA 14.2). */
+function dropReservations(vm: usize, machine: usize, length: usize): void {
+  const count = load<u32>(vm, VM_HART_COUNT);
+  for (let n: u32 = 0; n < count; n++) {
+    const hart = <usize>load<u32>(vm, VM_HARTS) + n * HART_SIZE;
+    const reserved = <usize>load<u32>(hart, HART_RESERVATION);
+    if (reserved + 8 > machine && reserved < machine + length) store<u32>(hart, 0, HART_RESERVATION);
+  }
+}
+
 /** For the host: makes the frames of a guest-physical range writable; false if the range is not all RAM. */
 export function prepareHostWrite(vm: usize, address: u64, length: u32): bool {
   let done: u64 = 0;
@@ -146,6 +157,7 @@ export function prepareHostWrite(vm: usize, address: u64, length: u32): bool {
     const room = 0x1000 - (<u64>machine & 0xfff);
     const part = min<u64>(room, <u64>length - done);
     prepareWrite(vm, machine, <usize>part);
+    dropReservations(vm, machine, <usize>part);
     done += part;
   }
   return true;
