@@ -24,18 +24,18 @@ export class ProgressLine {
 
   show({ step, detail, fraction }: DemoImageProgress): void {
     if (step === "build") return;
-    const title = `hartvisor: ${TITLES[step]} ${detail}`;
+    const title = `${TITLES[step]} ${detail}`;
     const isNew = title !== this.#title;
     this.#title = title;
     if (!this.#output.isTTY) {
-      if (isNew) this.#output.write(`${title}\n`);
+      if (isNew) this.#output.write(`hartvisor: ${title}\n`);
       return;
     }
     const now = performance.now();
     if (!isNew && fraction !== 1 && now - this.#drawnAt < REDRAW_MS) return;
     this.#drawnAt = now;
-    const line = fraction === undefined ? title : `${title} ${bar(fraction)}`;
-    // A line that wraps could not be erased.
+    const line = `hartvisor: ${fraction === undefined ? "" : bar(fraction)}${title}`;
+    // A line that wraps could not be erased; the bar comes first, so that it is never cut off.
     this.#output.write(`${ERASE_LINE}${line.slice(0, (this.#output.columns || 80) - 1)}`);
   }
 
@@ -48,5 +48,5 @@ export class ProgressLine {
 
 function bar(fraction: number): string {
   const done = Math.round(fraction * BAR_WIDTH);
-  return `[${"#".repeat(done)}${".".repeat(BAR_WIDTH - done)}] ${Math.floor(fraction * 100)} %`;
+  return `[${"#".repeat(done)}${".".repeat(BAR_WIDTH - done)}] ${String(Math.floor(fraction * 100)).padStart(3)} % `;
 }
