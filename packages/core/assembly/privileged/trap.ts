@@ -18,6 +18,7 @@ import {
   HART_PRIVILEGE,
   HART_SCAUSE,
   HART_SEPC,
+  HART_SKIP_BREAKPOINT,
   HART_STVAL,
   HART_STVEC,
   HART_TRAP_CAUSE,
@@ -96,6 +97,7 @@ export function takeInterrupt(hart: usize): bool {
   const number = nextInterrupt(hart);
   if (number == NONE) return false;
   countAssist(hart, ASSIST_INTERRUPT);
+  store<u32>(hart, 0, HART_SKIP_BREAKPOINT); // the handler comes before the instruction that was to be passed
   const supervisor = load<u32>(hart, HART_PRIVILEGE) != 3 && ((load<u64>(hart, HART_MIDELEG) >> number) & 1) != 0;
   enter(hart, supervisor, INTERRUPT | <u64>number, 0);
   return true;

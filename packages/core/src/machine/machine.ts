@@ -252,10 +252,11 @@ export class Machine {
 
   /** Adds a breakpoint at a virtual address. Throws `invalid-argument` beyond 64 of them. */
   addBreakpoint(address: bigint): void {
-    if (this.#breakpoints.size >= MAX_BREAKPOINTS) {
+    const breakpoint = BigInt.asUintN(64, address);
+    if (this.#breakpoints.size >= MAX_BREAKPOINTS && !this.#breakpoints.has(breakpoint)) {
       throw new HartvisorError("invalid-argument", `a machine has at most ${MAX_BREAKPOINTS} breakpoints`);
     }
-    this.#breakpoints.add(BigInt.asUintN(64, address));
+    this.#breakpoints.add(breakpoint);
     this.#writeBreakpoints();
   }
 
