@@ -18,7 +18,13 @@ const PACKAGES = {
   bench: { index: "src/index.ts", interpreter: "src/interpreter.ts", "boot-to-shell": "src/boot-to-shell.ts" },
 };
 
-const inputs = (name) => [`packages/${name}`, "tsconfig.base.json", "scripts/build.mjs"];
+/** What a package is made of; hartvisor embeds a guest of bench's. */
+const inputs = (name) => [
+  `packages/${name}`,
+  ...(name === "hartvisor" ? ["packages/bench/guests/built/demo.elf"] : []),
+  "tsconfig.base.json",
+  "scripts/build.mjs",
+];
 const stampOf = (name) => join(root, "packages", name, "dist/.stamp");
 // Taken before building: an edit during the build makes the result stale, not fresh.
 const digests = new Map(Object.keys(PACKAGES).map((name) => [name, digest(root, inputs(name))]));

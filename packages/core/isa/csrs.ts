@@ -42,10 +42,6 @@ function special(name: string, number: number, options: Partial<Csr>) {
   table.push({ name, number, ...options });
 }
 
-/** IMAFDC, S and U, in misa's Extensions; MXL = 2. */
-const MISA =
-  (2n << 62n) | [..."IMAFDCSU"].reduce((bits, letter) => bits | (1n << BigInt(letter.charCodeAt(0) - 65)), 0n);
-
 // Writable bits, and those that sstatus shows of mstatus (Privileged ISA 3.1.6, 10.1.1).
 export const MSTATUS_WRITABLE = 0x7e79aan;
 export const SSTATUS_WRITABLE = 0xc6122n;
@@ -64,7 +60,7 @@ stored("stvec", 0x105, "stvec", ALL & ~2n);
 stored("scounteren", 0x106, "scounteren", 7n);
 stored("senvcfg", 0x10a, "senvcfg", 0xf1n, { write: "writeSenvcfg" });
 stored("sscratch", 0x140, "sscratch");
-stored("sepc", 0x141, "sepc", ALL & ~1n);
+stored("sepc", 0x141, "sepc", ALL & ~1n, { write: "writeSepc" });
 stored("scause", 0x142, "scause");
 stored("stval", 0x143, "stval");
 special("sip", 0x144, { read: "readSip", write: "writeSip" });
@@ -73,7 +69,7 @@ stored("satp", 0x180, "satp", ALL, { guard: "satp", write: "writeSatp" });
 
 // Machine
 special("mstatus", 0x300, { read: "readMstatus", write: "writeMstatus" });
-constant("misa", 0x301, MISA, { write: "ignoreWrite" });
+special("misa", 0x301, { read: "readMisa", write: "ignoreWrite" });
 stored("medeleg", 0x302, "medeleg", 0xb3ffn);
 stored("mideleg", 0x303, "mideleg", 0x222n);
 stored("mie", 0x304, "mie", 0xaaan);
@@ -83,7 +79,7 @@ stored("menvcfg", 0x30a, "menvcfg", ALL, { write: "writeMenvcfg" });
 stored("mcountinhibit", 0x320, "mcountinhibit", 5n, { write: "writeMcountinhibit" });
 for (let n = 3; n < 32; n++) constant(`mhpmevent${n}`, 0x320 + n, 0n, { write: "ignoreWrite" });
 stored("mscratch", 0x340, "mscratch");
-stored("mepc", 0x341, "mepc", ALL & ~1n);
+stored("mepc", 0x341, "mepc", ALL & ~1n, { write: "writeMepc" });
 stored("mcause", 0x342, "mcause");
 stored("mtval", 0x343, "mtval");
 special("mip", 0x344, { read: "readMip", write: "writeMip" });

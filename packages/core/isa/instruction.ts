@@ -5,27 +5,7 @@
  */
 import { type Encoding, parseEncoding } from "./encoding.js";
 import { add, type Expression, imm, pc, rs1 } from "./expression.js";
-
-/** Extensions as the ISA string names them. `S` and `U` rows need that privilege mode. */
-export type Extension =
-  | "I"
-  | "M"
-  | "A"
-  | "F"
-  | "D"
-  | "C"
-  | "Zicsr"
-  | "Zifencei"
-  | "Zba"
-  | "Zbb"
-  | "Zbs"
-  | "Zicond"
-  | "Zicbom"
-  | "Zicbop"
-  | "Zicboz"
-  | "Zihintpause"
-  | "S"
-  | "Svinval";
+import type { Extension } from "./extensions.js";
 
 export type MemoryWidth = 1 | 2 | 4 | 8;
 
@@ -105,17 +85,19 @@ export type FloatMove =
 export interface Instruction {
   /** As assemblers write it, e.g. `"amoadd.w"`. */
   readonly name: string;
-  readonly extension: Extension;
+  /** The extensions that bring it, any of which is enough. */
+  readonly extensions: readonly Extension[];
   readonly encoding: Encoding;
   /** Operands in the order of assembly language, e.g. `"rd, imm(rs1)"`. A leading `f` marks float registers. */
   readonly syntax: string;
   readonly semantics: Semantics;
 }
 
-/** Adds the rows of one extension: `const row = rows("M", table)`. */
-export function rows(extension: Extension, table: Instruction[]) {
+/** Adds the rows of an extension, or of what several share: `const row = rows("M", table)`. */
+export function rows(extension: Extension | readonly Extension[], table: Instruction[]) {
+  const extensions = typeof extension === "string" ? [extension] : extension;
   return (name: string, encoding: string, syntax: string, semantics: Semantics): void => {
-    table.push({ name, extension, encoding: parseEncoding(encoding), syntax, semantics });
+    table.push({ name, extensions, encoding: parseEncoding(encoding), syntax, semantics });
   };
 }
 

@@ -73,6 +73,7 @@ const architecturalEnd = end;
 // Options fixed when the machine is made.
 field("vm", "u32"); // the VM block
 field("options", "u32"); // OPTION bits
+field("misalignedTarget", "u32"); // bits that no jump target may have: 2 without compressed instructions, else 0
 field("clockMode", "u32"); // 0: host clock, 1: executed instructions
 field("virtualIdle", "u64"); // with the virtual clock: instructions not executed because the hart waited
 
@@ -135,6 +136,8 @@ const vmFields = {
   breakpointAddresses: ["u32", 52], // u64 each
   watch: ["u32", 56], // machine address of watched bytes; 0: none
   watchLength: ["u32", 60],
+  extensions: ["u64", 64], // bits of the extensions that are on
+  misa: ["u64", 72],
 } as const;
 export const VM_FIELDS: readonly StateField[] = Object.entries(vmFields).map(([name, [type, offset]]) => ({
   name,
@@ -142,7 +145,14 @@ export const VM_FIELDS: readonly StateField[] = Object.entries(vmFields).map(([n
   count: 1,
   offset,
 }));
-export const VM_SIZE = 64;
+export const VM_SIZE = 80;
+
+/** Offset of a field of the VM block; throws for a name that is none. */
+export function vmOffset(name: string): number {
+  const field = VM_FIELDS.find((candidate) => candidate.name === name);
+  if (field === undefined) throw new RangeError(`the VM block has no field ${name}`);
+  return field.offset;
+}
 export const MAX_BREAKPOINTS = 64;
 
 /** Constants that both languages know by the same name. */
@@ -217,8 +227,7 @@ export const CONSTANTS = {
   POLL_INTERVAL: 10_000, // instructions between looks at the host's clock
 
   OPTION_HYPERCALLS: 1, // ecall from S-mode leaves as EXIT_HYPERCALL
-  OPTION_HOST_TRANSLATION: 4, // below M-mode, a module of the host's translates
-  OPTION_HARDWARE_AD: 2, // Svadu: A and D are set by the walker where menvcfg.ADUE says so
+  OPTION_HOST_TRANSLATION: 2, // below M-mode, a module of the host's translates
 } as const;
 
 /** Names of the exit kinds, by number. */

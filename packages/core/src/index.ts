@@ -1,7 +1,7 @@
 /** The machine of hartvisor: harts, memory, buses, time, the interpreter, and the interfaces that the other packages implement. */
 
 export { disassemble } from "../isa/disassemble.js";
-export { extensionNames, isaString } from "../isa/isa-string.js";
+export { DEFAULT_ISA, type Extension, IsaSet } from "../isa/extensions.js";
 export type { AccessWidth, Device, DeviceState, DeviceTreeContext } from "./bus/device.js";
 export { Interrupt, type InterruptLine, type InterruptNumber } from "./bus/interrupt.js";
 export {

@@ -4,6 +4,7 @@
  * out directly, and a run stops where the test says. RAM begins at
  * {@link RAM_BASE}; the hart starts in M-mode with floating point on.
  */
+import { DEFAULT_ISA, IsaSet } from "../isa/extensions.js";
 import { EXIT_NAMES } from "../isa/layout.js";
 import { instantiateInterpreter } from "../src/engine/interpreter.js";
 import { HartState } from "../src/machine/hart-state.js";
@@ -33,10 +34,14 @@ export async function createTestHart(ramBytes = 64 * FRAME_SIZE) {
   const shape = { ramBase: RAM_BASE, ramPages: ramBytes / FRAME_SIZE, hartCount: 1 };
   const pool = new FramePool({ frames: shape.ramPages, tableBytes: tableBytes(shape) });
   const interpreter = await instantiateInterpreter(pool.memory, { ticks: () => 0, translate: () => 1 });
-  const tables = layOut(pool, shape);
+  const tables = layOut(pool, shape, IsaSet.parse(DEFAULT_ISA));
   const state = new HartState(pool.memory, hartAddress(tables, 0));
   const { address } = state;
-  new Vcpu(0, state, interpreter).reset(bankAddress(tables, 0), tables.vm, { flags: 0, virtualTime: false });
+  new Vcpu(0, state, interpreter).reset(bankAddress(tables, 0), tables.vm, {
+    flags: 0,
+    virtualTime: false,
+    compressed: true,
+  });
   const ram = new GuestMemory(pool, RAM_BASE, ramBytes, tables, {
     prepareHostWrite: (start, length) => interpreter.prepareHostWrite(tables.vm, start, length) !== 0,
     dropStoreEntries: (offset) => interpreter.dropStoreEntries(tables.vm, offset),

@@ -1,10 +1,10 @@
 /** The facade: a machine on the `virt` board, with a console, ready to boot. */
 import {
+  Machine as CoreMachine,
   type ExitReason,
   type Hart,
   HartvisorError,
   type HypercallExtension,
-  Machine as CoreMachine,
   type MachineEvents,
   type MachineLimits,
   type MachineStats,
@@ -31,8 +31,8 @@ export interface MachineOptions {
   readonly clock?: "real" | "virtual";
   /** SBI extensions that the machine answers when it boots without firmware. Default: all there are. */
   readonly hypercalls?: readonly HypercallExtension[];
-  /** Set accessed and dirty bits in hardware (Svadu) instead of by fault (Svade). Default: true. */
-  readonly hardwareAccessedDirty?: boolean;
+  /** ISA string or profile of the harts, such as `"rv64gc_svadu"`; what it leaves out is illegal. Default: all there is. */
+  readonly isa?: string;
   readonly limits?: MachineLimits;
   /** Bytes for the guest's random number generator. Default: from the host's, or fixed with the virtual clock. */
   readonly seed?: Uint8Array;
@@ -56,7 +56,7 @@ export class Machine {
    * const reason = await vm.exited;
    */
   static async create(options: MachineOptions): Promise<Machine> {
-    const { boot, memory = DEFAULT_MEMORY, hardwareAccessedDirty = true, engine = "auto" } = options;
+    const { boot, memory = DEFAULT_MEMORY, engine = "auto" } = options;
     if (engine === "jit") {
       throw new HartvisorError("unsupported", `engine "jit" is not part of this version: use "interpreter" or "auto"`);
     }
@@ -67,12 +67,12 @@ export class Machine {
       harts: options.harts ?? 1,
       clock: options.clock ?? "real",
       hypercalls: boot.hypercalls ? (options.hypercalls ?? sbiExtensions) : [],
-      hardwareAccessedDirty,
+      ...(options.isa !== undefined && { isa: options.isa }),
       limits: options.limits ?? {},
       debugConsole: console,
     });
     const seed = options.seed ?? (virtual ? new Uint8Array(64) : crypto.getRandomValues(new Uint8Array(64)));
-    const board = new VirtBoard(core, console, { hardwareAccessedDirty, seed });
+    const board = new VirtBoard(core, console, { seed });
     boot.load({ machine: core, board, console });
     return new Machine(core, console);
   }

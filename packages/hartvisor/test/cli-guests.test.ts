@@ -82,7 +82,7 @@ describe.concurrent("hartvisor elf", () => {
     expect((await new CliProcess("sh", args).ended).status).toBe(42);
   });
 
-  it.each(["rv64gc", "RV64GC_Zba_Zbb", "rv64i2p1_m2p0", "rv64imafdc_zicsr_zifencei_zmmul"])(
+  it.each(["rv64gc", "RV64GC_Zba_Zbb", "rv64i2p1_m2p0_a2p1_f2p2_d2p2_c2p0", "rv64imafdc_zicsr_zifencei_zmmul"])(
     "accepts the ISA %s, of which the machine has all",
     async (isa) => {
       expect((await hartvisor(["elf", guest("hello"), "--isa", isa])).status).toBe(0);

@@ -1,5 +1,6 @@
 /** Conditions on reaching a CSR beyond the privilege that its number encodes. */
-import { HART_MCOUNTEREN, HART_MENVCFG, HART_MSTATUS, HART_PRIVILEGE, HART_SCOUNTEREN } from "../generated/layout";
+import { EXTENSION_BIT_SSTC, HART_MCOUNTEREN, HART_MENVCFG, HART_MSTATUS, HART_PRIVILEGE, HART_SCOUNTEREN } from "../generated/layout";
+import { has } from "./extensions";
 import { MENVCFG_STCE, MSTATUS_FS, MSTATUS_TVM } from "./fields";
 
 export function floatOpen(hart: usize, number: u32): bool {
@@ -20,6 +21,7 @@ export function satpOpen(hart: usize, number: u32): bool {
 
 /** Sstc: below M-mode, stimecmp needs both enables (Privileged ISA ch. 14). */
 export function stimecmpOpen(hart: usize, number: u32): bool {
+  if (!has(hart, EXTENSION_BIT_SSTC)) return false;
   if (load<u32>(hart, HART_PRIVILEGE) == 3) return true;
   return (load<u64>(hart, HART_MENVCFG) & MENVCFG_STCE) != 0 && (load<u64>(hart, HART_MCOUNTEREN) & 2) != 0;
 }

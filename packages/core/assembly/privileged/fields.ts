@@ -25,6 +25,7 @@ export const MENVCFG_ADUE: u64 = 1 << 61;
 export const MENVCFG_STCE: u64 = 1 << 63;
 
 // Exception causes.
+export const FETCH_MISALIGNED: u64 = 0;
 export const FETCH_ACCESS_FAULT: u64 = 1;
 export const ILLEGAL_INSTRUCTION: u64 = 2;
 export const BREAKPOINT: u64 = 3;

@@ -1,5 +1,10 @@
 /** CSRs whose bits act, or lie elsewhere than in a field of their own. */
 import {
+  EXTENSION_BIT_F,
+  EXTENSION_BIT_SSTC,
+  EXTENSION_BIT_SVADU,
+  EXTENSION_BIT_ZICBOM,
+  EXTENSION_BIT_ZICBOZ,
   HART_CYCLE_OFFSET,
   HART_FFLAGS,
   HART_FRM,
@@ -7,29 +12,50 @@ import {
   HART_INTERRUPT_LINES,
   HART_MCOUNTINHIBIT,
   HART_MENVCFG,
+  HART_MEPC,
   HART_MIDELEG,
   HART_MIE,
   HART_MIP,
+  HART_MISALIGNED_TARGET,
   HART_MSTATUS,
-  HART_OPTIONS,
   HART_PMPADDR,
   HART_PMPCFG,
   HART_SATP,
   HART_SENVCFG,
+  HART_SEPC,
   HART_SLICE_BUDGET,
   HART_STIMECMP,
+  HART_VM,
   MSTATUS_CONSTANT,
   MSTATUS_WRITABLE,
-  OPTION_HARDWARE_AD,
   SSTATUS_CONSTANT,
   SSTATUS_WRITABLE,
+  VM_MISA,
 } from "../generated/layout";
+import { has } from "./extensions";
 import { dropAllBanks, forgetRegimes, selectBanks } from "../memory/tlb";
 import { MENVCFG_ADUE, MENVCFG_STCE, MSTATUS_FS, MSTATUS_MPP, STIP } from "./fields";
 import { floatChanged, updateFloatFast } from "./float-state";
 import { executedNow, updateTimers } from "./time";
 
 export function ignoreWrite(hart: usize, value: u64): void {}
+
+export function readMisa(hart: usize): u64 {
+  return load<u64>(<usize>load<u32>(hart, HART_VM), VM_MISA);
+}
+
+/** Bits of a return address that can be set: instructions are aligned to four bytes without compressed ones. */
+function returnAddress(hart: usize, value: u64): u64 {
+  return value & ~(<u64>load<u32>(hart, HART_MISALIGNED_TARGET) | 1);
+}
+
+export function writeSepc(hart: usize, value: u64): void {
+  store<u64>(hart, returnAddress(hart, value), HART_SEPC);
+}
+
+export function writeMepc(hart: usize, value: u64): void {
+  store<u64>(hart, returnAddress(hart, value), HART_MEPC);
+}
 
 export function readFflags(hart: usize): u64 {
   return <u64>load<u32>(hart, HART_FFLAGS);
@@ -70,6 +96,7 @@ export function readMstatus(hart: usize): u64 {
 export function writeMstatus(hart: usize, value: u64): void {
   const old = load<u64>(hart, HART_MSTATUS);
   let next = (old & ~MSTATUS_WRITABLE) | (value & MSTATUS_WRITABLE);
+  if (!has(hart, EXTENSION_BIT_F)) next &= ~MSTATUS_FS;
   if ((next & MSTATUS_MPP) == 2 << 11) next = (next & ~MSTATUS_MPP) | (old & MSTATUS_MPP); // no such mode
   store<u64>(hart, next, HART_MSTATUS);
   selectBanks(hart);
@@ -128,21 +155,25 @@ export function writeStimecmp(hart: usize, value: u64): void {
 
 const ENVCFG_CBIE_SHIFT: u64 = 4;
 
-/** FIOM, CBIE (10 is reserved: it stays as it was), CBCFE and CBZE. */
-function legalEnvcfg(old: u64, value: u64): u64 {
-  let next = value & 0xf1;
+/** FIOM; with Zicbom CBIE (10 is reserved: it stays as it was) and CBCFE; with Zicboz CBZE. */
+function legalEnvcfg(hart: usize, old: u64, value: u64): u64 {
+  let writable: u64 = 1;
+  if (has(hart, EXTENSION_BIT_ZICBOM)) writable |= 0x70;
+  if (has(hart, EXTENSION_BIT_ZICBOZ)) writable |= 0x80;
+  let next = value & writable;
   if (((next >> ENVCFG_CBIE_SHIFT) & 3) == 2) next = (next & ~0x30) | (old & 0x30);
   return next;
 }
 
 export function writeSenvcfg(hart: usize, value: u64): void {
-  store<u64>(hart, legalEnvcfg(load<u64>(hart, HART_SENVCFG), value), HART_SENVCFG);
+  store<u64>(hart, legalEnvcfg(hart, load<u64>(hart, HART_SENVCFG), value), HART_SENVCFG);
 }
 
 export function writeMenvcfg(hart: usize, value: u64): void {
   const old = load<u64>(hart, HART_MENVCFG);
-  let next = legalEnvcfg(old, value) | (value & MENVCFG_STCE);
-  if (load<u32>(hart, HART_OPTIONS) & OPTION_HARDWARE_AD) next |= value & MENVCFG_ADUE;
+  let next = legalEnvcfg(hart, old, value);
+  if (has(hart, EXTENSION_BIT_SSTC)) next |= value & MENVCFG_STCE;
+  if (has(hart, EXTENSION_BIT_SVADU)) next |= value & MENVCFG_ADUE;
   store<u64>(hart, next, HART_MENVCFG);
   if (next & MENVCFG_STCE) store<u64>(hart, load<u64>(hart, HART_MIP) & ~STIP, HART_MIP);
   updateTimers(hart);

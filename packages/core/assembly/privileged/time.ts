@@ -6,10 +6,12 @@ import {
   HART_LEFT,
   HART_MENVCFG,
   HART_MTIMECMP,
+  HART_OPTIONS,
   HART_SLICE_BUDGET,
   HART_STIMECMP,
   HART_TIME_OFFSET,
   HART_VIRTUAL_IDLE,
+  OPTION_HYPERCALLS,
   VIRTUAL_INSTRUCTIONS_PER_TICK,
 } from "../generated/layout";
 import { MENVCFG_STCE, MTIP, STIP } from "./fields";
@@ -31,7 +33,9 @@ export function timeNow(hart: usize): u64 {
 
 /** stimecmp where it counts; all ones where it does not. */
 function supervisorDeadline(hart: usize): u64 {
-  return load<u64>(hart, HART_MENVCFG) & MENVCFG_STCE ? load<u64>(hart, HART_STIMECMP) : -1;
+  // Without Sstc the SBI's timer is the machine's own, and uses the same field.
+  const bySbi = load<u32>(hart, HART_OPTIONS) & OPTION_HYPERCALLS;
+  return bySbi || load<u64>(hart, HART_MENVCFG) & MENVCFG_STCE ? load<u64>(hart, HART_STIMECMP) : -1;
 }
 
 /** The earliest deadline of the hart's timers that lies ahead; all ones if none does. */

@@ -1,5 +1,6 @@
 /** Writes the decoder: from an encoding to a slot, and from a compressed encoding to the one it stands for. */
 import type { Field } from "../encoding.js";
+import { type Extension, extensionBit } from "../extensions.js";
 import type { Instruction } from "../instruction.js";
 import { HART_FIELDS } from "../layout.js";
 import { type CompressedInstruction, compressed, isSigned } from "../table/compressed.js";
@@ -67,7 +68,8 @@ function fill(instruction: Instruction): string[] {
     lines.push("store<u32>(slot, word, SLOT_IMM);"); // their helpers read the encoding
   } else if (isDirect(instruction) && immediate !== undefined) {
     lines.push(`const distance = ${extraction(immediate, "word")};`);
-    lines.push("const inPage = offset < 0x1000 && <u32>(offset + distance) < 0x1000;");
+    // A target that may be misaligned is left to the general form, which looks at it.
+    lines.push("const inPage = offset < 0x1000 && <u32>(offset + distance) < 0x1000 && (distance & 2) <= compressed;");
     lines.push("store<i32>(slot, inPage ? distance << 3 : distance, SLOT_IMM);");
     lines.push(`store<u16>(slot, ${operation} + (inPage ? ${lengths} : 0));`);
     return lines;
@@ -78,13 +80,21 @@ function fill(instruction: Instruction): string[] {
   return lines;
 }
 
+/** The condition that one of these extensions is on; none for those that every machine has. */
+function enabled(extensions: readonly Extension[]): string[] {
+  if (extensions.some((name) => name === "I" || name === "S" || name === "Zicsr")) return [];
+  const bits = extensions.reduce((sum, name) => sum | extensionBit(name), 0n);
+  return [`(extensions & 0x${bits.toString(16)}) != 0`];
+}
+
 function generateDecoder(): string {
   const cases: string[] = [];
   for (const [opcode, rows] of instructionsByOpcode) {
     cases.push(`    case ${hex(opcode)}: {`);
     for (const row of rows) {
       cases.push(`      // ${row.name}`);
-      cases.push(`      if ((word & ${hex(row.encoding.mask)}) == ${hex(row.encoding.match)}) {`);
+      const matches = `(word & ${hex(row.encoding.mask)}) == ${hex(row.encoding.match)}`;
+      cases.push(`      if (${[matches, ...enabled(row.extensions)].join(" && ")}) {`);
       for (const line of fill(row)) cases.push(`        ${line}`);
       cases.push("        return;", "      }");
     }
@@ -93,10 +103,12 @@ function generateDecoder(): string {
   return `/**
  * Decodes an instruction of \`length\` bytes into a slot. \`offset\` is where it
  * lies in its page, or 0x1000 where branches must not be taken within the page.
+ * \`extensions\` are those of the machine: what they do not bring is illegal.
  */
-export function decode(slot: usize, original: u32, length: u32, offset: u32): void {
+export function decode(slot: usize, original: u32, length: u32, offset: u32, extensions: u64): void {
   store<u8>(slot, length, SLOT_LENGTH);
-  const word = length == 2 ? expand(original) : original;
+  const compressed: i32 = extensions & 0x${extensionBit("Zca").toString(16)} ? 2 : 0;
+  const word = length == 2 ? expand(original, extensions) : original;
   switch (word & 0x7f) {
 ${cases.join("\n")}
   }
@@ -112,6 +124,7 @@ function expansion(row: CompressedInstruction): string {
     if (field === undefined) throw new RangeError(`${row.name} has no field ${name}`);
     return field;
   };
+  conditions.push(...enabled([row.extension]));
   for (const name of row.nonzero) conditions.push(`${extraction(source(name), "half")} != 0`);
   for (const [name, value] of Object.entries(row.not ?? {})) {
     conditions.push(`${extraction(source(name), "half")} != ${value}`);
@@ -147,7 +160,7 @@ function destination(register: u32): u32 {
 ${generateDecoder()}
 
 /** The 32-bit instruction that a compressed one stands for; 0, which is illegal, where it is reserved. */
-export function expand(half: u32): u32 {
+export function expand(half: u32, extensions: u64): u32 {
 ${compressed.map(expansion).join("\n")}
   return 0;
 }`;

@@ -92,13 +92,19 @@ function body({ instruction, length, inPage }: Operation): string[] {
     case "jump": {
       const link = setRd(`delta + <u64>(slot >> 3) + ${length}`);
       if (inPage) return [link, ...jumpInPage];
-      return [...bind(operandsOf(semantics.target)), `target = ${expression(semantics.target)};`, link, "break;"];
+      return [
+        ...bind(operandsOf(semantics.target)),
+        `target = ${expression(semantics.target)};`,
+        ...unlessMisaligned,
+        link,
+        "break;",
+      ];
     }
     case "branch": {
       const condition = expression(semantics.condition);
       const taken = inPage
         ? jumpInPage
-        : ["target = delta + <u64>(slot >> 3) + <u64>(<i64>load<i32>(slot, SLOT_IMM));", "break;"];
+        : ["target = delta + <u64>(slot >> 3) + <u64>(<i64>load<i32>(slot, SLOT_IMM));", ...unlessMisaligned, "break;"];
       return [...bind(operandsOf(semantics.condition)), `if (${condition}) {`, ...indent(taken), "}", ...next];
     }
     case "load":
@@ -153,6 +159,15 @@ const jumpInPage = [
   "if (left > 0) continue;",
   "target = delta + <u64>(slot >> 3);",
   "break;",
+];
+
+/** Without compressed instructions a jump itself traps if its target is not a multiple of four (Unprivileged ISA 2.5). */
+const unlessMisaligned = [
+  "if (<u32>target & load<u32>(hart, HART_MISALIGNED_TARGET)) {",
+  "  raise(hart, FETCH_MISALIGNED, target);",
+  "  attention = STATUS_TRAP;",
+  "  break;",
+  "}",
 ];
 
 const unlessFaulted = ["if (machine == 0) {", "  attention = load<u32>(hart, HART_STATUS);", "  break;", "}"];
@@ -343,7 +358,7 @@ const IMPORTS: Readonly<Record<string, readonly string[]>> = {
   "../arithmetic": "mulh mulhu mulhsu div divu rem remu divw divuw remw remuw rev8 orc_b".split(" "),
   "../code/fetch": ["breakpoint", "crossing", "decodeSlot", "locate"],
   "../memory/access": ["atomicAddress", "raise", "readAddress", "reserve", "storeConditional", "writeAddress"],
-  "../privileged/fields": ["ILLEGAL_INSTRUCTION"],
+  "../privileged/fields": ["FETCH_MISALIGNED", "ILLEGAL_INSTRUCTION"],
   "../privileged/float-state": ["floatChanged", "floatEnabled", "roundingMode"],
   "../privileged/system":
     "CSR_CLEAR CSR_SET CSR_WRITE cbo_clean cbo_inval cbo_zero csr ebreak ecall mret sfence_inval_ir sfence_vma sfence_w_inval sret wfi".split(
@@ -351,7 +366,7 @@ const IMPORTS: Readonly<Record<string, readonly string[]>> = {
     ),
   "../privileged/trap": ["deliverException", "isStuck", "takeInterrupt"],
   "./layout":
-    "EXTENSION_FLOAT EXTENSION_SIGN EXTENSION_ZERO EXIT_BREAKPOINT EXIT_BUDGET EXIT_STUCK HART_BANKS HART_DATA_BANK HART_EXECUTED HART_EXIT_KIND HART_EXIT_NEXT_PC HART_FETCH_BANK HART_FFLAGS HART_FLOAT_FAST HART_LEFT HART_MSTATUS HART_PC HART_SINGLE_STEP HART_SLICE_BUDGET HART_SLOT HART_SLOT_DELTA HART_STATUS REGISTERS_SIZE REGISTER_WINDOW SLOT_IMM SLOT_LENGTH SLOT_RD SLOT_RM SLOT_RS1 SLOT_RS2 SLOT_RS3 SLOT_SIZE STATUS_EXIT STATUS_LOCATED STATUS_NONE STATUS_TRAP STATUS_YIELD TLB_BANKS TLB_BANK_SIZE TLB_FETCH TLB_READ TLB_WRITE".split(
+    "EXTENSION_FLOAT EXTENSION_SIGN EXTENSION_ZERO EXIT_BREAKPOINT EXIT_BUDGET EXIT_STUCK HART_BANKS HART_DATA_BANK HART_EXECUTED HART_EXIT_KIND HART_EXIT_NEXT_PC HART_FETCH_BANK HART_FFLAGS HART_FLOAT_FAST HART_LEFT HART_MISALIGNED_TARGET HART_MSTATUS HART_PC HART_SINGLE_STEP HART_SLICE_BUDGET HART_SLOT HART_SLOT_DELTA HART_STATUS REGISTERS_SIZE REGISTER_WINDOW SLOT_IMM SLOT_LENGTH SLOT_RD SLOT_RM SLOT_RS1 SLOT_RS2 SLOT_RS3 SLOT_SIZE STATUS_EXIT STATUS_LOCATED STATUS_NONE STATUS_TRAP STATUS_YIELD TLB_BANKS TLB_BANK_SIZE TLB_FETCH TLB_READ TLB_WRITE".split(
       " ",
     ),
   "./operations": ["OP_BREAKPOINT", "OP_CROSSING", "OP_ILLEGAL", "OP_NEXT_PAGE", "OP_UNDECODED"],

@@ -1,6 +1,10 @@
 /** Writes the layout as AssemblyScript constants. */
 import { MSTATUS_CONSTANT, MSTATUS_WRITABLE, SSTATUS_CONSTANT, SSTATUS_WRITABLE } from "../csrs.js";
+import { extensionBit } from "../extensions.js";
 import { CONSTANTS, HART_FIELDS, HART_SIZE, VM_FIELDS } from "../layout.js";
+
+/** Extensions that hand-written AssemblyScript asks for. */
+const STATE_EXTENSIONS = ["F", "Sstc", "Svadu", "Zicbom", "Zicboz"] as const;
 
 const upperSnake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
 
@@ -11,6 +15,9 @@ export function generateLayout(): string {
     ...VM_FIELDS.map(({ name, offset }) => `export const VM_${upperSnake(name)}: usize = ${offset};`),
     ...Object.entries(CONSTANTS).map(([name, value]) => `export const ${name}: ${constantType(name)} = ${value};`),
   ];
+  for (const name of STATE_EXTENSIONS) {
+    lines.push(`export const EXTENSION_BIT_${name.toUpperCase()}: u64 = 0x${extensionBit(name).toString(16)};`);
+  }
   for (const [name, value] of Object.entries({
     MSTATUS_WRITABLE,
     MSTATUS_CONSTANT,

@@ -1,8 +1,9 @@
-/** A: load-reserved, store-conditional and atomic memory operations (Unprivileged ISA ch. 14). */
+/** Zalrsc and Zaamo, which together are A: load-reserved, store-conditional and atomic memory operations (Unprivileged ISA ch. 14). */
 import { type AmoFunction, type Instruction, rows } from "../instruction.js";
 
 const table: Instruction[] = [];
-const row = rows("A", table);
+const zalrsc = rows("Zalrsc", table);
+const zaamo = rows("Zaamo", table);
 
 const widths = [
   ["w", "010", 4],
@@ -22,13 +23,13 @@ const functions: readonly (readonly [AmoFunction, string])[] = [
 ];
 
 for (const [suffix, funct3, width] of widths) {
-  row(`lr.${suffix}`, `00010 aq rl 00000 rs1 ${funct3} rd 0101111`, "rd, (rs1)", { kind: "load-reserved", width });
-  row(`sc.${suffix}`, `00011 aq rl rs2 rs1 ${funct3} rd 0101111`, "rd, rs2, (rs1)", {
+  zalrsc(`lr.${suffix}`, `00010 aq rl 00000 rs1 ${funct3} rd 0101111`, "rd, (rs1)", { kind: "load-reserved", width });
+  zalrsc(`sc.${suffix}`, `00011 aq rl rs2 rs1 ${funct3} rd 0101111`, "rd, rs2, (rs1)", {
     kind: "store-conditional",
     width,
   });
   for (const [apply, funct5] of functions) {
-    row(`amo${apply}.${suffix}`, `${funct5} aq rl rs2 rs1 ${funct3} rd 0101111`, "rd, rs2, (rs1)", {
+    zaamo(`amo${apply}.${suffix}`, `${funct5} aq rl rs2 rs1 ${funct3} rd 0101111`, "rd, rs2, (rs1)", {
       kind: "amo",
       width,
       apply,

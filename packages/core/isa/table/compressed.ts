@@ -4,13 +4,17 @@
  * its operands come from; `when` excludes reserved values and encodings that
  * another row claims.
  */
+
 import { type Encoding, extractField, type Field, parseEncoding } from "../encoding.js";
+import type { Extension } from "../extensions.js";
 
 /** A constant, or a field of the compressed encoding. */
 export type OperandSource = number | string;
 
 export interface CompressedInstruction {
   readonly name: string;
+  /** The extension that brings it, beside the one of the instruction that it stands for. */
+  readonly extension: Extension;
   readonly encoding: Encoding;
   /** Name of the 32-bit instruction. */
   readonly expandsTo: string;
@@ -30,7 +34,8 @@ function row(
   conditions: { nonzero?: string[]; not?: Record<string, number> } = {},
 ): void {
   const { nonzero = [], not } = conditions;
-  table.push({ name, encoding: parseEncoding(encoding), expandsTo, operands, nonzero, ...(not && { not }) });
+  const extension = expandsTo === "fld" || expandsTo === "fsd" ? "Zcd" : "Zca";
+  table.push({ name, extension, encoding: parseEncoding(encoding), expandsTo, operands, nonzero, ...(not && { not }) });
 }
 
 const SP = 2;

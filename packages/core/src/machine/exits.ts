@@ -61,6 +61,7 @@ export class DeviceExits {
 
   /** A store to RAM that left because somebody watches it: done here, then reported. */
   #writeWatched({ state, address: hart }: Vcpu, address: number, width: number): boolean {
+    if (address < this.#memory.base) return false;
     const value = new BigUint64Array([state.get64("exitValue")]);
     if (!this.#memory.write(address, new Uint8Array(value.buffer, 0, width))) return false;
     this.#interpreter.complete(hart, 0);

@@ -1,4 +1,6 @@
 /** Where a machine's tables lie in its pool, and their first contents. */
+
+import type { IsaSet } from "../../isa/extensions.js";
 import { CONSTANTS, HART_SIZE, MAX_BREAKPOINTS, VM_FIELDS, VM_SIZE } from "../../isa/layout.js";
 import { FRAME_SIZE, type FramePool } from "../memory/frame-pool.js";
 
@@ -38,24 +40,26 @@ export function tableBytes(shape: MachineShape): number {
 }
 
 /** Lays a machine out in a pool and fills its VM block. */
-export function layOut(pool: FramePool, shape: MachineShape): MachineTables {
+export function layOut(pool: FramePool, shape: MachineShape, isa: IsaSet): MachineTables {
   const sizes = tableSizes(shape, pool.frameCount);
   const tables = Object.fromEntries(
     Object.entries(sizes).map(([name, size]) => [name, pool.allocateTable(size)]),
   ) as unknown as MachineTables;
   const view = new DataView(pool.memory.buffer, tables.vm, VM_SIZE);
-  const values: Readonly<Record<string, number>> = {
+  const values: Readonly<Record<string, number | bigint>> = {
     ramBase: shape.ramBase,
     ramPages: shape.ramPages,
     framesBase: pool.framesBase,
     hartCount: shape.hartCount,
     codePages: CODE_PAGES,
+    extensions: isa.bits,
+    misa: isa.misa,
     ...tables,
   };
   for (const { name, type, offset } of VM_FIELDS) {
     const value = values[name] ?? 0;
     if (type === "u64") view.setBigUint64(offset, BigInt(value), true);
-    else view.setUint32(offset, value, true);
+    else view.setUint32(offset, Number(value), true);
   }
   // An empty TLB entry has a tag of all ones.
   new Uint8Array(pool.memory.buffer, tables.banks, sizes.banks).fill(0xff);

@@ -2,7 +2,8 @@
  * The machine: harts, memory, a bus and time, put together and run. It knows
  * no particular device, hypercall or firmware; those are given to it.
  */
-import { ASSIST_NAMES, CONSTANTS, EXIT_NAMES, MAX_BREAKPOINTS } from "../../isa/layout.js";
+import { DEFAULT_ISA, type IsaSet } from "../../isa/extensions.js";
+import { ASSIST_NAMES, CONSTANTS, EXIT_NAMES, MAX_BREAKPOINTS, vmOffset } from "../../isa/layout.js";
 import { Bus } from "../bus/bus.js";
 import type { Device } from "../bus/device.js";
 import type { InterruptLine, InterruptNumber } from "../bus/interrupt.js";
@@ -21,7 +22,7 @@ import { Hart } from "./hart.js";
 import { HartState } from "./hart-state.js";
 import { Hypercalls } from "./hypercalls.js";
 import { bankAddress, hartAddress, layOut, type MachineTables, tableBytes } from "./layout-plan.js";
-import { checkOptions, DEFAULT_MEMORY_BASE, type MachineOptions } from "./options.js";
+import { checkOptions, DEFAULT_MEMORY_BASE, type MachineOptions, parseIsa } from "./options.js";
 import { Scheduler } from "./scheduler.js";
 import { type EntryPoint, Vcpu } from "./vcpu.js";
 
@@ -50,6 +51,8 @@ export interface MachineStats {
 }
 
 export class Machine {
+  /** What the harts can do. */
+  readonly isa: IsaSet;
   readonly memory: GuestMemory;
   readonly bus = new Bus();
   readonly clock: Clock;
@@ -75,6 +78,7 @@ export class Machine {
   /** Makes a machine that is paused, its harts stopped. Throws `invalid-argument` or `out-of-memory`. */
   static async create(options: MachineOptions): Promise<Machine> {
     checkOptions(options);
+    const isa = parseIsa(options.isa ?? DEFAULT_ISA);
     const shape = {
       ramBase: options.memoryBase ?? DEFAULT_MEMORY_BASE,
       ramPages: options.memoryBytes / FRAME_SIZE,
@@ -85,15 +89,17 @@ export class Machine {
       ticks: hostTicks,
       translate: hostTranslation(pool.memory, options.translation),
     });
-    return new Machine(options, pool, layOut(pool, shape), interpreter);
+    return new Machine(options, isa, pool, layOut(pool, shape, isa), interpreter);
   }
 
   private constructor(
     options: MachineOptions,
+    isa: IsaSet,
     pool: FramePool,
     tables: MachineTables,
     interpreter: InterpreterExports,
   ) {
+    this.isa = isa;
     this.#pool = pool;
     this.#tables = tables;
     this.#interpreter = interpreter;
@@ -101,12 +107,11 @@ export class Machine {
     const virtualTime = options.clock === "virtual";
     const flags =
       (hypercalls.length > 0 ? CONSTANTS.OPTION_HYPERCALLS : 0) |
-      (options.translation ? CONSTANTS.OPTION_HOST_TRANSLATION : 0) |
-      ((options.hardwareAccessedDirty ?? true) ? CONSTANTS.OPTION_HARDWARE_AD : 0);
+      (options.translation ? CONSTANTS.OPTION_HOST_TRANSLATION : 0);
 
     const vcpus = Array.from({ length: options.harts ?? 1 }, (_, id) => {
       const vcpu = new Vcpu(id, new HartState(pool.memory, hartAddress(tables, id)), interpreter);
-      vcpu.reset(bankAddress(tables, id), tables.vm, { flags, virtualTime });
+      vcpu.reset(bankAddress(tables, id), tables.vm, { flags, virtualTime, compressed: isa.has("Zca") });
       return vcpu;
     });
     this.#vcpus = vcpus as [Vcpu, ...Vcpu[]];
@@ -199,9 +204,8 @@ export class Machine {
   /** Reports every store to these bytes of RAM after it happened; one range a machine. */
   watchWrites(address: number, length: number, callback: WatchCallback): void {
     this.memory.guardWatch(address);
-    const vm = new DataView(this.#pool.memory.buffer, this.#tables.vm);
-    vm.setUint32(56, this.memory.machineOffset(address), true);
-    vm.setUint32(60, length, true);
+    this.#setVmField("watch", this.memory.machineOffset(address));
+    this.#setVmField("watchLength", length);
     this.#deviceExits.onWatchedWrite = callback;
   }
 
@@ -346,8 +350,12 @@ export class Machine {
     const { buffer } = this.#pool.memory;
     const table = new BigUint64Array(buffer, this.#tables.breakpointAddresses, MAX_BREAKPOINTS);
     table.set([...this.#breakpoints]);
-    new DataView(buffer, this.#tables.vm).setUint32(48, this.#breakpoints.size, true);
+    this.#setVmField("breakpoints", this.#breakpoints.size);
     this.#interpreter.dropAllCode(this.#tables.vm);
+  }
+
+  #setVmField(name: string, value: number): void {
+    new DataView(this.#pool.memory.buffer, this.#tables.vm).setUint32(vmOffset(name), value, true);
   }
 
   #vcpu(hart: number): Vcpu {

@@ -1,5 +1,6 @@
 /** What a machine is made of. */
 
+import { DEFAULT_ISA, IsaSet } from "../../isa/extensions.js";
 import { HartvisorError } from "../error.js";
 import type { HypercallExtension } from "../hypercall/extension.js";
 import type { AddressTranslation } from "../memory/address-translation.js";
@@ -31,8 +32,11 @@ export interface MachineOptions {
   readonly clock?: "real" | "virtual";
   /** Extensions that answer `ecall` from S-mode. Default: none; `ecall` traps to M-mode then. */
   readonly hypercalls?: readonly HypercallExtension[];
-  /** Let the hart set accessed and dirty bits where menvcfg.ADUE asks for it (Svadu); otherwise they fault (Svade). Default: true. */
-  readonly hardwareAccessedDirty?: boolean;
+  /**
+   * The ISA string of the harts, or a profile such as `rva20u64`; what it leaves out is illegal. With `svadu` the hart sets accessed and dirty
+   * bits where menvcfg.ADUE asks for it; without, they fault (Svade). Default: all that there is, {@link DEFAULT_ISA}.
+   */
+  readonly isa?: string;
   readonly limits?: MachineLimits;
   /** Answers TLB misses below M-mode. Default: bare, Sv39, Sv48 and Sv57, as satp says. */
   readonly translation?: AddressTranslation;
@@ -58,9 +62,20 @@ export function checkOptions(options: MachineOptions): void {
   if (memoryBytes > MAX_MEMORY_BYTES) {
     refuse(`memory of ${memoryBytes} bytes is more than the ${MAX_MEMORY_BYTES} (3 GiB) that fit a Wasm memory`);
   }
+  parseIsa(options.isa ?? DEFAULT_ISA);
   if (!Number.isInteger(harts) || harts < 1 || harts > MAX_HARTS) refuse(`${harts} harts: give 1 to ${MAX_HARTS}`);
   for (const [name, value] of Object.entries(limits)) {
     if (value !== undefined && !(value > 0)) refuse(`limit ${name} of ${value}: give a number above 0`);
   }
   if ((limits.cpuShare ?? 1) > 1) refuse(`limit cpuShare of ${limits.cpuShare}: give a share of one CPU, at most 1`);
+}
+
+/** Reads an ISA string; throws `invalid-argument` for one that no machine here can have. */
+export function parseIsa(text: string): IsaSet {
+  try {
+    return IsaSet.parse(text);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new HartvisorError("invalid-argument", `this machine cannot be ${text}: ${reason}`, { cause });
+  }
 }

@@ -42,7 +42,7 @@ export class Vcpu {
   }
 
   /** As after power-on: M-mode, everything off. `pc` is left for an entry to set. */
-  reset(bank: number, vm: number, options: { flags: number; virtualTime: boolean }): void {
+  reset(bank: number, vm: number, options: { flags: number; virtualTime: boolean; compressed: boolean }): void {
     const { state } = this;
     state.clearArchitectural();
     state.set32("privilege", MACHINE);
@@ -52,6 +52,7 @@ export class Vcpu {
     state.set32("vm", vm);
     state.set32("banks", bank);
     state.set32("options", options.flags);
+    state.set32("misalignedTarget", options.compressed ? 0 : 2);
     state.set32("clockMode", options.virtualTime ? 1 : 0);
     this.lifecycle = HsmState.Stopped;
     this.waiting = false;

@@ -379,7 +379,7 @@ describe.each(PACES)("translation, %s", (pace) => {
     });
 
     it("fault on a machine without the hardware for them, whatever menvcfg asks for", async () => {
-      const { guest, space } = await inSpace("supervisor", SCHEMES[0], { hardwareAccessedDirty: false });
+      const { guest, space } = await inSpace("supervisor", SCHEMES[0], { isa: "rv64gc" });
       guest.setCsrs({ menvcfg: ADUE });
       space.map(PAGE, DATA, V | R | W);
       expect(attempt(guest, "supervisor", "load", PAGE)).toBe(Cause.LoadPageFault);

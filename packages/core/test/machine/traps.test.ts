@@ -515,7 +515,7 @@ describe("fields that take legal values only", () => {
   });
 
   it("ADUE is zero on a machine without hardware A and D bits", async () => {
-    const guest = await createGuest({ hardwareAccessedDirty: false });
+    const guest = await createGuest({ isa: "rv64gc" });
     guest.setCsrs({ menvcfg: 1n << 61n });
     expect(guest.hart.getCsr("menvcfg")).toBe(0n);
   });

@@ -7,9 +7,7 @@ import {
   DeviceTreeLabels,
   type DeviceTreeNode,
   encodeDeviceTree,
-  extensionNames,
   Interrupt,
-  isaString,
   type Machine,
   TIMEBASE_HZ,
 } from "@hartvisor/core";
@@ -32,7 +30,6 @@ export interface Chosen {
 }
 
 export interface BoardOptions {
-  readonly hardwareAccessedDirty: boolean;
   /** Entropy for the guest's `rng-seed`. */
   readonly seed: Uint8Array;
 }
@@ -137,20 +134,20 @@ export class VirtBoard {
   }
 
   #cpus(): DeviceTreeNode {
-    const { hardwareAccessedDirty } = this.#options;
+    const { isa, harts } = this.#machine;
     return {
       name: "cpus",
       properties: { "#address-cells": 1, "#size-cells": 0, "timebase-frequency": TIMEBASE_HZ },
-      children: this.#machine.harts.map(({ id }) => ({
+      children: harts.map(({ id }) => ({
         name: `cpu@${id}`,
         properties: {
           device_type: "cpu",
           reg: id,
           status: "okay",
           compatible: "riscv",
-          "riscv,isa": isaString(hardwareAccessedDirty),
+          "riscv,isa": isa.toString(),
           "riscv,isa-base": "rv64i",
-          "riscv,isa-extensions": extensionNames(hardwareAccessedDirty),
+          "riscv,isa-extensions": isa.names,
           "mmu-type": "riscv,sv57",
           "riscv,cbom-block-size": 64,
           "riscv,cbop-block-size": 64,

@@ -35,6 +35,12 @@ export function bareMetal({ image, name = "the program" }: BareMetalOptions): Bo
       const symbols = program.symbols();
       const tohost = symbols.get("tohost");
       if (tohost === undefined) return;
+      if (memory.read(tohost, 8) === undefined) {
+        throw new HartvisorError(
+          "invalid-image",
+          `${name}: its symbol tohost, 0x${tohost.toString(16)}, lies outside RAM`,
+        );
+      }
       const fromhost = symbols.get("fromhost");
       const htif = new Htif({
         memory,

@@ -3,14 +3,12 @@ import { elf } from "@hartvisor/core";
 import { type Command, Option } from "commander";
 import { bareMetal } from "../boot/bare-metal.js";
 import { checkWritable, readWhole, writeText } from "./files.js";
-import { checkIsa } from "./isa-option.js";
 import type { CommandContext } from "./main.js";
 import { addMachineOptions, type MachineFlags, machineOptions } from "./options.js";
 import { runSession } from "./session.js";
 import { checkSignature, formatSignature, SIGNATURE_GRANULARITIES, signatureRange } from "./signature.js";
 
 interface ElfFlags extends MachineFlags {
-  readonly isa?: string;
   readonly signature?: string;
   readonly signatureGranularity: string;
 }
@@ -28,11 +26,6 @@ export function addElfCommand(program: Command, context: CommandContext): void {
     .command("elf")
     .description("run a bare-metal ELF program")
     .argument("<file>", "an ELF64 executable for RISC-V")
-    .option(
-      "--isa <string>",
-      "the ISA that the program needs, for example rv64gc_zba; refused where the machine lacks some of it (what the " +
-        "machine has beyond it is not switched off in this version)",
-    )
     .option("--signature <file>", "write memory from begin_signature to end_signature when the program has ended")
     .addOption(
       new Option("--signature-granularity <bytes>", "bytes on a line of the signature")
@@ -45,7 +38,6 @@ export function addElfCommand(program: Command, context: CommandContext): void {
 }
 
 async function runElf(file: string, flags: ElfFlags, { interruptions }: CommandContext): Promise<number> {
-  if (flags.isa !== undefined) checkIsa(flags.isa);
   const image = await readWhole(file);
   const { signature } = flags;
   const range = signature === undefined ? undefined : signatureRange(elf(image, { name: file }).symbols(), file);

@@ -1,5 +1,5 @@
 /** The options that every command that runs a machine has, and how their values are read. */
-import { formatByteSize, MAX_HARTS, MAX_MEMORY_BYTES, parseByteSize } from "@hartvisor/core";
+import { DEFAULT_ISA, formatByteSize, MAX_HARTS, MAX_MEMORY_BYTES, parseByteSize } from "@hartvisor/core";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { EngineName, MachineOptions } from "../machine.js";
 
@@ -9,13 +9,14 @@ export interface MachineFlags {
   readonly harts: number;
   readonly engine: EngineName;
   readonly clock: "real" | "virtual";
+  readonly isa?: string;
   readonly maxInstructions?: number;
   readonly stats?: string;
 }
 
 const DEFAULT_MEMORY = "512MiB";
 
-/** Adds --memory, --harts, --engine, --clock, --max-instructions and --stats. */
+/** Adds --memory, --harts, --isa, --engine, --clock, --max-instructions and --stats. */
 export function addMachineOptions(command: Command): Command {
   return command
     .addOption(
@@ -24,6 +25,10 @@ export function addMachineOptions(command: Command): Command {
         .argParser((text) => parseByteSize(text, "--memory")),
     )
     .addOption(new Option("--harts <n>", `harts, 1 to ${MAX_HARTS}`).default(1).argParser(parseCount))
+    .option(
+      "--isa <string>",
+      `what the harts can do, for example rv64gc_zba; what it leaves out is illegal (default: ${DEFAULT_ISA})`,
+    )
     .addOption(
       new Option("--engine <name>", "what runs guest code").choices(["interpreter", "jit", "auto"]).default("auto"),
     )
@@ -39,8 +44,8 @@ export function addMachineOptions(command: Command): Command {
 }
 
 /** What the flags mean for a machine. */
-export function machineOptions({ memory, harts, engine, clock }: MachineFlags): Omit<MachineOptions, "boot"> {
-  return { memory, harts, engine, clock };
+export function machineOptions({ memory, harts, engine, clock, isa }: MachineFlags): Omit<MachineOptions, "boot"> {
+  return { memory, harts, engine, clock, ...(isa !== undefined && { isa }) };
 }
 
 /** Reads a whole number above 0. */

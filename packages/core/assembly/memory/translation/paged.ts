@@ -1,13 +1,13 @@
 /** Sv39, Sv48 and Sv57, which differ only in the number of levels (Privileged ISA 1.13, 10.3-10.6). */
 import {
+  EXTENSION_BIT_SVADU,
   HART_MENVCFG,
-  HART_OPTIONS,
   HART_SATP,
   HART_VM,
   HART_WALK_ADDRESS,
   HART_WALK_LEVEL,
-  OPTION_HARDWARE_AD,
 } from "../../generated/layout";
+import { has } from "../../privileged/extensions";
 import { MENVCFG_ADUE } from "../../privileged/fields";
 import { machineAddress, prepareWrite } from "../frames";
 import { checkPmp, PMP_DENIED } from "../pmp";
@@ -56,7 +56,7 @@ export function translatePaged(hart: usize, address: u64, access: u32, regime: u
     if (target & offset) return WALK_PAGE_FAULT;
     const wanted = PTE_A | (access & ACCESS_WRITE ? PTE_D : 0);
     if ((pte & wanted) != wanted) {
-      if ((load<u32>(hart, HART_OPTIONS) & OPTION_HARDWARE_AD) == 0) return WALK_PAGE_FAULT;
+      if (!has(hart, EXTENSION_BIT_SVADU)) return WALK_PAGE_FAULT;
       if ((load<u64>(hart, HART_MENVCFG) & MENVCFG_ADUE) == 0) return WALK_PAGE_FAULT;
       if (pageTableEntry(hart, slot, ACCESS_READ | ACCESS_WRITE) == 0) return WALK_ACCESS_FAULT;
       prepareWrite(<usize>load<u32>(hart, HART_VM), machine, 8);

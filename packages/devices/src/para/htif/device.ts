@@ -73,7 +73,7 @@ export class Htif {
       if (command === COMMAND_PUT_CHARACTER) this.#options.output(Uint8Array.of(Number(value & 0xffn)));
       this.#writeWord(tohost, 0n);
     } else if (device === 0) {
-      if (value & 1n) exit(Number(BigInt.asUintN(31, value >> 1n)));
+      if (value & 1n) exit(exitCode(value >> 1n));
       else this.#systemCall(value);
     } else {
       this.#writeWord(tohost, 0n);
@@ -92,7 +92,7 @@ export class Htif {
         bigint,
       ];
       if (which === SYSCALL_EXIT) {
-        exit(Number(BigInt.asUintN(31, argument0)));
+        exit(exitCode(argument0));
         return;
       }
       this.#writeWord(block, which === SYSCALL_WRITE ? this.#write(argument1, argument2) : ENOSYS);
@@ -120,3 +120,6 @@ export class Htif {
     this.#options.memory.write(address, bytes);
   }
 }
+
+/** A code as a number; one too large for a status stays a failure. */
+const exitCode = (value: bigint): number => (value > 0x7fff_ffffn ? 0x7fff_ffff : Number(value));

@@ -1,0 +1,63 @@
+import { describe, expect, it } from "vitest";
+import { DEFAULT_ISA, IsaSet } from "./extensions.js";
+
+describe("an ISA string", () => {
+  it("stands for its extensions and what they imply", () => {
+    const isa = IsaSet.parse("rv64imafdc_zba");
+    for (const name of [
+      "I",
+      "M",
+      "A",
+      "F",
+      "D",
+      "C",
+      "Zba",
+      "Zmmul",
+      "Zaamo",
+      "Zalrsc",
+      "Zca",
+      "Zcd",
+      "Zicsr",
+    ] as const) {
+      expect(isa.has(name), name).toBe(true);
+    }
+    expect(isa.has("Zbb")).toBe(false);
+    expect(isa.has("Zifencei")).toBe(false);
+  });
+
+  it.each([
+    ["rv64gc", "rv64imafdc_zicsr_zifencei"],
+    ["RV64GC_Zba", "rv64imafdc_zicsr_zifencei_zba"],
+    ["rv64imafdczicsr_zifencei", "rv64imafdc_zicsr_zifencei"],
+    ["rv64i2p1_m2p0_c2p0_zicsr2p0", "rv64imc_zicsr"],
+    ["rv64imacb", "rv64imac_zba_zbb_zbs"],
+    ["rva20u64", "rv64imafdc_zicntr"],
+  ])("%s means the same as %s", (text, same) => {
+    expect(IsaSet.parse(text).toString().replace("b_", "_")).toBe(IsaSet.parse(same).toString());
+  });
+
+  it("is written back in canonical order", () => {
+    const isa = IsaSet.parse("rv64gc_svinval_zbb_zba");
+    expect(isa.toString()).toBe("rv64imafdc_zicntr_zicsr_zifencei_zihpm_zmmul_zaamo_zalrsc_zca_zcd_zba_zbb_svinval");
+    expect(IsaSet.parse(isa.toString()).bits).toBe(isa.bits);
+  });
+
+  it("reads back its default", () => {
+    expect(IsaSet.parse(IsaSet.parse(DEFAULT_ISA).toString()).bits).toBe(IsaSet.parse(DEFAULT_ISA).bits);
+  });
+
+  it.each([
+    ["rv32gc", "it is a 64-bit machine: rv64, not rv32"],
+    ["rv64e", "it has 32 registers: rv64i, not rv64e"],
+    ["rv64mac", "the base (i or g) is missing behind rv64"],
+    ["rv64gcv", "it has no extension v"],
+    ["rv64gc_zfoo", "it has no extension zfoo"],
+    ["gc", "an ISA string begins with rv64"],
+  ])("%s is refused: %s", (text, reason) => {
+    expect(() => IsaSet.parse(text)).toThrow(reason);
+  });
+
+  it("shows in misa", () => {
+    expect(IsaSet.parse("rv64imac").misa).toBe(0x8000000000141105n);
+  });
+});

@@ -1,0 +1,145 @@
+/**
+ * The extensions that this machine knows, what each implies, and ISA strings
+ * (Unprivileged ISA ch. 36): parsing them, and writing them in canonical order.
+ * A machine has a set of them; rows of the ISA table name the extensions that
+ * bring them, and are illegal where none of these is on.
+ */
+
+/** Every extension by its name, with those that it implies. */
+const EXTENSIONS = {
+  I: [],
+  M: ["Zmmul"],
+  A: ["Zaamo", "Zalrsc"],
+  F: ["Zicsr"],
+  D: ["F"],
+  C: ["Zca"],
+  B: ["Zba", "Zbb", "Zbs"],
+  S: ["U", "Zicsr"],
+  U: [],
+  Zicbom: [],
+  Zicbop: [],
+  Zicboz: [],
+  Zicntr: ["Zicsr"],
+  Zicond: [],
+  Zicsr: [],
+  Zifencei: [],
+  Zihintpause: [],
+  Zihpm: ["Zicsr"],
+  Zmmul: [],
+  Zaamo: [],
+  Zalrsc: [],
+  Zca: [],
+  Zcd: ["Zca", "D"],
+  Zba: [],
+  Zbb: [],
+  Zbs: [],
+  Sstc: ["S"],
+  Svade: ["S"],
+  Svadu: ["S"],
+  Svinval: ["S"],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
+
+export type Extension = keyof typeof EXTENSIONS;
+
+const names = Object.keys(EXTENSIONS) as Extension[];
+const byLowerCase = new Map(names.map((name) => [name.toLowerCase(), name]));
+
+/** The bit that stands for an extension in the VM block and in the decoder. */
+export const extensionBit = (name: Extension): bigint => 1n << BigInt(names.indexOf(name));
+
+/** Every machine has these: U- and S-mode, and the counters, which older strings mean by g. */
+const MANDATORY: readonly Extension[] = ["I", "S", "U", "Zicsr", "Zicntr", "Zihpm"];
+
+/** What a machine has unless it is told otherwise. */
+export const DEFAULT_ISA =
+  "rv64imafdcb_zicbom_zicbop_zicboz_zicntr_zicond_zicsr_zifencei_zihintpause_zihpm_sstc_svadu_svinval";
+
+/** Profiles that this machine meets (RVA Profiles 1.0). */
+const PROFILES: Readonly<Record<string, string>> = { rva20u64: "rv64imafdc_zicsr_zicntr" };
+
+/** What the letter g stands for. */
+const GENERAL = ["i", "m", "a", "f", "d", "zicsr", "zifencei"];
+
+export class IsaSet {
+  readonly #extensions: ReadonlySet<Extension>;
+
+  private constructor(extensions: ReadonlySet<Extension>) {
+    this.#extensions = extensions;
+  }
+
+  /**
+   * Reads an ISA string such as `"rv64gc_zba_svadu"` or a profile's name, in any case, with or without version numbers.
+   * What extensions imply is added.
+   *
+   * @throws RangeError that says which part is unknown, missing or impossible here
+   */
+  static parse(text: string): IsaSet {
+    const extensions = new Set<Extension>();
+    const add = (name: Extension): void => {
+      if (extensions.has(name)) return;
+      extensions.add(name);
+      for (const implied of EXTENSIONS[name]) add(implied);
+    };
+    for (const part of partsOf(text.toLowerCase())) {
+      const name = byLowerCase.get(part);
+      if (name === undefined) throw new RangeError(`it has no extension ${part}`);
+      add(name);
+    }
+    if (extensions.has("Zca") && extensions.has("D")) add("Zcd");
+    for (const name of MANDATORY) add(name);
+    return new IsaSet(extensions);
+  }
+
+  has(name: Extension): boolean {
+    return this.#extensions.has(name);
+  }
+
+  /** The set's bits, as the VM block holds them. */
+  get bits(): bigint {
+    return [...this.#extensions].reduce((bits, name) => bits | extensionBit(name), 0n);
+  }
+
+  /** Names in canonical order, lower case, for the device tree's `riscv,isa-extensions`; privilege modes are no extensions there. */
+  get names(): string[] {
+    return names.filter((name) => this.has(name) && name !== "S" && name !== "U").map((name) => name.toLowerCase());
+  }
+
+  /** For example `rv64imafdc_zicbom_..._svinval`. */
+  toString(): string {
+    const letters = this.names.filter((name) => name.length === 1).join("");
+    return [`rv64${letters}`, ...this.names.filter((name) => name.length > 1)].join("_");
+  }
+
+  /** misa: MXL = 2 and a bit per single letter (Privileged ISA 3.1.1). */
+  get misa(): bigint {
+    let misa = 2n << 62n;
+    for (const name of this.#extensions) {
+      if (name.length === 1) misa |= 1n << BigInt(name.charCodeAt(0) - "A".charCodeAt(0));
+    }
+    return misa;
+  }
+}
+
+/** The extensions that a string names, lower case. */
+function partsOf(text: string): string[] {
+  const [first = "", ...rest] = text.split("_");
+  const profile = PROFILES[first];
+  if (profile !== undefined) return partsOf([profile, ...rest].join("_"));
+  const [, width, letters = ""] = /^rv(\d+)(.*)$/.exec(first) ?? [];
+  if (width === undefined) throw new RangeError("an ISA string begins with rv64, or is a profile such as rva20u64");
+  if (width !== "64") throw new RangeError(`it is a 64-bit machine: rv64, not rv${width}`);
+  if (letters.startsWith("e")) throw new RangeError("it has 32 registers: rv64i, not rv64e");
+  if (!/^[ig]/.test(letters)) throw new RangeError("the base (i or g) is missing behind rv64");
+
+  const parts: string[] = [];
+  for (let left = letters; left !== ""; ) {
+    // A long name begins with z, x or s and a letter, and runs to the end of its part.
+    if (/^(?:z|x|s[a-z])/.test(left)) {
+      parts.push(left);
+      break;
+    }
+    parts.push(...(left.startsWith("g") ? GENERAL : left.slice(0, 1)));
+    left = left.slice(1).replace(/^\d+(?:p\d+)?/, "");
+  }
+  return [...parts, ...rest].map((part) => part.replace(/(?<=[a-z])\d+p\d+$/, "")).filter((part) => part !== "");
+}

@@ -1,0 +1,73 @@
+import { describe, expect, it } from "vitest";
+import { HartvisorError, Machine } from "../../src/index.js";
+import { Cause, createGuest, PROGRAM } from "./guest.js";
+
+describe("an ISA with less than there is", () => {
+  it.each([
+    ["rv64imac", "fadd.d fa0, fa1, fa2"],
+    ["rv64iafdc", "mul a0, a1, a2"],
+    ["rv64imfdc", "amoadd.w a0, a1, (a2)"],
+    ["rv64gc", "sh1add a0, a1, a2"],
+    ["rv64gc", "cbo.zero (a0)"],
+    ["rv64gc", "csrr a0, stimecmp"],
+    ["rv64imafdc", "fence.i"],
+  ])("%s has no %s", async (isa, instruction) => {
+    const guest = await createGuest({ isa });
+    const source = instruction.startsWith("csrr ") ? "csrrs a0, stimecmp, zero" : instruction;
+    expect(guest.trapOf(source).cause).toBe(Cause.IllegalInstruction);
+  });
+
+  it("cannot switch on floating point that it lacks", async () => {
+    const guest = await createGuest({ isa: "rv64imac" });
+    guest.setBits("mstatus", 3n << 13n);
+    expect(guest.hart.getCsr("mstatus") & (3n << 13n)).toBe(0n);
+    expect(guest.hart.getCsr("misa")).toBe((2n << 62n) | 0x141105n);
+  });
+
+  it("still has the multiplications of M with Zmmul alone", async () => {
+    const guest = await createGuest({ isa: "rv64ic_zmmul" });
+    guest.set({ a1: 6, a2: 7 });
+    guest.load(PROGRAM, "mul a0, a1, a2");
+    guest.machine.step();
+    expect(guest.get("a0")).toBe(42n);
+  });
+});
+
+describe("without compressed instructions", () => {
+  it("makes 16-bit encodings illegal", async () => {
+    const guest = await createGuest({ isa: "rv64i" });
+    expect(guest.trapOf("c.li a0, 1")).toMatchObject({ cause: Cause.IllegalInstruction, value: 0x4505n });
+  });
+
+  it.each([
+    ["a jump", "jal ra, .+6"],
+    ["a taken branch", "beq zero, zero, .+6"],
+    ["an indirect jump", "jalr ra, 6(t0)"],
+  ])("traps %s to a target between instructions, at the jump itself", async (_, source) => {
+    const guest = await createGuest({ isa: "rv64i" });
+    guest.set({ t0: PROGRAM, ra: 1 });
+    expect(guest.trapOf(source)).toEqual({ cause: 0n, pc: BigInt(PROGRAM), value: BigInt(PROGRAM + 6) });
+    expect(guest.get("ra")).toBe(1n);
+  });
+
+  it("lets a branch by that is not taken", async () => {
+    const guest = await createGuest({ isa: "rv64i" });
+    guest.load(PROGRAM, "bne zero, zero, .+6");
+    guest.machine.step();
+    expect(guest.hart.pc).toBe(BigInt(PROGRAM + 4));
+  });
+
+  it("keeps bit 1 of return addresses clear", async () => {
+    const guest = await createGuest({ isa: "rv64i" });
+    guest.setCsrs({ mepc: 0x80000006n, sepc: 0x80000006n });
+    expect([guest.hart.getCsr("mepc"), guest.hart.getCsr("sepc")]).toEqual([0x80000004n, 0x80000004n]);
+  });
+});
+
+describe("an ISA that no machine can be", () => {
+  it("is refused with the reason", async () => {
+    const refusal = Machine.create({ memoryBytes: 4096, isa: "rv64gcv" });
+    await expect(refusal).rejects.toThrow("this machine cannot be rv64gcv: it has no extension v");
+    await expect(refusal).rejects.toBeInstanceOf(HartvisorError);
+  });
+});
