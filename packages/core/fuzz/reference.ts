@@ -1,0 +1,54 @@
+/**
+ * The reference machine: QEMU, whose RAM is a file that begins as the image and
+ * is read back when the guest has ended it through semihosting.
+ */
+import { mkdtemp, open, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DEFAULT_ISA, IsaSet } from "../isa/extensions.js";
+import type { Qemu } from "./qemu.js";
+import { RAM_BYTES } from "./slot.js";
+
+/** More than the image: QEMU puts its device tree at the top. */
+const MEMORY_MIB = 64;
+const TIMEOUT_MS = 30_000;
+
+/** The bare core of QEMU with what our table has, and no more. */
+function cpuOption(): string {
+  const ours = IsaSet.parse(DEFAULT_ISA).names.filter((name) => !QEMU_BUILT_IN.includes(name));
+  return ["rv64i", ...["s", "u", ...ours].map((name) => `${name}=on`), "mmu=on", "pmp=on", "sv57=on"].join(",");
+}
+/** Not switches: QEMU has them with the base or with another extension. */
+const QEMU_BUILT_IN: readonly string[] = [];
+
+/** RAM as the guest left it; undefined if it did not end. */
+export async function runReference(qemu: Qemu, image: Uint8Array): Promise<Uint8Array | undefined> {
+  const directory = await mkdtemp(join(tmpdir(), "hartvisor-fuzz-"));
+  try {
+    const path = join(directory, "ram");
+    await writeFile(path, image);
+    await truncate(path, MEMORY_MIB * 2 ** 20);
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const memory = `memory-backend-file,id=ram,size=${MEMORY_MIB}M,mem-path=${path},share=on`;
+    const result = await qemu
+      .run(
+        [
+          ...["-machine", "virt,memory-backend=ram", "-object", memory, "-m", `${MEMORY_MIB}M`, "-cpu", cpuOption()],
+          ...["-bios", "none", "-nographic", "-nodefaults", "-semihosting-config", "enable=on,target=native"],
+        ],
+        signal,
+      )
+      .catch((error: unknown) => {
+        if (signal.aborted) return undefined;
+        throw error;
+      });
+    if (result === undefined) return undefined;
+    if (result.exitCode !== 0) throw new Error(`QEMU ended with status ${result.exitCode}: ${result.stderr.trim()}`);
+    const file = await open(path);
+    const { buffer } = await file.read(new Uint8Array(RAM_BYTES), 0, RAM_BYTES, 0);
+    await file.close();
+    return buffer;
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * Units that act on CSRs and privilege: accesses by each register's use, returns
+ * from traps that never happened, and interrupts that software raises.
+ */
+import { csrNumbered, csrs } from "../isa/csrs.js";
+import { instructions } from "../isa/table.js";
+import { assembled, type Builder, constant, instruction, type Step, toUnit } from "./builder.js";
+import { csrUse, csrValue } from "./csr-policy.js";
+import { destination, source, temporary } from "./operands.js";
+import { Reserved } from "./slot.js";
+
+const rows = instructions.filter(({ semantics }) => semantics.kind === "csr");
+const usable = csrs.filter(({ name }) => csrUse(name) !== "never");
+/** Names that make up most of what a program does; the many counters and PMP registers come less often. */
+const frequent = usable.filter(({ name }) => !/^(m?hpm|pmp)/.test(name));
+const rs1 = Reserved.scratch;
+
+/** An access with any source. */
+function access(builder: Builder, csr: number): Step {
+  const { random } = builder;
+  const row = random.pick(rows);
+  const rd = destination(random);
+  const operand = row.encoding.fields.has("uimm") ? { uimm: random.below(32) } : { rs1: source(random) };
+  return instruction(row.name, { rd, csr, ...operand });
+}
+
+/** An access whose source is a chosen value. */
+function chosenAccess(builder: Builder, name: string, csr: number): Step[] {
+  const { random } = builder;
+  const value = csrValue(random, name);
+  const row = random.pick(rows);
+  const rd = destination(random);
+  if (row.encoding.fields.has("uimm")) {
+    return [instruction(row.name, { rd, csr, uimm: Number(BigInt.asUintN(5, value)) })];
+  }
+  return [...constant(rs1, value), instruction(row.name, { rd, csr, rs1 })];
+}
+
+export function csrUnit(builder: Builder): void {
+  const { random } = builder;
+  if (random.chance(0.03)) {
+    const csr = random.below(4096);
+    if (csrNumbered(csr) === undefined) builder.unit(access(builder, csr));
+    return;
+  }
+  const { name, number: csr } = random.pick(random.chance(0.9) ? frequent : usable);
+  switch (csrUse(name)) {
+    case "free":
+      builder.unit(access(builder, csr));
+      break;
+    case "chosen":
+      builder.unit(...chosenAccess(builder, name, csr));
+      break;
+    case "probe":
+      builder.unit(
+        instruction("csrrw", { rd: rs1, csr, rs1: source(random) }),
+        instruction("csrrw", { rd: destination(random), csr, rs1 }),
+      );
+      break;
+    case "read": {
+      const rd = destination(random);
+      builder.unit(instruction(random.pick(["csrrs", "csrrc"]), { rd, csr, rs1: 0 }));
+      break;
+    }
+    case "access":
+      builder.unit(instruction("csrrs", { rd: 0, csr, rs1: 0 }));
+      break;
+    case "never":
+      break;
+  }
+}
+
+/** The float CSRs; a reserved rounding mode now and then. */
+export function floatCsrUnit(builder: Builder): void {
+  const name = builder.random.pick(["fflags", "frm", "fcsr"]);
+  const csr = csrs.find((row) => row.name === name)?.number ?? 0;
+  builder.unit(...chosenAccess(builder, name, csr));
+}
+
+/** Returns to a unit that follows, in a mode at or below the present one. */
+export function returnUnit(builder: Builder, mode: number): void {
+  const { random } = builder;
+  const level = mode === 3 && random.chance(0.7) ? "m" : "s";
+  const [field, previous] =
+    level === "m" ? [0x1800n, BigInt(random.pick([0, 1, 3, 3])) << 11n] : [0x100n, BigInt(random.below(2)) << 8n];
+  const skip = random.below(3);
+  builder.mayBeUser = true;
+  builder.unit(
+    ...constant(rs1, field),
+    ...assembled(`csrrc zero, ${level}status, x${rs1}`),
+    ...constant(rs1, previous),
+    ...assembled(`csrrs zero, ${level}status, x${rs1}`),
+    instruction("auipc", { rd: rs1, imm: 0 }),
+    toUnit("addi", skip, (distance) => ({ rd: rs1, rs1, imm: distance + 4 })),
+    ...assembled(`csrrw zero, ${level}epc, x${rs1}\n${level}ret`),
+  );
+}
+
+/** Raises a software interrupt, waits if one is pending for sure, and takes it back. */
+export function interruptUnit(builder: Builder, mode: number): void {
+  const { random } = builder;
+  const level = mode === 3 && random.chance(0.7) ? "m" : "s";
+  const other = temporary(random);
+  const wait = `
+    addi x${rs1}, zero, 0
+    csrrs x${rs1}, ${level}ie, zero
+    csrrs x${other}, ${level}ip, zero
+    and x${rs1}, x${rs1}, x${other}
+    beq x${rs1}, zero, .+8
+    wfi`;
+  builder.unit(
+    ...assembled(`
+      csrrsi x${destination(random)}, ${level}ie, 2
+      csrrsi x${destination(random)}, ${level}ip, 2
+      ${random.chance(0.6) ? wait : ""}
+      csrrci x${destination(random)}, ${level}ip, 2`),
+  );
+}
