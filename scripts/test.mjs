@@ -11,20 +11,27 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const bin = (name) => join(root, "node_modules/.bin", name);
-const env = { ...process.env, ...(process.argv.includes("--full") && { HARTVISOR_FULL: "1" }) };
+const full = process.argv.includes("--full");
+/** More random cases for the tests that take some. */
+const env = { ...process.env, ...(full && { HARTVISOR_FLOAT_CASES: "20000", HARTVISOR_ROWS_HARTS: "100" }) };
+
+const failures = [];
 
 function step(title, command, args) {
   console.log(`\n# ${title}`);
   const { status } = spawnSync(command, args, { cwd: root, stdio: "inherit", env });
-  if (status !== 0) {
-    console.error(`${title}: failed`);
-    process.exitCode = 1;
-  }
-  return status === 0;
+  if (status === 0) return;
+  failures.push(title);
+  process.exitCode = 1;
 }
 
 step("Format and lint", bin("biome"), ["check", "."]);
 step("Types of the tests", bin("tsc"), ["-p", "tsconfig.tests.json"]);
+
+if (full) {
+  step("Guests are what their sources say", process.execPath, ["packages/bench/guests/build.mjs", "--check"]);
+  step("Runtimes", process.execPath, ["scripts/test-runtimes.mjs"]);
+}
 
 const results = mkdtempSync(join(tmpdir(), "hartvisor-test-"));
 const json = join(results, "results.json");
@@ -42,6 +49,7 @@ function summarise({ numPassedTests, numFailedTests, numPendingTests, numTotalTe
       if (status === "pending" || status === "skipped") console.log(`not run: ${fullName}`);
     }
   }
+  for (const title of failures) console.log(`failed: ${title}`);
   if (numTotalTests === 0) process.exitCode = 1;
   console.log(`\n${numPassedTests} passed, ${numFailedTests} failed, ${numPendingTests} skipped`);
 }
