@@ -139,10 +139,11 @@ export function raiseException(hart: usize, cause: u64, value: u64): void {
   deliverException(hart);
 }
 
-/** Whether the trap vector of M-mode cannot be fetched in M-mode: the hart would trap there for ever. */
+/** Whether M-mode, not a mode below it, has failed to fetch M-mode's trap vector: the hart would trap there for ever. */
 export function isStuck(hart: usize): bool {
   return (
     load<u32>(hart, HART_PRIVILEGE) == 3 &&
+    (load<u64>(hart, HART_MSTATUS) & MSTATUS_MPP) == MSTATUS_MPP &&
     load<u64>(hart, HART_MCAUSE) == FETCH_ACCESS_FAULT &&
     load<u64>(hart, HART_MEPC) == load<u64>(hart, HART_PC)
   );

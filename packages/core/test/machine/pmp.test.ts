@@ -147,6 +147,12 @@ describe.each(PACES)("PMP, %s", (pace) => {
       }
     });
 
+    it("are not widened by MXR", async () => {
+      const guest = await guestWith(PROGRAM_RUNS, napot(DATA, 0x1000, X));
+      guest.setBits("mstatus", Status.MXR);
+      expect(allows(guest, "supervisor", "load", DATA)).toBe(false);
+    });
+
     it("of MPP bind M-mode's data accesses under MPRV", async () => {
       const guest = await guestWith(napot(DATA, 0x1000, R));
       guest.setCsrs({ mstatus: Status.MPRV });

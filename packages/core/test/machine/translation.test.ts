@@ -609,6 +609,18 @@ describe.each(PACES)("translation, %s", (pace) => {
     });
   });
 
+  it("fetches an instruction that wraps from the last page of the address space to the first", async () => {
+    const { guest, space } = await inSpace("supervisor");
+    space.map(-0x1000n, DATA, OPEN);
+    space.map(0n, DATA + 0x5000, OPEN);
+    guest.write(DATA + 0xffe, new Uint8Array([0x17, 0x05])); // auipc a0, 0x1000
+    guest.write(DATA + 0x5000, new Uint8Array([0x00, 0x01, 0x01, 0xa0])); // and c.j .+0
+    guest.enter("supervisor", BigInt.asUintN(64, -2n));
+    guest.run();
+    expect(guest.hart.pc).toBe(2n);
+    expect(guest.get("a0")).toBe(0xff_fffen);
+  });
+
   describe("sfence.vma", () => {
     const fences: readonly (readonly [what: string, instruction: string])[] = [
       ["of everything", "sfence.vma zero, zero"],

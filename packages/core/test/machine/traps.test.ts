@@ -186,6 +186,25 @@ describe.each(PACES)("exceptions, %s", (pace) => {
       });
     });
 
+    it("but not cache-block operations that menvcfg and senvcfg open to U-mode", async () => {
+      const guest = await guestWith();
+      guest.setCsrs({ menvcfg: 0xd0, senvcfg: 0xd0 });
+      guest.write64(DATA, 5n);
+      guest.set({ a1: DATA });
+      guest.load(PROGRAM, "cbo.clean 0(a1)\ncbo.flush 0(a1)\ncbo.inval 0(a1)\ncbo.zero 0(a1)\nj .+0");
+      guest.enter("user");
+      guest.run();
+      expect(guest.hart.pc).toBe(at(PROGRAM + 16));
+      expect(guest.read64(DATA)).toBe(0n);
+    });
+
+    it("a cache-block operation in U-mode that only menvcfg opens", async () => {
+      const guest = await guestWith();
+      guest.setCsrs({ menvcfg: 0xd0 });
+      guest.set({ a1: DATA });
+      expect(guest.trapOf("cbo.zero 0(a1)", "user").cause).toBe(Cause.IllegalInstruction);
+    });
+
     it("a float instruction with the dynamic rounding mode while frm is reserved", async () => {
       const guest = await guestWith();
       guest.setBits("mstatus", Status.FS);
