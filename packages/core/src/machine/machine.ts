@@ -186,7 +186,7 @@ export class Machine {
   /** Calls back at a guest time; a name has one alarm, and undefined cancels it. */
   setAlarm(name: string, deadlineTicks: bigint | undefined, callback: () => void): void {
     this.#alarms.set(name, deadlineTicks, callback);
-    this.#scheduler.wake();
+    this.#scheduler.alarmChanged();
   }
 
   /** Makes a hart begin in S-mode, as SBI firmware would start it. */

@@ -49,6 +49,7 @@ export class Scheduler {
   #left = 0; // of that turn
   #exact = false; // whether that turn must not run over
   #turns = 0;
+  #longestTurn = Number.POSITIVE_INFINITY; // of the present round
   #last: Vcpu | undefined; // the hart that ran last
   #running: Promise<void> | undefined;
   #stopping = false;
@@ -97,6 +98,12 @@ export class Scheduler {
   /** The loop ends at the next exit or turn. */
   requestStop(): void {
     this.#stopping = true;
+    this.#sleeper.wake();
+  }
+
+  /** An alarm was set or cancelled. With the virtual clock it rings in the midst of a lone hart's turn. */
+  alarmChanged(): void {
+    if (this.#vcpus.length === 1 && this.#turn === 0) this.#left = Math.min(this.#left, this.#instructionsToAlarm());
     this.#sleeper.wake();
   }
 
@@ -198,6 +205,7 @@ export class Scheduler {
       if (this.#turn >= this.#vcpus.length || this.#turn === 0) {
         this.#turn = 0;
         this.#alarms.fire(this.#now());
+        this.#longestTurn = this.#instructionsToAlarm();
         if (!this.#vcpus.some((vcpu) => vcpu.wake())) {
           this.#turn = -1;
           return false;
@@ -217,6 +225,7 @@ export class Scheduler {
   #turnLength(): number {
     let length = this.#turns++ < EARLY_TURNS ? EARLY_TURN : TURN;
     if (this.#virtualTime) length = this.#vcpus.length === 1 ? LONE_VIRTUAL_TURN : TURN;
+    length = Math.min(length, this.#longestTurn);
     this.#exact = this.#virtualTime;
     const limit = this.#limits.instructions;
     if (limit === undefined) return length;
@@ -225,6 +234,13 @@ export class Scheduler {
     if (rest <= 0) this.#host.limitReached("instructions");
     if (rest < length + SLACK) this.#exact = true;
     return Math.max(0, Math.min(length, rest));
+  }
+
+  /** With the virtual clock a round of turns ends where the next alarm is due. */
+  #instructionsToAlarm(): number {
+    const next = this.#alarms.next;
+    if (!this.#virtualTime || next === undefined) return Number.POSITIVE_INFINITY;
+    return Math.max(1, Number(next - this.#now()) * CONSTANTS.VIRTUAL_INSTRUCTIONS_PER_TICK);
   }
 
   #now(): bigint {

@@ -17,12 +17,15 @@ export class Alarms {
     return earliest;
   }
 
-  /** Calls what is due. */
+  /** Calls what is due, the earliest first; what the callbacks set anew waits for the next time, even if it is due. */
   fire(now: bigint): void {
-    for (const [name, { deadline, callback }] of this.#pending) {
-      if (deadline > now) continue;
+    if (this.#pending.size === 0) return;
+    const due = [...this.#pending].filter(([, alarm]) => alarm.deadline <= now);
+    due.sort(([, one], [, other]) => (one.deadline < other.deadline ? -1 : 1));
+    for (const [name, alarm] of due) {
+      if (this.#pending.get(name) !== alarm) continue; // cancelled, or set anew, by another's callback
       this.#pending.delete(name);
-      callback();
+      alarm.callback();
     }
   }
 }

@@ -286,6 +286,27 @@ describe("the end", () => {
     expect(guest.get("a0")).toBe(1n);
   });
 
+  it("does not come of U-mode's jump to where M-mode's vector lies", async () => {
+    const guest = await createGuest({ closedMemory: true });
+    guest.setCsrs({ pmpaddr0: (BigInt(PROGRAM) >> 2n) | 0x1ffn, pmpcfg0: 0x1f });
+    guest.load(M_VECTOR, "addi a0, a0, 1\nj .+0");
+    guest.load(PROGRAM, "jalr zero, 0(a1)");
+    guest.set({ a0: 0n, a1: M_VECTOR });
+    guest.enter("user");
+    expect(guest.machine.step(10)).toBe(true);
+    expect(guest.get("a0")).toBe(1n);
+    expect(guest.hart.getCsr("mcause")).toBe(Cause.FetchAccessFault);
+  });
+
+  it("does not come of a handler of S-mode that cannot be fetched", async () => {
+    const guest = await guestWith("ecall", { limits: { instructions: 10_000 } });
+    guest.setCsrs({ medeleg: 0xffff, stvec: 0x1000 });
+    guest.enter("user");
+    guest.machine.start();
+    expect(await guest.machine.exited).toEqual({ kind: "limit", limit: "instructions" });
+    expect(guest.hart.getCsr("sepc")).toBe(0x1000n);
+  });
+
   it("does not come of a handler that faults for ever", async () => {
     const guest = await guestWith(".half 0", { limits: { instructions: 10_000 } });
     guest.load(M_VECTOR, ".half 0");
@@ -891,6 +912,96 @@ describe("the host", () => {
     guest.machine.step(6);
     expect(guest.machine.stats.assists).toMatchObject({ exception: 1, fence: 1 });
     expect(guest.machine.stats.assists.interrupt).toBeGreaterThan(0);
+  });
+});
+
+describe("alarms with the virtual clock", () => {
+  it("ring at their time while a hart computes, not after it", async () => {
+    const guest = await guestWith(SPIN);
+    const { machine } = guest;
+    const rung: bigint[] = [];
+    const done = new Promise<void>((resolve) => {
+      for (const deadline of [7n, 1234n, 60_001n]) {
+        machine.setAlarm(`at ${deadline}`, deadline, () => {
+          rung.push(machine.clock.ticks());
+          if (deadline === 60_001n) resolve();
+        });
+      }
+    });
+    machine.start();
+    await done;
+    await machine.destroy();
+    expect(rung).toEqual([7n, 1234n, 60_001n]);
+  });
+
+  it("ring at their time when a device sets them, so that it answers after a fixed number of instructions", async () => {
+    const guest = await guestWith("csrrs a2, time, zero\nsw zero, 0(a1)\nj .+0");
+    const { machine } = guest;
+    machine.enterMachine(0, { address: BigInt(PROGRAM), opaque: 0x1000_0000n });
+    const device = new FakeDevice(0x1000_0000);
+    const done = new Promise<bigint>((resolve) => {
+      device.write = () =>
+        machine.setAlarm("answer", machine.clock.ticks() + 100n, () => resolve(machine.clock.ticks()));
+    });
+    machine.attach(device);
+    machine.start();
+    expect(await done).toBe(100n);
+    await machine.destroy();
+  });
+
+  it("let the guest go on though one sets itself again for the past, for ever", async () => {
+    const guest = await guestWith(SPIN, { limits: { instructions: 1000 } });
+    const { machine } = guest;
+    let rung = 0;
+    const again = () => {
+      rung++;
+      machine.setAlarm("again", 0n, again);
+    };
+    again();
+    machine.start();
+    await machine.exited;
+    expect(guest.hart.executedInstructions).toBe(1000);
+    expect(rung).toBeGreaterThan(1);
+  });
+
+  it("ring in the order of their deadlines, unless another cancels them", async () => {
+    const guest = await guestWith(SPIN, { limits: { instructions: 1000 } });
+    const { machine } = guest;
+    machine.step(500);
+    const rung: string[] = [];
+    machine.setAlarm("late", 20n, () => rung.push("late"));
+    machine.setAlarm("cancelled", 15n, () => rung.push("cancelled"));
+    machine.setAlarm("early", 10n, () => {
+      rung.push("early");
+      machine.setAlarm("cancelled", undefined, () => {});
+    });
+    machine.start();
+    await machine.exited;
+    expect(rung).toEqual(["early", "late"]);
+  });
+
+  it("ring at their time while every hart waits", async () => {
+    const guest = await guestWith("wfi\nj .-4", { harts: 2 });
+    const { machine } = guest;
+    machine.enterMachine(1, { address: BigInt(PROGRAM), opaque: 0n });
+    const done = new Promise<bigint>((resolve) => {
+      machine.setAlarm("alarm", 123_456_789n, () => resolve(machine.clock.ticks()));
+    });
+    machine.start();
+    expect(await done).toBe(123_456_789n);
+    await machine.destroy();
+  });
+
+  it("ring at their time while several harts compute", async () => {
+    const guest = await guestWith(SPIN, { harts: 3 });
+    const { machine } = guest;
+    for (const id of [1, 2]) machine.enterMachine(id, { address: BigInt(PROGRAM), opaque: 0n });
+    const done = new Promise<bigint>((resolve) => {
+      machine.setAlarm("alarm", 12_345n, () => resolve(machine.clock.ticks()));
+    });
+    machine.start();
+    expect(await done).toBe(12_345n);
+    await machine.destroy();
   });
 });
 
