@@ -76,6 +76,20 @@ describe("options", () => {
   });
 });
 
+it("a machine runs, changes its code and reports writes at the top of 3 GiB", async () => {
+  const size = 3 * 2 ** 30;
+  const guest = await createGuest({ memoryBytes: size });
+  const top = RAM + size - 0x1000;
+  const written: number[] = [];
+  guest.machine.watchWrites(top + 0xff8, 8, (address) => written.push(address));
+  guest.load(top, "sw a2, 16(a1)\nlr.d t0, (a3)\nsc.d t1, a2, (a3)\nsd a2, 0(a4)\naddi a0, a0, 1\nj .+0");
+  guest.set({ a0: 0n, a1: top, a2: 0x06450513n, a3: top + 0x100, a4: top + 0xff8 }); // addi a0, a0, 100
+  guest.enter("machine", top);
+  guest.run();
+  expect([guest.get("a0"), guest.get("t1"), guest.read64(top + 0x100)]).toEqual([100n, 0n, 0x06450513n]);
+  expect(written).toEqual([top + 0xff8]);
+});
+
 describe("a machine", () => {
   it("begins paused, its harts stopped", async () => {
     const machine = await Machine.create({ memoryBytes: 4096 });

@@ -277,6 +277,65 @@ describe.each(PACES)("PMP, %s", (pace) => {
     });
   });
 
+  it("agree with a plain reading of the manual for random entries and accesses", async () => {
+    const seed = 20261;
+    let state = seed;
+    const random = (below: number) => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return Math.floor((state / 2 ** 32) * below);
+    };
+    /** First byte and the one behind the last of an entry, or undefined if it matches nothing. */
+    const range = (entries: readonly Entry[], n: number): readonly [bigint, bigint] | undefined => {
+      const { address, config } = entries[n] ?? off(0);
+      switch ((config >> 3) & 3) {
+        case 1:
+          return [n === 0 ? 0n : (entries[n - 1]?.address ?? 0n) << 2n, address << 2n];
+        case 2:
+          return [address << 2n, (address + 1n) << 2n];
+        case 3:
+          return [(address & (address + 1n)) << 2n, ((address | (address + 1n)) + 1n) << 2n];
+        default:
+          return undefined;
+      }
+    };
+    const allowed = (entries: readonly Entry[], mode: Privilege, access: number, at: bigint): boolean => {
+      for (let n = 0; n < 16; n++) {
+        const [start, end] = range(entries, n) ?? [0n, 0n];
+        if (at + 8n <= start || at >= end) continue;
+        const { config = 0 } = entries[n] ?? {};
+        if (at < start || at + 8n > end) return false;
+        return (mode === "machine" && (config & L) === 0) || (config & access) === access;
+      }
+      return mode === "machine";
+    };
+    for (let round = 0; round < 40; round++) {
+      const guest = await createGuest({ pace, closedMemory: true });
+      const entries: Entry[] = [napot(PROGRAM, 0x8000, R | W | X)];
+      for (let n = 1; n < 16; n++) {
+        const permissions = [0, R, X, R | W, R | X, R | W | X][random(6)] ?? 0;
+        const at = DATA + random(0x100) * 16 + random(4) * 4;
+        const config = permissions | (random(4) === 0 ? L : 0);
+        const size = 8 << random(9);
+        const made = [off(at), tor(at, config), na4(at, config), napot(at - (at % size), size, config)];
+        entries.push(made[random(4)] ?? off(at));
+      }
+      protect(guest, entries);
+      for (let probe = 0; probe < 25; probe++) {
+        const address = DATA + random(0x210) * 8;
+        const mode = (["machine", "supervisor", "user"] as const)[random(3)] ?? "user";
+        const [access, needed] = (
+          [
+            ["load", R],
+            ["store", W],
+          ] as const
+        )[random(2)] ?? ["load", R];
+        const expected = allowed(entries, mode, needed, BigInt(address));
+        const which = `seed ${seed}, round ${round}, probe ${probe}`;
+        expect([which, allows(guest, mode, access, address)]).toEqual([which, expected]);
+      }
+    }
+  });
+
   describe("a page with several permissions", () => {
     it("lets loads and stores through by address, in any order", async () => {
       const guest = await guestWith(
