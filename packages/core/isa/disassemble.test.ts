@@ -61,6 +61,15 @@ f2050553 fmv.d.x fa0,a0
 0ac5f533 maxu a0,a1,a2
 4bf5d513 bexti a0,a1,0x3f
 48c59533 bclr a0,a1,a2
+0ac59533 clmul a0,a1,a2
+0ac5b533 clmulh a0,a1,a2
+0ac5a533 clmulr a0,a1,a2
+08c5c533 pack a0,a1,a2
+08c5f533 packh a0,a1,a2
+08c5c53b packw a0,a1,a2
+6875d513 brev8 a0,a1
+28c5a533 xperm4 a0,a1,a2
+28c5c533 xperm8 a0,a1,a2
 0045200f cbo.zero (a0)
 0005a00f cbo.inval (a1)
 fe366013 prefetch.w -32(a2)

@@ -25,7 +25,7 @@ export type Comparison = "eq" | "ne" | "lt_s" | "lt_u" | "ge_s" | "ge_u";
 
 /**
  * Operations that Wasm lacks or defines otherwise, each a pure function of i64
- * values: the upper halves of products, and RISC-V's division, which never traps.
+ * values: the upper halves of products, RISC-V's division, which never traps, carry-less products, permutations.
  */
 export type PureHelper =
   | "mulh"
@@ -40,7 +40,13 @@ export type PureHelper =
   | "remw"
   | "remuw"
   | "rev8"
-  | "orc_b";
+  | "orc_b"
+  | "brev8"
+  | "clmul"
+  | "clmulh"
+  | "clmulr"
+  | "xperm4"
+  | "xperm8";
 
 export type Expression =
   | { readonly kind: "operand"; readonly name: OperandName; readonly type: "i64" }

@@ -37,8 +37,10 @@ describe("an ISA string", () => {
   });
 
   it("is written back in canonical order", () => {
-    const isa = IsaSet.parse("rv64gc_svinval_zbb_zba");
-    expect(isa.toString()).toBe("rv64imafdc_zicntr_zicsr_zifencei_zihpm_zmmul_zaamo_zalrsc_zca_zcd_zba_zbb_svinval");
+    const isa = IsaSet.parse("rv64gc_svinval_zbkx_zbs_zbkb_zbc_zbb_zba");
+    expect(isa.toString()).toBe(
+      "rv64imafdc_zicntr_zicsr_zifencei_zihpm_zmmul_zaamo_zalrsc_zca_zcd_zba_zbb_zbc_zbkb_zbkx_zbs_svinval",
+    );
     expect(IsaSet.parse(isa.toString()).bits).toBe(isa.bits);
   });
 

@@ -32,6 +32,10 @@ const EXTENSIONS = {
   Zcd: ["Zca", "D"],
   Zba: [],
   Zbb: [],
+  Zbc: [],
+  Zbkb: [],
+  Zbkc: [],
+  Zbkx: [],
   Zbs: [],
   Sstc: ["S"],
   Svade: ["S"],
@@ -51,8 +55,11 @@ export const extensionBit = (name: Extension): bigint => 1n << BigInt(names.inde
 const MANDATORY: readonly Extension[] = ["I", "S", "U", "Zicsr", "Zicntr", "Zihpm"];
 
 /** What a machine has unless it is told otherwise. */
-export const DEFAULT_ISA =
-  "rv64imafdcb_zicbom_zicbop_zicboz_zicntr_zicond_zicsr_zifencei_zihintpause_zihpm_sstc_svadu_svinval";
+export const DEFAULT_ISA = [
+  "rv64imafdcb_zicbom_zicbop_zicboz_zicntr_zicond_zicsr_zifencei_zihintpause_zihpm",
+  "zbc_zbkb_zbkc_zbkx",
+  "sstc_svadu_svinval",
+].join("_");
 
 /** Profiles that this machine meets (RVA Profiles 1.0). */
 const PROFILES: Readonly<Record<string, string>> = { rva20u64: "rv64imafdc_zicsr_zicntr" };

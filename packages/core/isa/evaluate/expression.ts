@@ -89,6 +89,23 @@ const bytesOf = (value: bigint): bigint[] => Array.from({ length: 8 }, (_, n) =>
 const fromBytes = (bytes: readonly bigint[]): bigint =>
   bytes.reduce((sum, byte, n) => sum | (byte << BigInt(8 * n)), 0n);
 
+/** Long multiplication that adds without carries: XOR. */
+function carryless(a: bigint, b: bigint): bigint {
+  let product = 0n;
+  for (let n = 0n; n < 64n; n++) if ((b >> n) & 1n) product ^= a << n;
+  return product;
+}
+
+/** Looks up, in `table`, what each part of `indices` of so many bits says; 0 behind its end. */
+function permute(table: bigint, indices: bigint, width: number): bigint {
+  const parts = (value: bigint) =>
+    Array.from({ length: 64 / width }, (_, n) => BigInt.asUintN(width, value >> BigInt(width * n)));
+  const entries = parts(table);
+  return parts(indices).reduce((sum, index, n) => sum | ((entries[Number(index)] ?? 0n) << BigInt(width * n)), 0n);
+}
+
+const reversedByte = (byte: bigint): bigint => BigInt(`0b${[...bitsOf(byte, 8)].reverse().join("")}`);
+
 function helper(name: PureHelper, a: bigint, b: bigint): bigint {
   switch (name) {
     case "mulh":
@@ -117,6 +134,18 @@ function helper(name: PureHelper, a: bigint, b: bigint): bigint {
       return fromBytes(bytesOf(a).reverse());
     case "orc_b":
       return fromBytes(bytesOf(a).map((byte) => (byte === 0n ? 0n : 0xffn)));
+    case "brev8":
+      return fromBytes(bytesOf(a).map(reversedByte));
+    case "clmul":
+      return carryless(a, b);
+    case "clmulh":
+      return carryless(a, b) >> 64n;
+    case "clmulr":
+      return carryless(a, b) >> 63n;
+    case "xperm4":
+      return permute(a, b, 4);
+    case "xperm8":
+      return permute(a, b, 8);
   }
 }
 

@@ -356,8 +356,10 @@ function cases(): string {
 /** Every name that a case may use from the hand-written files, by file. */
 const IMPORTS: Readonly<Record<string, readonly string[]>> = {
   "../arithmetic": "mulh mulhu mulhsu div divu rem remu divw divuw remw remuw rev8 orc_b".split(" "),
+  "../carryless": ["clmul", "clmulh", "clmulr"],
   "../code/fetch": ["breakpoint", "crossing", "decodeSlot", "locate"],
   "../memory/access": ["atomicAddress", "raise", "readAddress", "reserve", "storeConditional", "writeAddress"],
+  "../permute": ["brev8", "xperm4", "xperm8"],
   "../privileged/fields": ["FETCH_MISALIGNED", "ILLEGAL_INSTRUCTION"],
   "../privileged/float-state": ["floatChanged", "floatEnabled", "roundingMode"],
   "../privileged/system":

@@ -1,4 +1,4 @@
-/** Zba, Zbb, Zbs and Zicond (Unprivileged ISA ch. 28 and 12). */
+/** Zba, Zbb, Zbc, Zbs, Zicond, and the bit manipulation of scalar cryptography: Zbkb, Zbkc, Zbkx (Unprivileged ISA ch. 28, 12 and 32). */
 import {
   add,
   and,
@@ -52,9 +52,10 @@ zba("add.uw", OP_W("0000100", "000"), binary, rd(add(rs2, low)));
 zba("slli.uw", "000010 shamt[5:0] rs1 001 rd 0011011", shift, rd(shl(low, imm)));
 
 const zbb = rows("Zbb", table);
-zbb("andn", OP("0100000", "111"), binary, rd(and(rs1, not(rs2))));
-zbb("orn", OP("0100000", "110"), binary, rd(or(rs1, not(rs2))));
-zbb("xnor", OP("0100000", "100"), binary, rd(not(xor(rs1, rs2))));
+const logic = rows(["Zbb", "Zbkb"], table);
+logic("andn", OP("0100000", "111"), binary, rd(and(rs1, not(rs2))));
+logic("orn", OP("0100000", "110"), binary, rd(or(rs1, not(rs2))));
+logic("xnor", OP("0100000", "100"), binary, rd(not(xor(rs1, rs2))));
 zbb("clz", UNARY("011000000000", "001"), unary, rd(clz(rs1)));
 zbb("ctz", UNARY("011000000001", "001"), unary, rd(ctz(rs1)));
 zbb("cpop", UNARY("011000000010", "001"), unary, rd(popcnt(rs1)));
@@ -68,14 +69,31 @@ zbb("minu", OP("0000101", "101"), binary, rd(select(ltU(rs1, rs2), rs1, rs2)));
 zbb("sext.b", UNARY("011000000100", "001"), unary, rd(extend8(rs1)));
 zbb("sext.h", UNARY("011000000101", "001"), unary, rd(extend16(rs1)));
 zbb("zext.h", UNARY("000010000000", "100", "0111011"), unary, rd(and(rs1, i64(0xffff))));
-zbb("rol", OP("0110000", "001"), binary, rd(rotl(rs1, rs2)));
-zbb("ror", OP("0110000", "101"), binary, rd(rotr(rs1, rs2)));
-zbb("rori", SHIFT_IMM("011000", "101"), shift, rd(rotr(rs1, imm)));
-zbb("rolw", OP_W("0110000", "001"), binary, rd(sext(rotl(wrap(rs1), wrap(rs2)))));
-zbb("rorw", OP_W("0110000", "101"), binary, rd(sext(rotr(wrap(rs1), wrap(rs2)))));
-zbb("roriw", "0110000 shamt[4:0] rs1 101 rd 0011011", shift, rd(sext(rotr(wrap(rs1), wrap(imm)))));
+logic("rol", OP("0110000", "001"), binary, rd(rotl(rs1, rs2)));
+logic("ror", OP("0110000", "101"), binary, rd(rotr(rs1, rs2)));
+logic("rori", SHIFT_IMM("011000", "101"), shift, rd(rotr(rs1, imm)));
+logic("rolw", OP_W("0110000", "001"), binary, rd(sext(rotl(wrap(rs1), wrap(rs2)))));
+logic("rorw", OP_W("0110000", "101"), binary, rd(sext(rotr(wrap(rs1), wrap(rs2)))));
+logic("roriw", "0110000 shamt[4:0] rs1 101 rd 0011011", shift, rd(sext(rotr(wrap(rs1), wrap(imm)))));
 zbb("orc.b", UNARY("001010000111", "101"), unary, rd(call("orc_b", rs1)));
-zbb("rev8", UNARY("011010111000", "101"), unary, rd(call("rev8", rs1)));
+logic("rev8", UNARY("011010111000", "101"), unary, rd(call("rev8", rs1)));
+
+const zbkb = rows("Zbkb", table);
+const lowHalf = and(rs1, i64(0xffff));
+zbkb("pack", OP("0000100", "100"), binary, rd(or(low, shl(rs2, i64(32)))));
+zbkb("packh", OP("0000100", "111"), binary, rd(or(and(rs1, i64(0xff)), shl(and(rs2, i64(0xff)), i64(8)))));
+zbkb("packw", OP_W("0000100", "100"), binary, rd(sext(wrap(or(lowHalf, shl(rs2, i64(16)))))));
+zbkb("brev8", UNARY("011010000111", "101"), unary, rd(call("brev8", rs1)));
+
+const carryless = rows(["Zbc", "Zbkc"], table);
+carryless("clmul", OP("0000101", "001"), binary, rd(call("clmul", rs1, rs2)));
+carryless("clmulh", OP("0000101", "011"), binary, rd(call("clmulh", rs1, rs2)));
+const zbc = rows("Zbc", table);
+zbc("clmulr", OP("0000101", "010"), binary, rd(call("clmulr", rs1, rs2)));
+
+const zbkx = rows("Zbkx", table);
+zbkx("xperm4", OP("0010100", "010"), binary, rd(call("xperm4", rs1, rs2)));
+zbkx("xperm8", OP("0010100", "100"), binary, rd(call("xperm8", rs1, rs2)));
 
 const zbs = rows("Zbs", table);
 const bit = (amount: typeof rs2) => shl(i64(1), amount);

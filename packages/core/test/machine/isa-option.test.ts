@@ -11,6 +11,9 @@ describe("an ISA with less than there is", () => {
     ["rv64gc", "cbo.zero (a0)"],
     ["rv64gc", "csrr a0, stimecmp"],
     ["rv64imafdc", "fence.i"],
+    ["rv64gc_zbkc", "clmulr a0, a1, a2"],
+    ["rv64gc_zbkb", "clz a0, a1"],
+    ["rv64gcb", "pack a0, a1, a2"],
   ])("%s has no %s", async (isa, instruction) => {
     const guest = await createGuest({ isa });
     const source = instruction.startsWith("csrr ") ? "csrrs a0, stimecmp, zero" : instruction;
@@ -30,6 +33,28 @@ describe("an ISA with less than there is", () => {
     guest.load(PROGRAM, "mul a0, a1, a2");
     guest.machine.step();
     expect(guest.get("a0")).toBe(42n);
+  });
+});
+
+describe("an instruction that several extensions bring", () => {
+  it.each([
+    ["rv64gc_zbb", "rol a0, a1, a2"],
+    ["rv64gc_zbkb", "rol a0, a1, a2"],
+    ["rv64gc_zbc", "clmulh a0, a1, a2"],
+    ["rv64gc_zbkc", "clmulh a0, a1, a2"],
+  ])("%s has %s", async (isa, instruction) => {
+    const guest = await createGuest({ isa });
+    guest.load(PROGRAM, instruction);
+    guest.machine.step();
+    expect(guest.hart.pc).toBe(BigInt(PROGRAM + 4));
+  });
+
+  it("is that of either where their encodings are the same: zext.h without Zbb is packw", async () => {
+    const guest = await createGuest({ isa: "rv64gc_zbkb" });
+    guest.set({ a1: 0x12348765 });
+    guest.load(PROGRAM, "zext.h a0, a1");
+    guest.machine.step();
+    expect(guest.get("a0")).toBe(0x8765n);
   });
 });
 
