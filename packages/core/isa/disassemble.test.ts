@@ -1,7 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { disassemble } from "./disassemble.js";
 
-/** As GNU objdump 2.40 prints them with `-d -M no-aliases`: a line for each format of each extension. */
+/**
+ * As GNU objdump 2.40 prints them with `-d -M no-aliases`: a line for each format of each extension. What it does not
+ * know (Zcb) is encoded by hand.
+ */
 const GOLDEN = `
 12345537 lui a0,0x12345
 fffff297 auipc t0,0xfffff
@@ -96,6 +99,12 @@ e188 c.sd a0,0(a1)
 9002 c.ebreak
 df82 c.swsp zero,252(sp)
 0ef55533 czero.eqz a0,a0,a5
+81e8 c.lbu a0,3(a1)
+85e8 c.lh a0,2(a1)
+8da0 c.sh s0,2(a1)
+9d61 c.zext.b a0
+9d75 c.not a0
+9d4d c.mul a0,a1
 `;
 
 /** Address, encoding and text of instructions with a target. */

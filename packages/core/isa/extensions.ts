@@ -29,6 +29,7 @@ const EXTENSIONS = {
   Zaamo: [],
   Zalrsc: [],
   Zca: [],
+  Zcb: ["Zca"],
   Zcd: ["Zca", "D"],
   Zba: [],
   Zbb: [],
@@ -57,6 +58,7 @@ const MANDATORY: readonly Extension[] = ["I", "S", "U", "Zicsr", "Zicntr", "Zihp
 /** What a machine has unless it is told otherwise. */
 export const DEFAULT_ISA = [
   "rv64imafdcb_zicbom_zicbop_zicboz_zicntr_zicond_zicsr_zifencei_zihintpause_zihpm",
+  "zcb",
   "zbc_zbkb_zbkc_zbkx",
   "sstc_svadu_svinval",
 ].join("_");

@@ -133,7 +133,7 @@ function randomProgram(random: Random, maker: CaseMaker): Uint8Array {
   return new Uint8Array(halves.buffer);
 }
 
-/** Lets the model run until it traps or leaves RAM; undefined if it goes on for too long. */
+/** Lets the model run until it traps or leaves RAM; undefined if it goes on for too long, or beyond the model. */
 function runModel(start: ModelHart, memory: Image): { hart: ModelHart; steps: number; trace: string[] } | undefined {
   let model = start;
   const trace: string[] = [];
@@ -141,6 +141,8 @@ function runModel(start: ModelHart, memory: Image): { hart: ModelHart; steps: nu
     try {
       trace.push(`0x${model.pc.toString(16)}: ${disassemble(Number(memory.read(model.pc, 4)), model.pc).text}`);
       const outcome = evaluate(model, memory);
+      // Other system instructions do not trap, but the model cannot follow them.
+      if (outcome.kind === "system" && !["ebreak", "ecall"].includes(outcome.helper)) return undefined;
       if (outcome.kind !== "retired") return { hart: model, steps, trace };
       model = outcome.hart;
     } catch {

@@ -124,7 +124,7 @@ function expansion(row: CompressedInstruction): string {
     if (field === undefined) throw new RangeError(`${row.name} has no field ${name}`);
     return field;
   };
-  conditions.push(...enabled([row.extension]));
+  conditions.push(...enabled([row.extension]), ...enabled(target.extensions));
   for (const name of row.nonzero) conditions.push(`${extraction(source(name), "half")} != 0`);
   for (const [name, value] of Object.entries(row.not ?? {})) {
     conditions.push(`${extraction(source(name), "half")} != ${value}`);

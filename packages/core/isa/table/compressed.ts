@@ -1,6 +1,6 @@
 /**
- * C: 16-bit encodings, each an expansion into one 32-bit instruction
- * (Unprivileged ISA ch. 26). A row names the expanded instruction and where
+ * C and Zcb: 16-bit encodings, each an expansion into one 32-bit instruction
+ * (Unprivileged ISA ch. 26, 27). A row names the expanded instruction and where
  * its operands come from; `when` excludes reserved values and encodings that
  * another row claims.
  */
@@ -13,7 +13,7 @@ export type OperandSource = number | string;
 
 export interface CompressedInstruction {
   readonly name: string;
-  /** The extension that brings it, beside the one of the instruction that it stands for. */
+  /** The extension that brings it, if there is also one that brings the instruction that it stands for. */
   readonly extension: Extension;
   readonly encoding: Encoding;
   /** Name of the 32-bit instruction. */
@@ -31,10 +31,10 @@ function row(
   encoding: string,
   expandsTo: string,
   operands: Record<string, OperandSource>,
-  conditions: { nonzero?: string[]; not?: Record<string, number> } = {},
+  conditions: { nonzero?: string[]; not?: Record<string, number>; extension?: Extension } = {},
 ): void {
   const { nonzero = [], not } = conditions;
-  const extension = expandsTo === "fld" || expandsTo === "fsd" ? "Zcd" : "Zca";
+  const extension = conditions.extension ?? (expandsTo === "fld" || expandsTo === "fsd" ? "Zcd" : "Zca");
   table.push({ name, extension, encoding: parseEncoding(encoding), expandsTo, operands, nonzero, ...(not && { not }) });
 }
 
@@ -86,6 +86,22 @@ row("c.add", "100 1 rd rs2 10", "add", { rd: "rd", rs1: "rd", rs2: "rs2" }, { no
 row("c.fsdsp", "101 uimm[5:3|8:6] frs2[4:0] 10", "fsd", { frs2: "frs2", rs1: SP, imm: "uimm" });
 row("c.swsp", "110 uimm[5:2|7:6] rs2 10", "sw", { rs2: "rs2", rs1: SP, imm: "uimm" });
 row("c.sdsp", "111 uimm[5:3|8:6] rs2 10", "sd", { rs2: "rs2", rs1: SP, imm: "uimm" });
+
+// Zcb
+const zcb = (name: string, encoding: string, expandsTo: string, operands: Record<string, OperandSource>): void =>
+  row(name, encoding, expandsTo, operands, { extension: "Zcb" });
+zcb("c.lbu", "100 000 rs1' uimm[0|1] rd' 00", "lbu", { rd: "rd'", rs1: "rs1'", imm: "uimm" });
+zcb("c.lhu", "100 001 rs1' 0 uimm[1] rd' 00", "lhu", { rd: "rd'", rs1: "rs1'", imm: "uimm" });
+zcb("c.lh", "100 001 rs1' 1 uimm[1] rd' 00", "lh", { rd: "rd'", rs1: "rs1'", imm: "uimm" });
+zcb("c.sb", "100 010 rs1' uimm[0|1] rs2' 00", "sb", { rs2: "rs2'", rs1: "rs1'", imm: "uimm" });
+zcb("c.sh", "100 011 rs1' 0 uimm[1] rs2' 00", "sh", { rs2: "rs2'", rs1: "rs1'", imm: "uimm" });
+zcb("c.zext.b", "100 111 rd' 11 000 01", "andi", { rd: "rd'", rs1: "rd'", imm: 0xff });
+zcb("c.sext.b", "100 111 rd' 11 001 01", "sext.b", { rd: "rd'", rs1: "rd'" });
+zcb("c.zext.h", "100 111 rd' 11 010 01", "zext.h", { rd: "rd'", rs1: "rd'" });
+zcb("c.sext.h", "100 111 rd' 11 011 01", "sext.h", { rd: "rd'", rs1: "rd'" });
+zcb("c.zext.w", "100 111 rd' 11 100 01", "add.uw", { rd: "rd'", rs1: "rd'", rs2: 0 });
+zcb("c.not", "100 111 rd' 11 101 01", "xori", { rd: "rd'", rs1: "rd'", imm: -1 });
+zcb("c.mul", "100 111 rd' 10 rs2' 01", "mul", { rd: "rd'", rs1: "rd'", rs2: "rs2'" });
 
 /** Immediates called `imm` are signed, `uimm` and `shamt` are not. */
 export const isSigned = (field: string): boolean => field === "imm";
