@@ -3,7 +3,7 @@ import { disassemble } from "./disassemble.js";
 
 /**
  * As GNU objdump 2.40 prints them with `-d -M no-aliases`: a line for each format of each extension. What it does not
- * know (Zcb) is encoded by hand.
+ * know (Zcb, Zimop, Zcmop) is encoded by hand.
  */
 const GOLDEN = `
 12345537 lui a0,0x12345
@@ -105,6 +105,11 @@ df82 c.swsp zero,252(sp)
 9d61 c.zext.b a0
 9d75 c.not a0
 9d4d c.mul a0,a1
+81c5c573 mop.r.0 a0,a1
+cdf5c573 mop.r.31 a0,a1
+82c5c573 mop.rr.0 a0,a1,a2
+c6c5c573 mop.rr.5 a0,a1,a2
+6281 c.mop.5
 `;
 
 /** Address, encoding and text of instructions with a target. */

@@ -25,12 +25,14 @@ const EXTENSIONS = {
   Zifencei: [],
   Zihintpause: [],
   Zihpm: ["Zicsr"],
+  Zimop: [],
   Zmmul: [],
   Zaamo: [],
   Zalrsc: [],
   Zca: [],
   Zcb: ["Zca"],
   Zcd: ["Zca", "D"],
+  Zcmop: ["Zca"],
   Zba: [],
   Zbb: [],
   Zbc: [],
@@ -57,8 +59,8 @@ const MANDATORY: readonly Extension[] = ["I", "S", "U", "Zicsr", "Zicntr", "Zihp
 
 /** What a machine has unless it is told otherwise. */
 export const DEFAULT_ISA = [
-  "rv64imafdcb_zicbom_zicbop_zicboz_zicntr_zicond_zicsr_zifencei_zihintpause_zihpm",
-  "zcb",
+  "rv64imafdcb_zicbom_zicbop_zicboz_zicntr_zicond_zicsr_zifencei_zihintpause_zihpm_zimop",
+  "zcb_zcmop",
   "zbc_zbkb_zbkc_zbkx",
   "sstc_svadu_svinval",
 ].join("_");

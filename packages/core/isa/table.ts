@@ -5,6 +5,7 @@ import { base } from "./table/base.js";
 import { bitManipulation } from "./table/bit-manipulation.js";
 import { cache } from "./table/cache.js";
 import { float } from "./table/float.js";
+import { mayBe } from "./table/may-be.js";
 import { multiply } from "./table/multiply.js";
 
 /** All 32-bit instructions. */
@@ -15,6 +16,7 @@ export const instructions: readonly Instruction[] = [
   ...float,
   ...bitManipulation,
   ...cache,
+  ...mayBe,
 ];
 
 const byName = new Map(instructions.map((instruction) => [instruction.name, instruction]));

@@ -1,6 +1,6 @@
 /**
- * C and Zcb: 16-bit encodings, each an expansion into one 32-bit instruction
- * (Unprivileged ISA ch. 26, 27). A row names the expanded instruction and where
+ * C, Zcb and Zcmop: 16-bit encodings, each an expansion into one 32-bit instruction
+ * (Unprivileged ISA ch. 10, 26, 27). A row names the expanded instruction and where
  * its operands come from; `when` excludes reserved values and encodings that
  * another row claims.
  */
@@ -102,6 +102,12 @@ zcb("c.sext.h", "100 111 rd' 11 011 01", "sext.h", { rd: "rd'", rs1: "rd'" });
 zcb("c.zext.w", "100 111 rd' 11 100 01", "add.uw", { rd: "rd'", rs1: "rd'", rs2: 0 });
 zcb("c.not", "100 111 rd' 11 101 01", "xori", { rd: "rd'", rs1: "rd'", imm: -1 });
 zcb("c.mul", "100 111 rd' 10 rs2' 01", "mul", { rd: "rd'", rs1: "rd'", rs2: "rs2'" });
+
+// Zcmop: c.lui with an immediate of zero, for odd registers up to x15. It writes none.
+for (let n = 1; n < 16; n += 2) {
+  const encoding = `011 0 ${n.toString(2).padStart(5, "0")} 00000 01`;
+  row(`c.mop.${n}`, encoding, "addi", { rd: 0, rs1: 0, imm: 0 }, { extension: "Zcmop" });
+}
 
 /** Immediates called `imm` are signed, `uimm` and `shamt` are not. */
 export const isSigned = (field: string): boolean => field === "imm";

@@ -11,6 +11,8 @@ describe("an ISA with less than there is", () => {
     ["rv64gc", "cbo.zero (a0)"],
     ["rv64gc", "csrr a0, stimecmp"],
     ["rv64imafdc", "fence.i"],
+    ["rv64gc_zcmop", "mop.r.7 a0, a1"],
+    ["rv64gc_zimop", "c.mop.1"],
     ["rv64gcb", "c.lbu a0, 1(a1)"],
     ["rv64gc_zcb", "c.sext.b a0"],
     ["rv64gc_zcb_zbkb", "c.zext.h a0"],
