@@ -3,7 +3,7 @@ import { disassemble } from "./disassemble.js";
 
 /**
  * As GNU objdump 2.40 prints them with `-d -M no-aliases`: a line for each format of each extension. What it does not
- * know (Zcb, Zimop, Zcmop) is encoded by hand.
+ * know (Zcb, Zihintntl, Zimop, Zcmop) is encoded by hand.
  */
 const GOLDEN = `
 12345537 lui a0,0x12345
@@ -99,6 +99,10 @@ e188 c.sd a0,0(a1)
 9002 c.ebreak
 df82 c.swsp zero,252(sp)
 0ef55533 czero.eqz a0,a0,a5
+00200033 ntl.p1
+00500033 ntl.all
+00d00073 wrs.nto
+01d00073 wrs.sto
 81e8 c.lbu a0,3(a1)
 85e8 c.lh a0,2(a1)
 8da0 c.sh s0,2(a1)

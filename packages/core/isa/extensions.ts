@@ -23,12 +23,14 @@ const EXTENSIONS = {
   Zicond: [],
   Zicsr: [],
   Zifencei: [],
+  Zihintntl: [],
   Zihintpause: [],
   Zihpm: ["Zicsr"],
   Zimop: [],
   Zmmul: [],
   Zaamo: [],
   Zalrsc: [],
+  Zawrs: [],
   Zca: [],
   Zcb: ["Zca"],
   Zcd: ["Zca", "D"],
@@ -59,7 +61,8 @@ const MANDATORY: readonly Extension[] = ["I", "S", "U", "Zicsr", "Zicntr", "Zihp
 
 /** What a machine has unless it is told otherwise. */
 export const DEFAULT_ISA = [
-  "rv64imafdcb_zicbom_zicbop_zicboz_zicntr_zicond_zicsr_zifencei_zihintpause_zihpm_zimop",
+  "rv64imafdcb_zicbom_zicbop_zicboz_zicntr_zicond_zicsr_zifencei_zihintntl_zihintpause_zihpm_zimop",
+  "zawrs",
   "zcb_zcmop",
   "zbc_zbkb_zbkc_zbkx",
   "sstc_svadu_svinval",

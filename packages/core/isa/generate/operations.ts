@@ -5,7 +5,7 @@
  */
 import type { Instruction } from "../instruction.js";
 import { compressed } from "../table/compressed.js";
-import { instructions } from "../table.js";
+import { instructionNamed, instructions } from "../table.js";
 
 /** Operations that are no instructions. Zero is what an empty slot holds. */
 export const PSEUDO_OPERATIONS = ["UNDECODED", "NEXT_PAGE", "CROSSING", "BREAKPOINT", "ILLEGAL"] as const;
@@ -18,7 +18,16 @@ export interface Operation {
   readonly inPage: boolean;
 }
 
-const compressible = new Set(compressed.map(({ expandsTo }) => expandsTo));
+const expansions = compressed.map(({ expandsTo }) => instructionNamed(expandsTo));
+
+/** Whether a compressed encoding may stand for an instruction: itself, or one of which it is a special case (c.add for ntl.p1). */
+const isCompressible = ({ encoding: { mask, match } }: Instruction): boolean =>
+  expansions.some(
+    ({ encoding }) =>
+      (mask & encoding.mask) >>> 0 === encoding.mask && (match & encoding.mask) >>> 0 === encoding.match,
+  );
+
+const compressible = new Set(instructions.filter(isCompressible).map(({ name }) => name));
 
 /** Whether an instruction's target may be known when it is decoded. */
 export function isDirect({ semantics, name }: Instruction): boolean {

@@ -1,5 +1,8 @@
-/** Zalrsc and Zaamo, which together are A: load-reserved, store-conditional and atomic memory operations (Unprivileged ISA ch. 14). */
-import { type AmoFunction, type Instruction, rows } from "../instruction.js";
+/**
+ * Zalrsc and Zaamo, which together are A: load-reserved, store-conditional and atomic memory operations; Zawrs
+ * (Unprivileged ISA ch. 14, 15).
+ */
+import { type AmoFunction, type Instruction, nothing, rows } from "../instruction.js";
 
 const table: Instruction[] = [];
 const zalrsc = rows("Zalrsc", table);
@@ -36,5 +39,10 @@ for (const [suffix, funct3, width] of widths) {
     });
   }
 }
+
+// A wait may end for any reason (15.1), and these do at once: mstatus.TW has no wait to forbid.
+const zawrs = rows("Zawrs", table);
+zawrs("wrs.nto", "000000001101 00000 000 00000 1110011", "", nothing);
+zawrs("wrs.sto", "000000011101 00000 000 00000 1110011", "", nothing);
 
 export const atomic: readonly Instruction[] = table;

@@ -1,5 +1,5 @@
 /**
- * Zicbom, Zicbop, Zicboz and Zihintpause (Unprivileged ISA ch. 11, 19): cache
+ * Zicbom, Zicbop, Zicboz, Zihintntl and Zihintpause (Unprivileged ISA ch. 8, 11, 19): cache
  * blocks of 64 bytes. Memory is coherent, so the management instructions only
  * check permission.
  */
@@ -21,6 +21,14 @@ const PREFETCH = (operation: string) => `imm[11:5] ${operation} rs1 110 00000 00
 zicbop("prefetch.i", PREFETCH("00000"), "imm(rs1)", nothing);
 zicbop("prefetch.r", PREFETCH("00001"), "imm(rs1)", nothing);
 zicbop("prefetch.w", PREFETCH("00011"), "imm(rs1)", nothing);
+
+// Hints about the locality of the next access: additions to x0.
+const zihintntl = rows("Zihintntl", table);
+const NTL = (rs2: string) => `0000000 ${rs2} 00000 000 00000 0110011`;
+zihintntl("ntl.p1", NTL("00010"), "", nothing);
+zihintntl("ntl.pall", NTL("00011"), "", nothing);
+zihintntl("ntl.s1", NTL("00100"), "", nothing);
+zihintntl("ntl.all", NTL("00101"), "", nothing);
 
 const zihintpause = rows("Zihintpause", table);
 zihintpause("pause", "0000 0001 0000 00000 000 00000 0001111", "", nothing);

@@ -13,6 +13,7 @@ describe("an ISA with less than there is", () => {
     ["rv64imafdc", "fence.i"],
     ["rv64gc_zcmop", "mop.r.7 a0, a1"],
     ["rv64gc_zimop", "c.mop.1"],
+    ["rv64gc", "wrs.nto"],
     ["rv64gcb", "c.lbu a0, 1(a1)"],
     ["rv64gc_zcb", "c.sext.b a0"],
     ["rv64gc_zcb_zbkb", "c.zext.h a0"],
@@ -43,7 +44,7 @@ describe("an ISA with less than there is", () => {
   });
 });
 
-describe("an instruction that several extensions bring", () => {
+describe("an encoding that several extensions bring", () => {
   it.each([
     ["rv64gc_zbb", "rol a0, a1, a2"],
     ["rv64gc_zbkb", "rol a0, a1, a2"],
@@ -54,6 +55,17 @@ describe("an instruction that several extensions bring", () => {
     guest.load(PROGRAM, instruction);
     guest.machine.step();
     expect(guest.hart.pc).toBe(BigInt(PROGRAM + 4));
+  });
+
+  it("are additions to x0 without Zihintntl: the hints of locality", async () => {
+    for (const isa of ["rv64gc", "rv64gc_zihintntl"]) {
+      const guest = await createGuest({ isa });
+      guest.load(PROGRAM, "ntl.pall\nc.add zero, sp");
+      guest.machine.step();
+      expect([guest.hart.pc, guest.get("zero")]).toEqual([BigInt(PROGRAM + 4), 0n]);
+      guest.machine.step();
+      expect([guest.hart.pc, guest.get("zero")]).toEqual([BigInt(PROGRAM + 6), 0n]);
+    }
   });
 
   it("is that of either where their encodings are the same: zext.h without Zbb is packw", async () => {
