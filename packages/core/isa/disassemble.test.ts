@@ -3,7 +3,7 @@ import { disassemble } from "./disassemble.js";
 
 /**
  * As GNU objdump 2.40 prints them with `-d -M no-aliases`: a line for each format of each extension. What it does not
- * know (Zcb, Zihintntl, Zimop, Zcmop) is encoded by hand.
+ * know (Zabha, Zacas, Zcb, Zihintntl, Zimop, Zcmop) is encoded by hand.
  */
 const GOLDEN = `
 12345537 lui a0,0x12345
@@ -99,6 +99,13 @@ e188 c.sd a0,0(a1)
 9002 c.ebreak
 df82 c.swsp zero,252(sp)
 0ef55533 czero.eqz a0,a0,a5
+00c5852f amoadd.b a0,a2,(a1)
+a6c5952f amomax.h.aqrl a0,a2,(a1)
+28c5852f amocas.b a0,a2,(a1)
+2cc5952f amocas.h.aq a0,a2,(a1)
+28c5a52f amocas.w a0,a2,(a1)
+2ac5b52f amocas.d.rl a0,a2,(a1)
+28c5c52f amocas.q a0,a2,(a1)
 00200033 ntl.p1
 00500033 ntl.all
 00d00073 wrs.nto
@@ -167,6 +174,7 @@ describe("disassemble", () => {
   it("writes reserved encodings as data", () => {
     expect(disassemble(0)).toEqual({ text: ".half 0x0000", length: 2 });
     expect(disassemble(0x02055553)).toEqual({ text: ".word 0x02055553", length: 4 }); // rm = 5
+    expect(disassemble(0x28c5c5af).text).toBe(".word 0x28c5c5af"); // amocas.q with rd = a1
     expect(disassemble(0xffffffff)).toEqual({ text: ".word 0xffffffff", length: 4 });
   });
 });

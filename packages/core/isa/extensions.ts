@@ -29,6 +29,8 @@ const EXTENSIONS = {
   Zimop: [],
   Zmmul: [],
   Zaamo: [],
+  Zabha: ["Zaamo"],
+  Zacas: ["Zaamo"],
   Zalrsc: [],
   Zawrs: [],
   Zca: [],
@@ -62,7 +64,7 @@ const MANDATORY: readonly Extension[] = ["I", "S", "U", "Zicsr", "Zicntr", "Zihp
 /** What a machine has unless it is told otherwise. */
 export const DEFAULT_ISA = [
   "rv64imafdcb_zicbom_zicbop_zicboz_zicntr_zicond_zicsr_zifencei_zihintntl_zihintpause_zihpm_zimop",
-  "zawrs",
+  "zabha_zacas_zawrs",
   "zcb_zcmop",
   "zbc_zbkb_zbkc_zbkx",
   "sstc_svadu_svinval",

@@ -59,7 +59,9 @@ export type Semantics =
   | { readonly kind: "load"; readonly width: MemoryWidth; readonly signed: boolean; readonly to: "x" | "f" }
   /** memory[rs1 + imm] = rs2 */
   | { readonly kind: "store"; readonly width: MemoryWidth; readonly from: "x" | "f" }
-  | { readonly kind: "amo"; readonly width: 4 | 8; readonly apply: AmoFunction }
+  | { readonly kind: "amo"; readonly width: MemoryWidth; readonly apply: AmoFunction }
+  /** memory[rs1] = rs2 if it was rd; rd = what it was. With 16 bytes, rd and rs2 are pairs of registers. */
+  | { readonly kind: "amo-compare-swap"; readonly width: MemoryWidth | 16 }
   | { readonly kind: "load-reserved"; readonly width: 4 | 8 }
   | { readonly kind: "store-conditional"; readonly width: 4 | 8 }
   | { readonly kind: "csr"; readonly operation: "write" | "set" | "clear"; readonly source: "register" | "immediate" }
@@ -87,17 +89,19 @@ export interface Instruction {
   readonly name: string;
   /** The extensions that bring it, any of which is enough. */
   readonly extensions: readonly Extension[];
+  /** An extension that must be on besides. */
+  readonly besides?: Extension;
   readonly encoding: Encoding;
   /** Operands in the order of assembly language, e.g. `"rd, imm(rs1)"`. A leading `f` marks float registers. */
   readonly syntax: string;
   readonly semantics: Semantics;
 }
 
-/** Adds the rows of an extension, or of what several share: `const row = rows("M", table)`. */
-export function rows(extension: Extension | readonly Extension[], table: Instruction[]) {
+/** Adds the rows of an extension, or of what several share: `const row = rows("M", table)`; only with another, `besides`. */
+export function rows(extension: Extension | readonly Extension[], table: Instruction[], besides?: Extension) {
   const extensions = typeof extension === "string" ? [extension] : extension;
   return (name: string, encoding: string, syntax: string, semantics: Semantics): void => {
-    table.push({ name, extensions, encoding: parseEncoding(encoding), syntax, semantics });
+    table.push({ name, extensions, encoding: parseEncoding(encoding), syntax, semantics, ...(besides && { besides }) });
   };
 }
 

@@ -3,6 +3,7 @@
  * differ. The instruction is followed by a jump to itself, so that a free run
  * of one instruction ends there, too.
  */
+import { decodeInstruction } from "../isa/decode.js";
 import { disassemble } from "../isa/disassemble.js";
 import { evaluate, type ModelMemory, type Outcome } from "../isa/evaluate/evaluator.js";
 import type { SystemHelper } from "../isa/instruction.js";
@@ -90,6 +91,18 @@ export class Comparison {
 
   static async create(): Promise<Comparison> {
     return new Comparison(await createTestHart(RAM_SIZE));
+  }
+
+  /** The case with what memory holds in the register that a compare-and-swap compares. */
+  matching(input: Case): Case {
+    const { row, operands } = decodeInstruction(input.bits) ?? {};
+    const { rd = 0, rs1 = 0 } = operands ?? {};
+    if (row?.semantics.kind !== "amo-compare-swap" || rd === 0 || (rs1 & ~1) === (rd & ~1)) return input;
+    const address = input.hart.x[rs1] ?? 0n;
+    const memory = new Overlay(this.hart);
+    const x = input.hart.x.with(rd, memory.read(address, Math.min(row.semantics.width, 8)));
+    if (row.semantics.width === 16) x[rd + 1] = memory.read(address + 8n, 8);
+    return { ...input, hart: { ...input.hart, x } };
   }
 
   /** Executes a case once on both; the differences, described. */

@@ -87,7 +87,8 @@ export class CaseMaker {
     if (name === "csr") return this.#random.pick(FCSRS);
     const isRegister = /^f?r[ds]/.test(name);
     // Few registers, so that operands often coincide; often the ends of a range.
-    if (isRegister && this.#random.below(2) === 0) return this.#random.pick([8, 9, 10, 15]);
+    const favourites = [8, 9, 10, 15].filter((register) => register % scale === 0);
+    if (isRegister && this.#random.below(2) === 0) return this.#random.pick(favourites);
     if (!isRegister && this.#random.below(4) === 0) return this.#random.pick([least, 0, most]);
     return least + this.#random.below((most - least) / scale + 1) * scale;
   }

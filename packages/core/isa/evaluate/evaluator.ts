@@ -156,6 +156,28 @@ function atomic(
   return execution.retire(old);
 }
 
+/** Pairs of registers for 16 bytes; x0 stands for a pair of zeros, and as a destination for none (Unprivileged ISA 16.1). */
+function compareSwap(execution: Execution, { width }: Extract<Semantics, { kind: "amo-compare-swap" }>): Outcome {
+  const { hart, memory } = execution;
+  const fault = execution.misaligned("store");
+  if (fault !== undefined) return fault;
+  const size = width === 16 ? 8 : width;
+  const parts = (width === 16 ? [0, 1] : [0]).map((n) => {
+    const register = (name: string) => (execution.field(name) === 0 ? 0n : (hart.x[execution.field(name) + n] ?? 0n));
+    const at = u64(execution.value("rs1") + BigInt(8 * n));
+    const [expected, replacement] = [register("rd"), register("rs2")].map((value) => BigInt.asUintN(size * 8, value));
+    return { n, at, expected, replacement: replacement ?? 0n, old: memory.read(at, size) };
+  });
+  if (parts.every(({ expected, old }) => expected === old)) {
+    for (const { at, replacement } of parts) memory.write(at, size, replacement);
+  }
+  const rd = execution.field("rd");
+  if (rd === 0) return execution.retire();
+  return execution.retire(undefined, {
+    x: parts.reduce((x, { n, old }) => replaced(x, rd + n, extend(old, size)), hart.x),
+  });
+}
+
 /** The registers that the model has: fflags, frm, and both as fcsr (Unprivileged ISA 20.2). */
 function csr(execution: Execution, { operation, source }: Extract<Semantics, { kind: "csr" }>): Outcome {
   const { fflags, frm } = execution.hart;
@@ -203,6 +225,8 @@ function execute(execution: Execution, bits: number): Outcome {
     case "load-reserved":
     case "store-conditional":
       return atomic(execution, semantics);
+    case "amo-compare-swap":
+      return compareSwap(execution, semantics);
     case "float-move": {
       const [a = 0n, b = 0n] = execution.floatSources();
       return execution.retire(evaluateMove(semantics.move, a, b));

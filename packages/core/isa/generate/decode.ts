@@ -60,6 +60,11 @@ function fill(instruction: Instruction): string[] {
     const slot = REGISTER_SLOTS[name];
     if (slot !== undefined) lines.push(`store<u16>(slot, ${registerOffset(field, "word")}, ${slot});`);
   }
+  const rd = encoding.fields.get("rd");
+  // What the destination holds is an operand, too: that of x0 is zero, not what the sink got last.
+  if (semantics.kind === "amo-compare-swap" && rd !== undefined) {
+    lines.push(`store<u16>(slot, ${extraction(rd, "word")} * 8, SLOT_RS3);`);
+  }
   const { number } = firstOperation(instruction);
   const lengths = lengthsOf(instruction);
   const operation = lengths === 2 ? `${number} + (length == 2 ? 1 : 0)` : `${number}`;
@@ -94,7 +99,9 @@ function generateDecoder(): string {
     for (const row of rows) {
       cases.push(`      // ${row.name}`);
       const matches = `(word & ${hex(row.encoding.mask)}) == ${hex(row.encoding.match)}`;
-      cases.push(`      if (${[matches, ...enabled(row.extensions)].join(" && ")}) {`);
+      cases.push(
+        `      if (${[matches, ...enabled(row.extensions), ...(row.besides ? enabled([row.besides]) : [])].join(" && ")}) {`,
+      );
       for (const line of fill(row)) cases.push(`        ${line}`);
       cases.push("        return;", "      }");
     }

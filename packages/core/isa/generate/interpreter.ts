@@ -139,6 +139,8 @@ function body({ instruction, length, inPage }: Operation): string[] {
         setRd("<i64>old"),
         ...next,
       ];
+    case "amo-compare-swap":
+      return [...(semantics.width === 16 ? compareSwapPair : compareSwap(semantics.width)), ...next];
     case "csr": {
       const operation = `CSR_${semantics.operation.toUpperCase()}`;
       return helper(`csr(hart, slot, ${operation}, ${semantics.source === "immediate"})`, next);
@@ -186,7 +188,7 @@ function helper(call: string, next: readonly string[]): string[] {
 }
 
 /** The TLB probe: one comparison for tag, validity and alignment. */
-function machineOf(table: string, address: string, width: MemoryWidth, slow: string): string[] {
+function machineOf(table: string, address: string, width: MemoryWidth | 16, slow: string): string[] {
   return [
     `const entry = dataBank + ${table} + ((<u32>${address} >> 8) & 0xff0);`,
     "let machine: usize;",
@@ -226,7 +228,33 @@ function storeBody({ width, from }: Extract<Semantics, { kind: "store" }>): stri
   ];
 }
 
-function amo(apply: AmoFunction, width: 4 | 8): string {
+function compareSwap(width: MemoryWidth): string[] {
+  const type = `i${width * 8}`;
+  return [
+    ...bind(["rs1", "rs2"]),
+    ...machineOf("TLB_WRITE", "rs1", width, `atomicAddress(hart, rs1, ${width})`),
+    `const old = load<${type}>(machine);`,
+    `if (old == load<${type}>(${register("SLOT_RS3")})) store<${type}>(machine, <${type}>rs2);`,
+    setRd("<i64>old"),
+  ];
+}
+
+/** Pairs of registers; x0 stands for a pair of zeros, and as a destination for none (Unprivileged ISA 16.1). */
+const compareSwapPair: readonly string[] = [
+  ...bind(["rs1", "rs2"]),
+  ...machineOf("TLB_WRITE", "rs1", 16, "atomicAddress(hart, rs1, 16)"),
+  "const low = load<i64>(machine);",
+  "const high = load<i64>(machine, 8);",
+  "const pair = <usize>load<u16>(slot, SLOT_RS3);",
+  "if (low == load<i64>(pair, REGISTER_WINDOW) && high == upperOfPair(pair)) {",
+  "  store<i64>(machine, rs2);",
+  "  store<i64>(machine, upperOfPair(<usize>load<u16>(slot, SLOT_RS2)), 8);",
+  "}",
+  setRd("low"),
+  "if (pair != 0) store<i64>(pair, high, REGISTER_WINDOW + 8);",
+];
+
+function amo(apply: AmoFunction, width: MemoryWidth): string {
   const [signed, unsigned] = [`i${width * 8}`, `u${width * 8}`];
   const operand = `<${signed}>rs2`;
   switch (apply) {
@@ -399,6 +427,10 @@ const FS: u32 = 0x6000;
 @inline
 function unbox(value: u64): u32 {
   return value >> 32 == 0xffffffff ? <u32>value : CANONICAL_NAN;
+}
+
+function upperOfPair(pair: usize): i64 {
+  return pair == 0 ? 0 : load<i64>(pair, REGISTER_WINDOW + 8);
 }
 
 /** While single-stepping, a bank whose fetch table is empty sends every instruction through \`locate\`. */
