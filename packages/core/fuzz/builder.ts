@@ -49,6 +49,8 @@ export class Builder {
   readonly base: number;
   /** Whether the program may have gone down to U-mode. */
   mayBeUser = false;
+  /** Whether it runs in virtual memory, where its code has more than one address. */
+  isPaged = false;
   readonly #units: (readonly Step[])[] = [];
   #size = 0;
   #count = 0;

@@ -3,7 +3,7 @@
  * after it, which values programs may write, and which registers it leaves
  * alone because two right machines may differ. Every exception has its reason.
  */
-import { csrs } from "../isa/csrs.js";
+import { type Csr, csrs } from "../isa/csrs.js";
 import type { Random } from "./random.js";
 import { integerValue } from "./values.js";
 
@@ -20,80 +20,94 @@ export const FINAL_CSRS = [
   ...["sepc", "scause", "stval", "mcycle", "minstret", "mtvec", "stvec", "mcountinhibit"],
 ] as const;
 
-/** How programs may use a CSR. */
+/** How programs may use a CSR; what has no entry here they access freely, with any value. */
 export type CsrUse =
-  /** Any access with any value. */
-  | "free"
-  /** Written values come from `csrValue`. */
-  | "chosen"
-  /** A write is followed by the old value at once: the driver needs the register. */
-  | "probe"
+  /** Written values come from `value`; immediates are theirs if `immediate` says so. */
+  | { readonly kind: "chosen"; readonly value: (random: Random) => bigint; readonly immediate: boolean }
+  /** A write of such a value, and the old one again at once: the driver needs the register. */
+  | { readonly kind: "probe"; readonly value: (random: Random) => bigint }
+  /** Writes of such a value as a whole, never of some of its bits. */
+  | { readonly kind: "write"; readonly value: (random: Random) => bigint }
   /** Reads only, their result compared. */
-  | "read"
-  /** Accesses, but their result is thrown away: it differs from run to run. */
-  | "access"
-  | "never";
+  | { readonly kind: "read" }
+  /** Reads whose result is thrown away: it differs from run to run. */
+  | { readonly kind: "access" }
+  | { readonly kind: "never" };
 
-/** Uses other than `free`. */
+const chosen = (value: (random: Random) => bigint, immediate = true): CsrUse => ({ kind: "chosen", value, immediate });
+const probe = (value: (random: Random) => bigint): CsrUse => ({ kind: "probe", value });
+const masked = (mask: bigint) => (random: Random) => integerValue(random) & mask;
+const bits = (positions: readonly number[]) => (random: Random) =>
+  positions.reduce((value, bit) => (random.chance(0.3) ? value | (1n << BigInt(bit)) : value), 0n);
+
+const roundingMode = (random: Random) => BigInt(random.chance(0.04) ? random.between(5, 7) : random.below(5));
+const even = masked((1n << 64n) - 2n);
+const FS = 3n << 13n;
+/** SIE, MIE, SPIE, MPIE, SPP, MPP, MPRV, SUM, MXR, TVM, TW, TSR, SD, and FS off or dirty: QEMU 10 does not see that flags alone make it dirty. */
+const status = (random: Random) =>
+  bits([1, 3, 5, 7, 8, 11, 12, 17, 18, 19, 20, 21, 22, 63])(random) | (random.chance(0.3) ? FS : 0n);
+const interruptBits = bits([1, 5, 9]);
+/** CBIE as 0 or 3, CBCFE, CBZE, FIOM, and what menvcfg has above. */
+const environment = (high: readonly number[]) => (random: Random) =>
+  bits([0, 6, 7, ...high])(random) | (random.chance(0.5) ? 0x30n : 0n);
+const TOP = 1n << 63n;
+
 const USES: Readonly<Record<string, CsrUse>> = {
-  // The driver's handlers depend on them.
-  mtvec: "probe",
-  stvec: "probe",
-  mscratch: "probe",
-  sscratch: "probe",
-  medeleg: "probe",
-  satp: "probe",
-  // Chosen, so that handlers are reached and left again.
-  // QEMU also lets the VS-mode interrupts and the counter overflow be delegated, which nothing raises there: WARL.
-  mideleg: "chosen",
-  mstatus: "chosen",
-  sstatus: "chosen",
-  mie: "chosen",
-  sie: "chosen",
-  // Time differs from run to run, so only deadlines far in the past or the future are the same.
-  stimecmp: "chosen",
+  // The driver's handlers depend on these. Modes 2 and 3 are reserved: QEMU drops such a write, this machine its bit 1.
+  mtvec: probe((random) => integerValue(random) & ~2n),
+  stvec: probe((random) => integerValue(random) & ~2n),
+  mscratch: probe(integerValue),
+  sscratch: probe(integerValue),
+  // QEMU delegates causes of extensions that it lacks here: WARL.
+  medeleg: probe(masked(0xb3ffn)),
+  // A mode that exists would translate; Bare with other fields set is unspecified (Privileged ISA 1.13, 12.1.11).
+  satp: probe((random) => random.pick([0n, (random.dword() >> 4n) | (BigInt(random.pick([1, 7, 11, 15])) << 60n)])),
+
+  // Handlers must be left again; UXL can become 32 on QEMU, and only 64 here.
+  mstatus: chosen(status),
+  sstatus: chosen(status),
+  // Without H, QEMU still lets the VS-mode interrupts be enabled, pended and delegated: WARL.
+  mie: chosen(bits([1, 3, 5, 7, 9, 11])),
+  sie: chosen(interruptBits),
+  mip: chosen((random) => interruptBits(random) & ~4n, false),
+  sip: chosen(interruptBits, false),
+  mideleg: chosen(interruptBits, false),
+  // QEMU 10 shows bit 0 of what was written; it reads as zero (Privileged ISA 1.13, 3.1.14).
+  mepc: chosen(even, false),
+  sepc: chosen(even, false),
+  // CBIE = 2 is reserved; QEMU shows CDE (bit 60) without Smcdeleg: WARL. Nor does it let STCE (bit 63) clear mip.STIP.
+  menvcfg: chosen(environment([61]), false),
+  senvcfg: chosen(environment([]), false),
+  // Time differs from run to run, so deadlines are long past or far away.
+  stimecmp: { kind: "write", value: (random) => random.pick([0n, 1n, TOP, TOP | (1n << 62n)]) },
   // Most values of frm are reserved, and then nothing computes any more.
-  frm: "chosen",
-  fcsr: "chosen",
-  time: "access",
-  // Frozen by the driver, so that they can be compared.
-  mcountinhibit: "read",
+  frm: chosen(roundingMode),
+  fcsr: chosen((random) => (roundingMode(random) << 5n) | BigInt(random.below(32))),
+
+  time: { kind: "access" },
+  // Frozen by the driver, so that the counters can be compared.
+  mcountinhibit: { kind: "read" },
+  misa: { kind: "read" },
   // Identity is each implementation's own.
-  mvendorid: "access",
-  marchid: "access",
-  mimpid: "access",
-  misa: "read",
-  // The entries that keep programs off the devices are locked, the others are left to tests of their own.
-  ...Object.fromEntries(csrs.filter(({ name }) => /^pmp/.test(name)).map(({ name }) => [name, "read" as const])),
-  // QEMU has sixteen programmable counters, this machine none: events and counts are WARL.
-  ...Object.fromEntries(csrs.filter(({ name }) => /^m?hpm/.test(name)).map(({ name }) => [name, "never" as const])),
+  mvendorid: { kind: "access" },
+  marchid: { kind: "access" },
+  mimpid: { kind: "access" },
 };
 
-export const csrUse = (name: string): CsrUse => USES[name] ?? "free";
-
-/** SIE, MIE, SPIE, MPIE, SPP, MPP, FS, MPRV, SUM, MXR, TVM, TW, TSR; never UXL, which QEMU lets become 32. */
-const STATUS_BITS = [1n, 3n, 5n, 7n, 8n, 11n, 12n, 13n, 14n, 17n, 18n, 19n, 20n, 21n, 22n, 63n];
-
-/** A value for a CSR whose use is `chosen`. */
-export function csrValue(random: Random, name: string): bigint {
-  switch (name) {
-    case "stimecmp":
-      return random.pick([0n, 1n, 1n << 62n, (1n << 64n) - 1n, 1n << 63n]);
-    case "frm":
-      return BigInt(random.chance(0.04) ? random.between(5, 7) : random.below(5));
-    case "fcsr":
-      return (csrValue(random, "frm") << 5n) | BigInt(random.below(32));
-    case "fflags":
-      return BigInt(random.below(32));
-    case "mideleg":
-      return random.dword() & 0x222n;
-    case "mie":
-    case "sie":
-      return random.dword() & 0xaaan;
-    default:
-      return STATUS_BITS.reduce((bits, bit) => (random.chance(0.3) ? bits | (1n << bit) : bits), 0n);
-  }
+export function csrUse(name: string): CsrUse | undefined {
+  // QEMU has sixteen programmable counters, this machine none: events and counts are WARL.
+  if (/^m?hpm/.test(name)) return { kind: "never" };
+  // The entries that keep programs off the devices are locked, the others would close their own slot.
+  if (/^pmp/.test(name)) return { kind: "read" };
+  return USES[name];
 }
+
+const usable = csrs.filter(({ name }) => csrUse(name)?.kind !== "never" && !/^pmp(addr|cfg)[2-9]/.test(name));
+/** QEMU 10 lets stimecmp drive mip.STIP even while menvcfg.STCE is 0 (against Sstc 1.0, 2.1), which only M-mode can do. */
+const usableInMachine = usable.filter(({ name }) => name !== "stimecmp");
+
+/** What programs that start in a mode pick from; the many PMP registers count once. */
+export const usableCsrs = (mode: number): readonly Csr[] => (mode === 3 ? usableInMachine : usable);
 
 /** What the driver sets before a program unless its profile says otherwise. */
 export function initialCsrs(random: Random): Record<InitialCsr, bigint> {
@@ -106,4 +120,19 @@ export function initialCsrs(random: Random): Record<InitialCsr, bigint> {
     fcsr: BigInt(random.below(32) | (random.below(5) << 5)),
     mstatus: 0x6000n,
   };
+}
+
+/** What decides below M-mode what is allowed there: environments, counters. */
+export function environmentCsrs(random: Random): Partial<Record<InitialCsr, bigint>> {
+  return {
+    menvcfg: environment([61, 63])(random),
+    senvcfg: environment([])(random),
+    mcounteren: random.dword() & 7n,
+    scounteren: random.dword() & 7n,
+  };
+}
+
+/** Exceptions and interrupts for S-mode; never ecall from S-mode, which leads out of the handler there. */
+export function delegationCsrs(random: Random): Partial<Record<InitialCsr, bigint>> {
+  return { medeleg: random.dword() & 0xb1ffn, mideleg: interruptBits(random) };
 }

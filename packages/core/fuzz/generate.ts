@@ -1,6 +1,7 @@
 /** Puts a whole program together: from a seed and a profile to code, registers, CSRs and memory. */
 import { Builder } from "./builder.js";
-import { initialCsrs } from "./csr-policy.js";
+import { delegationCsrs, environmentCsrs, initialCsrs } from "./csr-policy.js";
+import { buildTables, WINDOW } from "./paging.js";
 import { PROFILES, type ProfileName } from "./profiles.js";
 import type { Program } from "./program.js";
 import { Random } from "./random.js";
@@ -27,6 +28,7 @@ function arenaBytes(random: Random): Uint8Array {
 export function generateProgram(seed: number, profileName: ProfileName, base: number): Program {
   const random = new Random(seed);
   const profile = PROFILES[profileName];
+  const mode = random.pick<number>(profile.modes);
   const builder = new Builder(random, base);
   const x = Array.from({ length: 32 }, () => integerValue(random));
   const f = Array.from({ length: 32 }, () => floatValue(random));
@@ -43,20 +45,19 @@ export function generateProgram(seed: number, profileName: ProfileName, base: nu
 
   const csrs = initialCsrs(random);
   csrs.mepc = BigInt(base + Slot.code);
-  csrs.mstatus |= BigInt(profile.mode) << 11n;
-  if (profile.mode < 3) {
-    csrs.menvcfg = random.dword() & ((1n << 63n) | (1n << 61n) | 0xd1n); // CBIE stays off or inval: 2 is reserved
-    csrs.senvcfg = random.dword() & 0xd1n;
-    csrs.mcounteren = random.dword() & 7n;
-    csrs.scounteren = random.dword() & 7n;
-  }
-  if (profile.delegates) {
-    csrs.medeleg = random.dword() & 0xb1ffn; // never ecall from S-mode: it leads out of the handler there
-    csrs.mideleg = random.dword() & 0x222n;
+  csrs.mstatus |= BigInt(mode) << 11n;
+  if (mode < 3) Object.assign(csrs, environmentCsrs(random));
+  if (profile.delegates && mode < 3) Object.assign(csrs, delegationCsrs(random));
+  if (profile.paged) {
+    builder.isPaged = true;
+    csrs.satp = buildTables(builder, mode === 0);
+    csrs.mstatus |= BigInt(random.below(4)) << 18n; // SUM, MXR
+    x[Reserved.window] = BigInt(WINDOW + random.below(8) * 0x1000 + 0x800);
+    x[Reserved.edge] = BigInt(WINDOW + random.between(1, 8) * 0x1000 - 4);
   }
   const length = random.between(LEAST, MOST);
   while (builder.count < length && builder.size < Slot.codeBytes - CODE_MARGIN) {
-    generateUnit(builder, random.weighted(profile.weights), profile.mode);
+    generateUnit(builder, random.weighted(profile.weights), mode);
   }
   return { seed, profile: profileName, base, units: builder.finish(), x, f, csrs, memory: builder.contents };
 }

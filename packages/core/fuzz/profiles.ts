@@ -29,8 +29,8 @@ export type UnitKind =
   | "selfmod";
 
 export interface Profile {
-  /** Mode in which programs start: the value of mstatus.MPP. */
-  readonly mode: 0 | 1 | 3;
+  /** Modes in which programs start, as mstatus.MPP has them. */
+  readonly modes: readonly (0 | 1 | 3)[];
   /** Whether traps from below M-mode may be delegated. */
   readonly delegates: boolean;
   /** Whether programs run in virtual memory. */
@@ -42,7 +42,7 @@ const COMMON = { integer: 30, memory: 10, branch: 4, jump: 2, loop: 1, reload: 4
 
 export const PROFILES = {
   m: {
-    mode: 3,
+    modes: [3],
     delegates: false,
     paged: false,
     weights: {
@@ -59,7 +59,7 @@ export const PROFILES = {
     },
   },
   s: {
-    mode: 1,
+    modes: [1],
     delegates: true,
     paged: false,
     weights: {
@@ -76,7 +76,7 @@ export const PROFILES = {
     },
   },
   u: {
-    mode: 0,
+    modes: [0],
     delegates: true,
     paged: false,
     weights: {
@@ -93,7 +93,7 @@ export const PROFILES = {
     },
   },
   sv39: {
-    mode: 1,
+    modes: [0, 1],
     delegates: true,
     paged: true,
     weights: {
@@ -101,17 +101,15 @@ export const PROFILES = {
       memory: 25,
       "float-memory": 4,
       atomic: 6,
-      reservation: 2,
       compressed: 6,
       csr: 4,
       cache: 3,
       system: 2,
-      return: 1,
-      paging: 8,
+      paging: 20,
     },
   },
   fp: {
-    mode: 0,
+    modes: [0, 3],
     delegates: false,
     paged: false,
     weights: {
@@ -126,19 +124,19 @@ export const PROFILES = {
     },
   },
   amo: {
-    mode: 1,
+    modes: [0, 1, 3],
     delegates: true,
     paged: false,
     weights: { atomic: 40, reservation: 15, memory: 8, integer: 15, reload: 4, branch: 2, loop: 2, wild: 0.5 },
   },
   rvc: {
-    mode: 0,
+    modes: [0],
     delegates: true,
     paged: false,
     weights: { compressed: 60, integer: 6, memory: 3, branch: 2, jump: 1, loop: 1, reload: 4, illegal: 1 },
   },
   selfmod: {
-    mode: 0,
+    modes: [0],
     delegates: false,
     paged: false,
     weights: { ...COMMON, compressed: 15, selfmod: 12, float: 4 },

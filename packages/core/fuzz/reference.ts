@@ -16,8 +16,10 @@ const TIMEOUT_MS = 30_000;
 /** The bare core of QEMU with what our table has, and no more. */
 function cpuOption(): string {
   const ours = IsaSet.parse(DEFAULT_ISA).names.filter((name) => !QEMU_BUILT_IN.includes(name));
-  return ["rv64i", ...["s", "u", ...ours].map((name) => `${name}=on`), "mmu=on", "pmp=on", "sv57=on"].join(",");
+  return ["rv64i", ...["s", "u", ...ours].map((name) => `${name}=on`), ...MACHINE].join(",");
 }
+/** What is no extension: translation and protection, but no event counters and no debug triggers. */
+const MACHINE = ["mmu=on", "pmp=on", "sv57=on", "pmu-mask=0", "debug=off"];
 /** Not switches: QEMU has them with the base or with another extension. */
 const QEMU_BUILT_IN: readonly string[] = [];
 

@@ -2,66 +2,67 @@
  * Units that act on CSRs and privilege: accesses by each register's use, returns
  * from traps that never happened, and interrupts that software raises.
  */
-import { csrNumbered, csrs } from "../isa/csrs.js";
+import { type Csr, csrNamed, csrNumbered } from "../isa/csrs.js";
+import type { Instruction } from "../isa/instruction.js";
 import { instructions } from "../isa/table.js";
 import { assembled, type Builder, constant, instruction, type Step, toUnit } from "./builder.js";
-import { csrUse, csrValue } from "./csr-policy.js";
-import { destination, source, temporary } from "./operands.js";
+import { csrUse, usableCsrs } from "./csr-policy.js";
+import { destination, operandsFor, temporary } from "./operands.js";
 import { Reserved } from "./slot.js";
 
 const rows = instructions.filter(({ semantics }) => semantics.kind === "csr");
-const usable = csrs.filter(({ name }) => csrUse(name) !== "never");
-/** Names that make up most of what a program does; the many counters and PMP registers come less often. */
-const frequent = usable.filter(({ name }) => !/^(m?hpm|pmp)/.test(name));
+const hasImmediate = ({ encoding }: Instruction) => encoding.fields.has("uimm");
 const rs1 = Reserved.scratch;
 
 /** An access with any source. */
 function access(builder: Builder, csr: number): Step {
   const { random } = builder;
   const row = random.pick(rows);
-  const rd = destination(random);
-  const operand = row.encoding.fields.has("uimm") ? { uimm: random.below(32) } : { rs1: source(random) };
-  return instruction(row.name, { rd, csr, ...operand });
+  return instruction(row.name, operandsFor(random, row, { csr }));
 }
 
 /** An access whose source is a chosen value. */
-function chosenAccess(builder: Builder, name: string, csr: number): Step[] {
-  const { random } = builder;
-  const value = csrValue(random, name);
-  const row = random.pick(rows);
+function chosenAccess({ random }: Builder, csr: number, value: bigint, immediate: boolean): Step[] {
+  const row = random.pick(immediate ? rows : rows.filter((candidate) => !hasImmediate(candidate)));
   const rd = destination(random);
-  if (row.encoding.fields.has("uimm")) {
-    return [instruction(row.name, { rd, csr, uimm: Number(BigInt.asUintN(5, value)) })];
-  }
+  if (hasImmediate(row)) return [instruction(row.name, { rd, csr, uimm: Number(BigInt.asUintN(5, value)) })];
   return [...constant(rs1, value), instruction(row.name, { rd, csr, rs1 })];
 }
 
-export function csrUnit(builder: Builder): void {
+export function csrUnit(builder: Builder, mode: number): void {
   const { random } = builder;
   if (random.chance(0.03)) {
     const csr = random.below(4096);
     if (csrNumbered(csr) === undefined) builder.unit(access(builder, csr));
     return;
   }
-  const { name, number: csr } = random.pick(random.chance(0.9) ? frequent : usable);
-  switch (csrUse(name)) {
-    case "free":
+  accessUnit(builder, random.pick(usableCsrs(mode)));
+}
+
+function accessUnit(builder: Builder, { name, number: csr }: Csr): void {
+  const { random } = builder;
+  const use = csrUse(name);
+  const rd = destination(random);
+  switch (use?.kind) {
+    case undefined:
       builder.unit(access(builder, csr));
       break;
     case "chosen":
-      builder.unit(...chosenAccess(builder, name, csr));
+      builder.unit(...chosenAccess(builder, csr, use.value(random), use.immediate));
       break;
     case "probe":
       builder.unit(
-        instruction("csrrw", { rd: rs1, csr, rs1: source(random) }),
-        instruction("csrrw", { rd: destination(random), csr, rs1 }),
+        ...constant(rs1, use.value(random)),
+        instruction("csrrw", { rd: rs1, csr, rs1 }),
+        instruction("csrrw", { rd, csr, rs1 }),
       );
       break;
-    case "read": {
-      const rd = destination(random);
+    case "write":
+      builder.unit(...constant(rs1, use.value(random)), instruction("csrrw", { rd, csr, rs1 }));
+      break;
+    case "read":
       builder.unit(instruction(random.pick(["csrrs", "csrrc"]), { rd, csr, rs1: 0 }));
       break;
-    }
     case "access":
       builder.unit(instruction("csrrs", { rd: 0, csr, rs1: 0 }));
       break;
@@ -72,9 +73,8 @@ export function csrUnit(builder: Builder): void {
 
 /** The float CSRs; a reserved rounding mode now and then. */
 export function floatCsrUnit(builder: Builder): void {
-  const name = builder.random.pick(["fflags", "frm", "fcsr"]);
-  const csr = csrs.find((row) => row.name === name)?.number ?? 0;
-  builder.unit(...chosenAccess(builder, name, csr));
+  const csr = csrNamed(builder.random.pick(["fflags", "frm", "fcsr"]));
+  if (csr !== undefined) accessUnit(builder, csr);
 }
 
 /** Returns to a unit that follows, in a mode at or below the present one. */

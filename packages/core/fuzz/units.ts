@@ -9,6 +9,7 @@ import { compressed } from "../isa/table/compressed.js";
 import { instructionNamed, instructions } from "../isa/table.js";
 import { assembled, type Builder, constant, instruction, type Step, toUnit } from "./builder.js";
 import { compressedOperands, destination, operandsFor, source, temporary } from "./operands.js";
+import { BLOCK_ALIGNMENT, isBlockOperation, pagingUnit } from "./paging.js";
 import type { UnitKind } from "./profiles.js";
 import { RAM_BASE, RAM_BYTES, Reserved } from "./slot.js";
 import { csrUnit, floatCsrUnit, interruptUnit, returnUnit } from "./system-units.js";
@@ -33,7 +34,7 @@ const isPrefetch = ({ encoding }: Instruction) => encoding.fields.has("imm") && 
 const fences = rowsOf("nothing").filter((row) => row.name === "fence.i" || !isPrefetch(row));
 const prefetches = rowsOf("nothing").filter((row) => row.name !== "fence.i" && isPrefetch(row));
 const systems = rowsOf("system");
-const blocks = systems.filter(({ encoding }) => encoding.fields.has("rs1") && !encoding.fields.has("rs2"));
+const blocks = systems.filter(isBlockOperation);
 /** Those with units of their own: they need a place to return to, or something to wait for. */
 const CONTROLLED = ["mret", "sret", "wfi"];
 
@@ -149,7 +150,7 @@ function reloadUnit(builder: Builder): void {
 
 function compressedUnit(builder: Builder): void {
   const { random } = builder;
-  const row = random.pick(compressed);
+  const row = random.pick(builder.isPaged ? compressed.filter(({ name }) => name !== "c.ebreak") : compressed);
   const { kind } = instructionNamed(row.expandsTo).semantics;
   const operands = compressedOperands(random, row);
   const skip = random.below(3);
@@ -199,12 +200,16 @@ function illegalUnit(builder: Builder): void {
   }
 }
 
+/** In or near RAM; or at the end of all, where QEMU tells of the part of an access that has wrapped around. */
+const isInside = (address: bigint): boolean =>
+  (address > BigInt(RAM_BASE - 4096) && address < BigInt(RAM_BASE + RAM_BYTES + 4096)) ||
+  address >> 4n === 2n ** 60n - 1n;
+
 /** An access or a jump to where nothing is. */
 function wildUnit(builder: Builder): void {
   const { random } = builder;
   let address = integerValue(random);
-  while (address > BigInt(RAM_BASE - 4096) && address < BigInt(RAM_BASE + RAM_BYTES + 4096))
-    address = integerValue(random);
+  while (isInside(address)) address = integerValue(random);
   const rs1 = Reserved.scratch;
   const load = constant(rs1, address);
   if (random.chance(0.3)) {
@@ -241,6 +246,7 @@ function selfModifyingUnit(builder: Builder): void {
 function systemUnit(builder: Builder, mode: number): void {
   const { random } = builder;
   const rows = systems.filter(({ name }) => {
+    if (builder.isPaged && name === "ebreak") return false;
     if (IGNORED_IN_USER.includes(name) && (mode === 0 || builder.mayBeUser)) return false;
     if (blocks.some((block) => block.name === name)) return false;
     return !CONTROLLED.includes(name) || mode === 0 || (mode === 1 && name === "mret");
@@ -254,7 +260,9 @@ function addressedUnit(builder: Builder, rows: readonly Instruction[]): void {
   const { random } = builder;
   const row = random.pick(rows);
   const width = "width" in row.semantics ? row.semantics.width : 1;
-  builder.unit(addressStep(builder, width), instruction(row.name, operandsFor(random, row, { rs1: Reserved.scratch })));
+  const align = builder.isPaged && isBlockOperation(row) ? BLOCK_ALIGNMENT : [];
+  const access = instruction(row.name, operandsFor(random, row, { rs1: Reserved.scratch }));
+  builder.unit(addressStep(builder, width), ...align, access);
 }
 
 function rowUnit(builder: Builder, rows: readonly Instruction[]): void {
@@ -284,7 +292,7 @@ const GENERATORS: Readonly<Record<UnitKind, (builder: Builder, mode: number) => 
   interrupt: interruptUnit,
   illegal: illegalUnit,
   wild: wildUnit,
-  paging: integerUnit,
+  paging: pagingUnit,
   selfmod: selfModifyingUnit,
 };
 
