@@ -16,7 +16,6 @@ export interface InterpreterExports {
   updateTimers(hart: number): void;
   readCsr(hart: number, number: number): bigint;
   writeCsr(hart: number, number: number, value: bigint): void;
-  translate(hart: number, address: bigint, access: number, regime: number): number;
   fence(hart: number, byAddress: number, address: bigint, bySpace: number, space: bigint): void;
   prepareHostWrite(vm: number, address: bigint, length: number): number;
   dropStoreEntries(vm: number, frame: number): void;

@@ -78,7 +78,9 @@ export class Vcpu {
     state.set64("mip", 0n);
     state.set64("medeleg", DELEGATED_EXCEPTIONS);
     state.set64("mideleg", SUPERVISOR_INTERRUPTS);
+    // Kernels take it from firmware that user code may read the counters, as the vDSO's clocks do.
     state.set64("mcounteren", 7n);
+    state.set64("scounteren", 7n);
     this.#interpreter.writeCsr(this.address, 0x30a, SUPERVISOR_ENVIRONMENT);
     // One PMP entry opens all of memory: NAPOT over the whole space, read, write, execute.
     state.set64("pmpaddr", (1n << 54n) - 1n);
