@@ -3,7 +3,7 @@
 export { disassemble } from "../isa/disassemble.js";
 export { DEFAULT_ISA, type Extension, IsaSet } from "../isa/extensions.js";
 export type { AccessWidth, Device, DeviceState, DeviceTreeContext } from "./bus/device.js";
-export { Interrupt, type InterruptLine, type InterruptNumber } from "./bus/interrupt.js";
+export { Interrupt, type InterruptLine, type InterruptNumber, type WiredInterrupt } from "./bus/interrupt.js";
 export {
   DeviceTreeLabels,
   type EncodeDeviceTreeOptions,

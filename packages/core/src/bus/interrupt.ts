@@ -15,3 +15,6 @@ export const Interrupt = {
 } as const;
 
 export type InterruptNumber = (typeof Interrupt)[keyof typeof Interrupt];
+
+/** Interrupts that wires drive; the timers' pending bits are the hart's own. */
+export type WiredInterrupt = Exclude<InterruptNumber, typeof Interrupt.SupervisorTimer | typeof Interrupt.MachineTimer>;

@@ -6,7 +6,7 @@ import { DEFAULT_ISA, type IsaSet } from "../../isa/extensions.js";
 import { ASSIST_NAMES, CONSTANTS, EXIT_NAMES, MAX_BREAKPOINTS, vmOffset } from "../../isa/layout.js";
 import { Bus } from "../bus/bus.js";
 import type { Device } from "../bus/device.js";
-import type { InterruptLine, InterruptNumber } from "../bus/interrupt.js";
+import type { InterruptLine, WiredInterrupt } from "../bus/interrupt.js";
 import { type InterpreterExports, instantiateInterpreter } from "../engine/interpreter.js";
 import { HartvisorError } from "../error.js";
 import type { ShutdownRequest } from "../hypercall/extension.js";
@@ -156,7 +156,7 @@ export class Machine {
   }
 
   /** The wire that drives an interrupt of a hart. */
-  interruptLine(hart: number, interrupt: InterruptNumber): InterruptLine {
+  interruptLine(hart: number, interrupt: WiredInterrupt): InterruptLine {
     const { state } = this.#vcpu(hart);
     const bit = 1n << BigInt(interrupt);
     return {
@@ -201,7 +201,10 @@ export class Machine {
     this.#vcpu(hart).enterMachine(entry);
   }
 
-  /** Reports every store to these bytes of RAM after it happened; one range a machine. */
+  /**
+   * Reports stores to these bytes of RAM, which lie in one page, after they happened: those of store instructions, not of
+   * atomics, nor misaligned ones that cross pages. One range a machine.
+   */
   watchWrites(address: number, length: number, callback: WatchCallback): void {
     this.memory.guardWatch(address);
     this.#setVmField("watch", this.memory.machineOffset(address));

@@ -53,6 +53,7 @@ export class Scheduler {
   #last: Vcpu | undefined; // the hart that ran last
   #running: Promise<void> | undefined;
   #stopping = false;
+  #wanted = false; // the last word: started, or asked to stop
   #wallDeadline = Number.POSITIVE_INFINITY;
 
   constructor(
@@ -75,28 +76,37 @@ export class Scheduler {
     return this.#running !== undefined;
   }
 
+  /** Runs harts until {@link stop}; after a stop that is still under way, once it is done. */
   start(): void {
-    if (this.#running !== undefined) return;
+    this.#wanted = true;
+    if (this.#running === undefined) this.#begin();
+  }
+
+  #begin(): void {
     if (this.#limits.wallTimeMs !== undefined && this.#wallDeadline === Number.POSITIVE_INFINITY) {
       this.#wallDeadline = performance.now() + this.#limits.wallTimeMs;
     }
     this.#stopping = false;
     this.#running = this.#loop()
-      .catch((error: unknown) => this.#host.failed(error))
+      .catch((error: unknown) => {
+        this.#wanted = false;
+        this.#host.failed(error);
+      })
       .finally(() => {
         this.#running = undefined;
+        if (this.#wanted) this.#begin();
       });
   }
 
   /** Asks the loop to end after the present turn; resolves when it has. */
   async stop(): Promise<void> {
-    this.#stopping = true;
-    this.#sleeper.wake();
+    this.requestStop();
     await this.#running;
   }
 
   /** The loop ends at the next exit or turn. */
   requestStop(): void {
+    this.#wanted = false;
     this.#stopping = true;
     this.#sleeper.wake();
   }

@@ -111,6 +111,32 @@ describe("a machine", () => {
     expect(guest.get("a0")).toBeGreaterThan(first);
   });
 
+  it("goes on when it is started while a pause is under way", async () => {
+    const guest = await createGuest();
+    guest.load(PROGRAM, "j .+0");
+    guest.machine.start();
+    const pause = guest.machine.pause();
+    guest.machine.start();
+    await pause;
+    expect(guest.machine.isRunning).toBe(true);
+    await guest.machine.destroy();
+  });
+
+  it("goes on from a listener of its own breakpoint", async () => {
+    const guest = await createGuest();
+    guest.load(PROGRAM, "addi a0, a0, 1\naddi a0, a0, 1\nj .+0");
+    guest.machine.addBreakpoint(BigInt(PROGRAM + 4));
+    let hits = 0;
+    guest.machine.on("breakpoint", () => {
+      hits++;
+      guest.machine.start();
+    });
+    guest.machine.start();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    await guest.machine.pause();
+    expect({ hits, a0: guest.get("a0") }).toEqual({ hits: 1, a0: 2n });
+  });
+
   it("takes a second start and a second pause as said already", async () => {
     const guest = await guestWith(SPIN);
     guest.machine.start();
