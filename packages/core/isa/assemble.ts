@@ -42,6 +42,7 @@ function parseValue(row: Instruction, name: string, text: string): number {
     case "succ":
       return known(fenceSetNamed(text), text, "fence set");
     case "shamt":
+    case "rnum":
     case "uimm":
       return Number(parseInteger(text));
     case "imm": {

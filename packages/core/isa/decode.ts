@@ -3,7 +3,7 @@
  * encodings expanded: what the disassembler, the evaluator and the tests start
  * from. The interpreter's own decoder is generated, and checked against this.
  */
-import { extractField } from "./encoding.js";
+import { extractField, LAST_ROUND } from "./encoding.js";
 import type { Instruction } from "./instruction.js";
 import { type CompressedInstruction, compressed, compressedOperand, isSigned } from "./table/compressed.js";
 import { findInstruction, instructionNamed } from "./table.js";
@@ -53,5 +53,6 @@ export function decodeInstruction(word: number): DecodedInstruction | undefined 
   const operands: Record<string, number> = {};
   for (const [name, field] of row.encoding.fields) operands[name] = extractField(field, word, isSigned(name));
   if (operands.rm === 5 || operands.rm === 6) return undefined; // reserved rounding modes
+  if ((operands.rnum ?? 0) > LAST_ROUND) return undefined;
   return { row, compressed: undefined, operands, length: 4 };
 }

@@ -106,6 +106,13 @@ a6c5952f amomax.h.aqrl a0,a2,(a1)
 28c5a52f amocas.w a0,a2,(a1)
 2ac5b52f amocas.d.rl a0,a2,(a1)
 28c5c52f amocas.q a0,a2,(a1)
+3ac58533 aes64ds a0,a1,a2
+3ec58533 aes64dsm a0,a1,a2
+32c58533 aes64es a0,a1,a2
+36c58533 aes64esm a0,a1,a2
+30059513 aes64im a0,a1
+31a59513 aes64ks1i a0,a1,0xa
+7ec58533 aes64ks2 a0,a1,a2
 00200033 ntl.p1
 00500033 ntl.all
 00d00073 wrs.nto
@@ -175,6 +182,7 @@ describe("disassemble", () => {
     expect(disassemble(0)).toEqual({ text: ".half 0x0000", length: 2 });
     expect(disassemble(0x02055553)).toEqual({ text: ".word 0x02055553", length: 4 }); // rm = 5
     expect(disassemble(0x28c5c5af).text).toBe(".word 0x28c5c5af"); // amocas.q with rd = a1
+    expect(disassemble(0x31b59513).text).toBe(".word 0x31b59513"); // aes64ks1i of round 11
     expect(disassemble(0xffffffff)).toEqual({ text: ".word 0xffffffff", length: 4 });
   });
 });

@@ -20,6 +20,7 @@ function formatValue({ row }: DecodedInstruction, name: string, value: number): 
     case "succ":
       return fenceSetName(value);
     case "shamt":
+    case "rnum":
       return hex(value);
     case "uimm":
       return String(value);

@@ -3,7 +3,7 @@
  * every value checked. Tests write guest code with it, directly or through the
  * text assembler.
  */
-import { type Field, fieldRange, insertField } from "./encoding.js";
+import { type Field, fieldRange, insertField, LAST_ROUND } from "./encoding.js";
 import type { Instruction } from "./instruction.js";
 import { impliedRoundingMode, writtenOperands } from "./syntax.js";
 import { type CompressedInstruction, compressed, isSigned } from "./table/compressed.js";
@@ -22,6 +22,7 @@ export function rowNamed(name: string): Instruction | CompressedInstruction {
 /** What a field can hold: multiples of `scale` from `least` to `most`. */
 export function operandRange(field: Field): { readonly least: number; readonly most: number; readonly scale: number } {
   if (field.name.endsWith("'")) return { least: 8, most: 15, scale: 1 };
+  if (field.name === "rnum") return { least: 0, most: LAST_ROUND, scale: 1 };
   const { scale, width } = fieldRange(field);
   const span = 2 ** width;
   return isSigned(field.name)

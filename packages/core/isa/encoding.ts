@@ -48,7 +48,14 @@ const FIELD_WIDTHS: Readonly<Record<string, number>> = {
   fm: 4,
   pred: 4,
   succ: 4,
+  rnum: 4,
 };
+
+/** Fields whose value is the immediate of a row; it has one at most. */
+export const IMMEDIATE_FIELDS = ["imm", "shamt", "rnum"] as const;
+
+/** The round of an AES key schedule; what lies above is reserved (Unprivileged ISA 32.3.7). */
+export const LAST_ROUND = 10;
 
 /** Parses an encoding string; throws where its bits do not add up to 16 or 32. */
 export function parseEncoding(text: string): Encoding {

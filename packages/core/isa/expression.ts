@@ -25,7 +25,8 @@ export type Comparison = "eq" | "ne" | "lt_s" | "lt_u" | "ge_s" | "ge_u";
 
 /**
  * Operations that Wasm lacks or defines otherwise, each a pure function of i64
- * values: the upper halves of products, RISC-V's division, which never traps, carry-less products, permutations.
+ * values: the upper halves of products, RISC-V's division, which never traps, carry-less products, permutations,
+ * the parts of ciphers.
  */
 export type PureHelper =
   | "mulh"
@@ -46,7 +47,13 @@ export type PureHelper =
   | "clmulh"
   | "clmulr"
   | "xperm4"
-  | "xperm8";
+  | "xperm8"
+  | "aes64ds"
+  | "aes64dsm"
+  | "aes64es"
+  | "aes64esm"
+  | "aes64im"
+  | "aes64ks1i";
 
 export type Expression =
   | { readonly kind: "operand"; readonly name: OperandName; readonly type: "i64" }

@@ -44,6 +44,8 @@ const EXTENSIONS = {
   Zbkc: [],
   Zbkx: [],
   Zbs: [],
+  Zknd: [],
+  Zkne: [],
   Sstc: ["S"],
   Svade: ["S"],
   Svadu: ["S"],
@@ -67,6 +69,7 @@ export const DEFAULT_ISA = [
   "zabha_zacas_zawrs",
   "zcb_zcmop",
   "zbc_zbkb_zbkc_zbkx",
+  "zknd_zkne",
   "sstc_svadu_svinval",
 ].join("_");
 

@@ -4,6 +4,7 @@ import { atomic } from "./table/atomic.js";
 import { base } from "./table/base.js";
 import { bitManipulation } from "./table/bit-manipulation.js";
 import { cache } from "./table/cache.js";
+import { crypto } from "./table/crypto.js";
 import { float } from "./table/float.js";
 import { mayBe } from "./table/may-be.js";
 import { multiply } from "./table/multiply.js";
@@ -15,6 +16,7 @@ export const instructions: readonly Instruction[] = [
   ...atomic,
   ...float,
   ...bitManipulation,
+  ...crypto,
   ...cache,
   ...mayBe,
 ];

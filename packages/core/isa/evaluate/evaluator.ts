@@ -6,6 +6,7 @@
  */
 import { csrNumbered } from "../csrs.js";
 import { type DecodedInstruction, decodeInstruction, isLong } from "../decode.js";
+import { IMMEDIATE_FIELDS } from "../encoding.js";
 import type { AmoFunction, Instruction, MemoryWidth, Semantics, SystemHelper } from "../instruction.js";
 import { evaluateExpression } from "./expression.js";
 import { box, evaluateFloat, evaluateMove, roundingMode } from "./float-operation.js";
@@ -67,8 +68,8 @@ class Execution {
   /** An operand's value: an immediate, or what an integer register holds. */
   value(name: "rs1" | "rs2" | "imm" | "pc"): bigint {
     if (name === "pc") return this.hart.pc;
-    const immediate = this.#operands.imm ?? this.#operands.shamt;
-    if (name === "imm") return BigInt(immediate ?? 0);
+    if (name === "imm")
+      return BigInt(this.#operands[IMMEDIATE_FIELDS.find((field) => field in this.#operands) ?? ""] ?? 0);
     const number = this.#operands[name];
     return number === undefined ? 0n : (this.hart.x[number] ?? 0n);
   }

@@ -3,7 +3,9 @@
  * operations, once more and as plainly as possible, for the evaluator. Values
  * are kept unsigned, in the width of their type.
  */
+
 import type { BinaryOperator, Comparison, Expression, OperandName, PureHelper, UnaryOperator } from "../expression.js";
+import { aesInverseMix, aesInverseRound, aesKeyWord, aesRound } from "./crypto.js";
 
 /** The values that a tree's operands have. */
 export type Bindings = Readonly<Record<OperandName, bigint>>;
@@ -146,6 +148,18 @@ function helper(name: PureHelper, a: bigint, b: bigint): bigint {
       return permute(a, b, 4);
     case "xperm8":
       return permute(a, b, 8);
+    case "aes64es":
+      return aesRound(a, b, true);
+    case "aes64esm":
+      return aesRound(a, b, false);
+    case "aes64ds":
+      return aesInverseRound(a, b, true);
+    case "aes64dsm":
+      return aesInverseRound(a, b, false);
+    case "aes64im":
+      return aesInverseMix(a);
+    case "aes64ks1i":
+      return aesKeyWord(a, b);
   }
 }
 

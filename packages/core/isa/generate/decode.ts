@@ -1,5 +1,5 @@
 /** Writes the decoder: from an encoding to a slot, and from a compressed encoding to the one it stands for. */
-import type { Field } from "../encoding.js";
+import { type Field, IMMEDIATE_FIELDS, LAST_ROUND } from "../encoding.js";
 import { type Extension, extensionBit } from "../extensions.js";
 import type { Instruction } from "../instruction.js";
 import { HART_FIELDS } from "../layout.js";
@@ -56,6 +56,9 @@ function fill(instruction: Instruction): string[] {
     lines.push("if (rm == 5 || rm == 6) return illegal(slot, original);");
     lines.push("store<u8>(slot, rm == 0 || rm == 7 ? rm | RM_MAY_BE_FAST : rm, SLOT_RM);");
   }
+  const rnum = encoding.fields.get("rnum");
+  if (rnum !== undefined)
+    lines.push(`if (${extraction(rnum, "word")} > ${LAST_ROUND}) return illegal(slot, original);`);
   for (const [name, field] of encoding.fields) {
     const slot = REGISTER_SLOTS[name];
     if (slot !== undefined) lines.push(`store<u16>(slot, ${registerOffset(field, "word")}, ${slot});`);
@@ -68,7 +71,7 @@ function fill(instruction: Instruction): string[] {
   const { number } = firstOperation(instruction);
   const lengths = lengthsOf(instruction);
   const operation = lengths === 2 ? `${number} + (length == 2 ? 1 : 0)` : `${number}`;
-  const immediate = encoding.fields.get("imm") ?? encoding.fields.get("shamt");
+  const immediate = encoding.fields.get(IMMEDIATE_FIELDS.find((name) => encoding.fields.has(name)) ?? "");
   if (semantics.kind === "csr" || semantics.kind === "system") {
     lines.push("store<u32>(slot, word, SLOT_IMM);"); // their helpers read the encoding
   } else if (isDirect(instruction) && immediate !== undefined) {

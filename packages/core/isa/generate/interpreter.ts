@@ -386,6 +386,7 @@ const IMPORTS: Readonly<Record<string, readonly string[]>> = {
   "../arithmetic": "mulh mulhu mulhsu div divu rem remu divw divuw remw remuw rev8 orc_b".split(" "),
   "../carryless": ["clmul", "clmulh", "clmulr"],
   "../code/fetch": ["breakpoint", "crossing", "decodeSlot", "locate"],
+  "../crypto/aes": "aes64ds aes64dsm aes64es aes64esm aes64im aes64ks1i".split(" "),
   "../memory/access": ["atomicAddress", "raise", "readAddress", "reserve", "storeConditional", "writeAddress"],
   "../permute": ["brev8", "xperm4", "xperm8"],
   "../privileged/fields": ["FETCH_MISALIGNED", "ILLEGAL_INSTRUCTION"],
