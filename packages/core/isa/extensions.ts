@@ -46,6 +46,7 @@ const EXTENSIONS = {
   Zbs: [],
   Zknd: [],
   Zkne: [],
+  Zknh: [],
   Sstc: ["S"],
   Svade: ["S"],
   Svadu: ["S"],
@@ -69,7 +70,7 @@ export const DEFAULT_ISA = [
   "zabha_zacas_zawrs",
   "zcb_zcmop",
   "zbc_zbkb_zbkc_zbkx",
-  "zknd_zkne",
+  "zknd_zkne_zknh",
   "sstc_svadu_svinval",
 ].join("_");
 

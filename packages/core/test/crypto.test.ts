@@ -1,4 +1,5 @@
 /** Ciphers and hashes made of the instructions for them, against the standards' examples. */
+import { createHash } from "node:crypto";
 import { beforeAll, describe, expect, it } from "vitest";
 import { encode } from "../isa/encode.js";
 import { createTestHart, RAM_BASE, type TestHart } from "./harness.js";
@@ -74,5 +75,57 @@ describe("AES-128 (FIPS 197, C.1)", () => {
   it("substitutes words without rotation for keys of 256 bits", () => {
     // SubWord of bytes 53 00 00 00 (FIPS 197, figure 7: ed 63 63 63).
     expect(run("aes64ks1i", 0x53000000n << 32n, undefined, { rnum: 10 })).toBe(0xed636363ed636363n);
+  });
+});
+
+/** The fractions of the primes' square or cube roots, of which SHA-2 takes its constants (FIPS 180-4, 4.2). */
+function rootFractions(count: number, power: 2n | 3n, width: bigint): bigint[] {
+  const primes: bigint[] = [];
+  for (let n = 2n; primes.length < count; n++) if (primes.every((prime) => n % prime !== 0n)) primes.push(n);
+  return primes.map((prime) => {
+    const scaled = prime << (power * width);
+    let root = 0n;
+    for (let bit = width + 5n; bit >= 0n; bit--) {
+      const candidate = root | (1n << bit);
+      if (candidate ** power <= scaled) root = candidate;
+    }
+    return root & ((1n << width) - 1n);
+  });
+}
+
+describe.each([
+  { name: "sha256", width: 32, rounds: 64, block: 64 },
+  { name: "sha512", width: 64, rounds: 80, block: 128 },
+])("$name (FIPS 180-4)", ({ name, width, rounds, block }) => {
+  const word = (value: bigint) => BigInt.asUintN(width, value);
+
+  /** One block, padded; the functions of the standard are instructions, the rest is plain. */
+  function digest(message: string): string {
+    const padded = Buffer.alloc(block);
+    padded.write(message);
+    padded[message.length] = 0x80;
+    padded.writeUInt32BE(message.length * 8, block - 4);
+    const schedule = Array.from({ length: 16 }, (_, n) =>
+      width === 32 ? BigInt(padded.readUInt32BE(n * 4)) : padded.readBigUInt64BE(n * 8),
+    );
+    const at = (n: number) => schedule[n] ?? 0n;
+    for (let n = 16; n < rounds; n++) {
+      const [sigma0, sigma1] = [run(`${name}sig0`, at(n - 15)), run(`${name}sig1`, at(n - 2))];
+      schedule.push(word(sigma1 + at(n - 7) + sigma0 + at(n - 16)));
+    }
+    const constants = rootFractions(rounds, 3n, BigInt(width));
+    const start = rootFractions(8, 2n, BigInt(width));
+    let [a = 0n, b = 0n, c = 0n, d = 0n, e = 0n, f = 0n, g = 0n, h = 0n] = start;
+    for (let n = 0; n < rounds; n++) {
+      const first = word(h + run(`${name}sum1`, e) + ((e & f) ^ (~e & g)) + (constants[n] ?? 0n) + at(n));
+      const second = word(run(`${name}sum0`, a) + ((a & b) ^ (a & c) ^ (b & c)));
+      [a, b, c, d, e, f, g, h] = [word(first + second), a, b, c, word(d + first), e, f, g];
+    }
+    const end = [a, b, c, d, e, f, g, h].map((value, n) => word(value + (start[n] ?? 0n)));
+    return end.map((value) => value.toString(16).padStart(width / 4, "0")).join("");
+  }
+
+  it.each(["", "abc", "The quick brown fox jumps over the lazy dog"])("of %j", (message) => {
+    expect(digest(message)).toBe(createHash(name).update(message).digest("hex"));
   });
 });

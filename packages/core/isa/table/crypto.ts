@@ -1,5 +1,21 @@
-/** Scalar cryptography: AES (Unprivileged ISA ch. 32). */
-import { call, i64, imm, or, rs1, rs2, shl, shrU, wrap, xor, zext } from "../expression.js";
+/** Scalar cryptography: AES and SHA-2 (Unprivileged ISA ch. 32). */
+import {
+  call,
+  type Expression,
+  i32,
+  i64,
+  imm,
+  or,
+  rotr,
+  rs1,
+  rs2,
+  sext,
+  shl,
+  shrU,
+  wrap,
+  xor,
+  zext,
+} from "../expression.js";
 import { type Instruction, rd, rows } from "../instruction.js";
 
 const table: Instruction[] = [];
@@ -21,5 +37,27 @@ const keys = rows(["Zknd", "Zkne"], table);
 keys("aes64ks1i", UNARY("0011000 1 rnum"), "rd, rs1, rnum", rd(call("aes64ks1i", rs1, imm)));
 const word = xor(shrU(rs1, i64(32)), rs2);
 keys("aes64ks2", OP("0111111"), binary, rd(or(zext(wrap(word)), shl(xor(word, shrU(rs2, i64(32))), i64(32)))));
+
+/** The sum of three rotations to the right, or of two and a shift (FIPS 180-4, 4.1.2 and 4.1.3). */
+const rotations = (x: Expression, a: number, b: number, c: number): Expression => {
+  const constant = x.type === "i32" ? i32 : i64;
+  return xor(xor(rotr(x, constant(a)), rotr(x, constant(b))), rotr(x, constant(c)));
+};
+const rotationsAndShift = (x: Expression, a: number, b: number, c: number): Expression => {
+  const constant = x.type === "i32" ? i32 : i64;
+  return xor(xor(rotr(x, constant(a)), rotr(x, constant(b))), shrU(x, constant(c)));
+};
+
+const zknh = rows("Zknh", table);
+const SHA = (operation: string) => UNARY(`00010000${operation}`);
+const w = wrap(rs1);
+zknh("sha256sum0", SHA("0000"), unary, rd(sext(rotations(w, 2, 13, 22))));
+zknh("sha256sum1", SHA("0001"), unary, rd(sext(rotations(w, 6, 11, 25))));
+zknh("sha256sig0", SHA("0010"), unary, rd(sext(rotationsAndShift(w, 7, 18, 3))));
+zknh("sha256sig1", SHA("0011"), unary, rd(sext(rotationsAndShift(w, 17, 19, 10))));
+zknh("sha512sum0", SHA("0100"), unary, rd(rotations(rs1, 28, 34, 39)));
+zknh("sha512sum1", SHA("0101"), unary, rd(rotations(rs1, 14, 18, 41)));
+zknh("sha512sig0", SHA("0110"), unary, rd(rotationsAndShift(rs1, 1, 8, 7)));
+zknh("sha512sig1", SHA("0111"), unary, rd(rotationsAndShift(rs1, 19, 61, 6)));
 
 export const crypto: readonly Instruction[] = table;
