@@ -43,6 +43,7 @@ function parseValue(row: Instruction, name: string, text: string): number {
       return known(fenceSetNamed(text), text, "fence set");
     case "shamt":
     case "rnum":
+    case "bs":
     case "uimm":
       return Number(parseInteger(text));
     case "imm": {

@@ -121,6 +121,10 @@ a6c5952f amomax.h.aqrl a0,a2,(a1)
 10759513 sha512sig1 a0,a1
 10459513 sha512sum0 a0,a1
 10559513 sha512sum1 a0,a1
+10859513 sm3p0 a0,a1
+10959513 sm3p1 a0,a1
+f0c58533 sm4ed a0,a1,a2,0x3
+b4c58533 sm4ks a0,a1,a2,0x2
 00200033 ntl.p1
 00500033 ntl.all
 00d00073 wrs.nto

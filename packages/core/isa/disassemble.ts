@@ -21,6 +21,7 @@ function formatValue({ row }: DecodedInstruction, name: string, value: number): 
       return fenceSetName(value);
     case "shamt":
     case "rnum":
+    case "bs":
       return hex(value);
     case "uimm":
       return String(value);

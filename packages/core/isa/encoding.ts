@@ -49,10 +49,11 @@ const FIELD_WIDTHS: Readonly<Record<string, number>> = {
   pred: 4,
   succ: 4,
   rnum: 4,
+  bs: 2,
 };
 
 /** Fields whose value is the immediate of a row; it has one at most. */
-export const IMMEDIATE_FIELDS = ["imm", "shamt", "rnum"] as const;
+export const IMMEDIATE_FIELDS = ["imm", "shamt", "rnum", "bs"] as const;
 
 /** The round of an AES key schedule; what lies above is reserved (Unprivileged ISA 32.3.7). */
 export const LAST_ROUND = 10;

@@ -53,7 +53,9 @@ export type PureHelper =
   | "aes64es"
   | "aes64esm"
   | "aes64im"
-  | "aes64ks1i";
+  | "aes64ks1i"
+  | "sm4_round"
+  | "sm4_key";
 
 export type Expression =
   | { readonly kind: "operand"; readonly name: OperandName; readonly type: "i64" }

@@ -47,6 +47,8 @@ const EXTENSIONS = {
   Zknd: [],
   Zkne: [],
   Zknh: [],
+  Zksed: [],
+  Zksh: [],
   Sstc: ["S"],
   Svade: ["S"],
   Svadu: ["S"],
@@ -70,7 +72,7 @@ export const DEFAULT_ISA = [
   "zabha_zacas_zawrs",
   "zcb_zcmop",
   "zbc_zbkb_zbkc_zbkx",
-  "zknd_zkne_zknh",
+  "zknd_zkne_zknh_zksed_zksh",
   "sstc_svadu_svinval",
 ].join("_");
 

@@ -129,3 +129,67 @@ describe.each([
     expect(digest(message)).toBe(createHash(name).update(message).digest("hex"));
   });
 });
+
+describe("SM4 (GB/T 32907-2016, A.1)", () => {
+  const KEY = "0123456789abcdeffedcba9876543210";
+  const CIPHER = "681edf34d206965e86b3e94f536e4246";
+  const SYSTEM = "a3b1bac656aa3350677d9197b27022dc";
+  const words = (hex: string) =>
+    Array.from({ length: 4 }, (_, n) => BigInt(Buffer.from(hex, "hex").readUInt32LE(n * 4)));
+
+  /** Four bytes through an instruction that takes one at a time. */
+  const transform = (name: string, sum: bigint, input: bigint) =>
+    [0, 1, 2, 3].reduce((value, bs) => BigInt.asUintN(32, run(name, value, input, { bs })), sum);
+  const rounds = (name: string, start: readonly bigint[], keys: readonly bigint[]) => {
+    const x = [...start];
+    for (const [n, key] of keys.entries()) {
+      const [a = 0n, b = 0n, c = 0n, d = 0n] = x.slice(n);
+      x.push(transform(name, a, b ^ c ^ d ^ key));
+    }
+    return x.slice(4);
+  };
+  /** CK: the bytes 0, 7, 14, ... (7.3). */
+  const constants = Array.from({ length: 32 }, (_, n) =>
+    BigInt(Buffer.from([0, 1, 2, 3].map((j) => (4 * n + j) * 7)).readUInt32LE()),
+  );
+
+  it("encrypts", () => {
+    const start = words(KEY).map((word, n) => word ^ (words(SYSTEM)[n] ?? 0n));
+    const keys = rounds("sm4ks", start, constants);
+    const end = rounds("sm4ed", words(KEY), keys).slice(-4).reverse();
+    expect(Buffer.from(Uint32Array.from(end, Number).buffer).toString("hex")).toBe(CIPHER);
+  });
+});
+
+describe("SM3 (GB/T 32905-2016)", () => {
+  const word = (value: bigint) => BigInt.asUintN(32, value);
+  const rotl = (value: bigint, by: number) => word((value << BigInt(by % 32)) | (value >> BigInt(32 - (by % 32))));
+  const START = "7380166f 4914b2b9 172442d7 da8a0600 a96f30bc 163138aa e38dee4d b0fb0e4e";
+  const p0 = (value: bigint) => word(run("sm3p0", value));
+  const p1 = (value: bigint) => word(run("sm3p1", value));
+
+  it("digests abc, its first example", () => {
+    const block = Buffer.alloc(64);
+    block.write("abc\x80", "latin1");
+    block[63] = 24;
+    const w = Array.from({ length: 16 }, (_, n) => BigInt(block.readUInt32BE(n * 4)));
+    const at = (n: number) => w[n] ?? 0n;
+    for (let n = 16; n < 68; n++) {
+      w.push(p1(at(n - 16) ^ at(n - 9) ^ rotl(at(n - 3), 15)) ^ rotl(at(n - 13), 7) ^ at(n - 6));
+    }
+    const start = START.split(" ").map((value) => BigInt(`0x${value}`));
+    let [a = 0n, b = 0n, c = 0n, d = 0n, e = 0n, f = 0n, g = 0n, h = 0n] = start;
+    for (let n = 0; n < 64; n++) {
+      const ss1 = rotl(word(rotl(a, 12) + e + rotl(n < 16 ? 0x79cc4519n : 0x7a879d8an, n)), 7);
+      const ff = n < 16 ? a ^ b ^ c : (a & b) | (a & c) | (b & c);
+      const gg = n < 16 ? e ^ f ^ g : (e & f) | (~e & g);
+      const tt1 = word(ff + d + (ss1 ^ rotl(a, 12)) + (at(n) ^ at(n + 4)));
+      const tt2 = word(gg + h + ss1 + at(n));
+      [a, b, c, d, e, f, g, h] = [tt1, a, rotl(b, 9), c, p0(tt2), e, rotl(f, 19), g];
+    }
+    const end = [a, b, c, d, e, f, g, h].map((value, n) => value ^ (start[n] ?? 0n));
+    expect(end.map((value) => value.toString(16).padStart(8, "0")).join("")).toBe(
+      "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0",
+    );
+  });
+});

@@ -73,3 +73,18 @@ export function aesKeyWord(key: bigint, round: bigint): bigint {
   const result = [first ^ constant, ...others];
   return fromBytes([...result, ...result]);
 }
+
+/** GB/T 32907-2016, 6.2.1: the affine map before the inversion, and again behind it. */
+const SM4_FIELD = 0x1f5;
+const sm4Affine = (byte: number): number => circulant(byte, [0, 1, 3, 6, 7]) ^ 0xd3;
+const SM4_SBOX = BYTES.map((byte) => sm4Affine(inverse(sm4Affine(byte), SM4_FIELD)));
+
+/**
+ * The sum of rotations to the left of a word whose first byte is the S-box's, the
+ * others zero. Words of SM4 are big-endian, registers little-endian.
+ */
+export function sm4Linear(byte: bigint, rotations: readonly number[]): bigint {
+  const word = BigInt(SM4_SBOX[Number(byte)] ?? 0) << 24n;
+  const sum = rotations.reduce((xor, by) => xor ^ (word << BigInt(by)) ^ (word >> BigInt(32 - by)), 0n);
+  return fromBytes(bytesOf(BigInt.asUintN(32, sum), 4).reverse());
+}

@@ -5,7 +5,7 @@
  */
 
 import type { BinaryOperator, Comparison, Expression, OperandName, PureHelper, UnaryOperator } from "../expression.js";
-import { aesInverseMix, aesInverseRound, aesKeyWord, aesRound } from "./crypto.js";
+import { aesInverseMix, aesInverseRound, aesKeyWord, aesRound, sm4Linear } from "./crypto.js";
 
 /** The values that a tree's operands have. */
 export type Bindings = Readonly<Record<OperandName, bigint>>;
@@ -160,6 +160,10 @@ function helper(name: PureHelper, a: bigint, b: bigint): bigint {
       return aesInverseMix(a);
     case "aes64ks1i":
       return aesKeyWord(a, b);
+    case "sm4_round":
+      return sm4Linear(a, [0, 2, 10, 18, 24]);
+    case "sm4_key":
+      return sm4Linear(a, [0, 13, 23]);
   }
 }
 

@@ -387,6 +387,7 @@ const IMPORTS: Readonly<Record<string, readonly string[]>> = {
   "../carryless": ["clmul", "clmulh", "clmulr"],
   "../code/fetch": ["breakpoint", "crossing", "decodeSlot", "locate"],
   "../crypto/aes": "aes64ds aes64dsm aes64es aes64esm aes64im aes64ks1i".split(" "),
+  "../crypto/sm4": ["sm4_key", "sm4_round"],
   "../memory/access": ["atomicAddress", "raise", "readAddress", "reserve", "storeConditional", "writeAddress"],
   "../permute": ["brev8", "xperm4", "xperm8"],
   "../privileged/fields": ["FETCH_MISALIGNED", "ILLEGAL_INSTRUCTION"],

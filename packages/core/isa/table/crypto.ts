@@ -1,11 +1,13 @@
-/** Scalar cryptography: AES and SHA-2 (Unprivileged ISA ch. 32). */
+/** Scalar cryptography: AES, SHA-2, SM4 and SM3 (Unprivileged ISA ch. 32). */
 import {
+  and,
   call,
   type Expression,
   i32,
   i64,
   imm,
   or,
+  rotl,
   rotr,
   rs1,
   rs2,
@@ -16,7 +18,7 @@ import {
   xor,
   zext,
 } from "../expression.js";
-import { type Instruction, rd, rows } from "../instruction.js";
+import { type Instruction, rd, rows, type Semantics } from "../instruction.js";
 
 const table: Instruction[] = [];
 const OP = (funct7: string) => `${funct7} rs2 rs1 000 rd 0110011`;
@@ -59,5 +61,18 @@ zknh("sha512sum0", SHA("0100"), unary, rd(rotations(rs1, 28, 34, 39)));
 zknh("sha512sum1", SHA("0101"), unary, rd(rotations(rs1, 14, 18, 41)));
 zknh("sha512sig0", SHA("0110"), unary, rd(rotationsAndShift(rs1, 1, 8, 7)));
 zknh("sha512sig1", SHA("0111"), unary, rd(rotationsAndShift(rs1, 19, 61, 6)));
+
+// `bs` chooses the byte of rs2, and where the result's bytes go.
+const zksed = rows("Zksed", table);
+const SM4 = (operation: string) => `bs ${operation} rs2 rs1 000 rd 0110011`;
+const at = shl(imm, i64(3));
+const sm4 = (helper: "sm4_round" | "sm4_key"): Semantics =>
+  rd(sext(xor(wrap(rs1), rotl(wrap(call(helper, and(shrU(rs2, at), i64(0xff)))), wrap(at)))));
+zksed("sm4ed", SM4("11000"), "rd, rs1, rs2, bs", sm4("sm4_round"));
+zksed("sm4ks", SM4("11010"), "rd, rs1, rs2, bs", sm4("sm4_key"));
+
+const zksh = rows("Zksh", table);
+zksh("sm3p0", SHA("1000"), unary, rd(sext(xor(w, xor(rotl(w, i32(9)), rotl(w, i32(17)))))));
+zksh("sm3p1", SHA("1001"), unary, rd(sext(xor(w, xor(rotl(w, i32(15)), rotl(w, i32(23)))))));
 
 export const crypto: readonly Instruction[] = table;

@@ -21,6 +21,8 @@ describe("an ISA with less than there is", () => {
     ["rv64gc_zkne", "aes64im a0, a1"],
     ["rv64gc_zknd", "aes64es a0, a1, a2"],
     ["rv64gc_zkne_zknd", "sha512sig0 a0, a1"],
+    ["rv64gc_zksh", "sm4ed a0, a1, a2, 1"],
+    ["rv64gc_zksed", "sm3p0 a0, a1"],
     ["rv64gcb", "c.lbu a0, 1(a1)"],
     ["rv64gc_zcb", "c.sext.b a0"],
     ["rv64gc_zcb_zbkb", "c.zext.h a0"],
