@@ -32,8 +32,35 @@ describe("an ISA string", () => {
     ["rv64i2p1_m2p0_c2p0_zicsr2p0", "rv64imc_zicsr"],
     ["rv64imacb", "rv64imac_zba_zbb_zbs"],
     ["rva20u64", "rv64imafdc_zicntr"],
+    ["rv64i_zabha_zcb", "rv64i_zabha_zaamo_zca_zcb"],
   ])("%s means the same as %s", (text, same) => {
     expect(IsaSet.parse(text).toString().replace("b_", "_")).toBe(IsaSet.parse(same).toString());
+  });
+
+  it.each([
+    ["rv64i_zkn", "zbkb_zbkc_zbkx_zkn_zknd_zkne_zknh"],
+    ["rv64i_zks", "zbkb_zbkc_zbkx_zks_zksed_zksh"],
+    ["rv64i_zkt_zks_zkn", "zbkb_zbkc_zbkx_zkn_zknd_zkne_zknh_zks_zksed_zksh_zkt"],
+  ])("%s stands for a group", (text, members) => {
+    expect(IsaSet.parse(text).toString()).toBe(`rv64i_zicntr_zicsr_zihpm_${members}`);
+  });
+
+  it("has room for every extension in the 64 bits that the machine keeps", () => {
+    expect(IsaSet.parse(DEFAULT_ISA).bits).toBeLessThan(1n << 64n);
+  });
+
+  it("orders by category, then by the alphabet", () => {
+    const shuffled = "rv64gc_zkt_zcmop_zawrs_zihintntl_zimop_zacas_zabha_zcb_svinval_zbkx_zbc_zks_zkn";
+    expect(IsaSet.parse(shuffled).toString()).toBe(
+      [
+        "rv64imafdc_zicntr_zicsr_zifencei_zihintntl_zihpm_zimop_zmmul_zaamo_zabha_zacas_zalrsc_zawrs_zca_zcb_zcd_zcmop",
+        "zbc_zbkb_zbkc_zbkx_zkn_zknd_zkne_zknh_zks_zksed_zksh_zkt_svinval",
+      ].join("_"),
+    );
+  });
+
+  it.each(["rv64gc_zkr", "rv64gc_zk"])("%s is refused: there is no source of entropy", (text) => {
+    expect(() => IsaSet.parse(text)).toThrow("it has no extension zk");
   });
 
   it("is written back in canonical order", () => {

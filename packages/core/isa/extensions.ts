@@ -44,11 +44,14 @@ const EXTENSIONS = {
   Zbkc: [],
   Zbkx: [],
   Zbs: [],
+  Zkn: ["Zbkb", "Zbkc", "Zbkx", "Zknd", "Zkne", "Zknh"],
   Zknd: [],
   Zkne: [],
   Zknh: [],
+  Zks: ["Zbkb", "Zbkc", "Zbkx", "Zksed", "Zksh"],
   Zksed: [],
   Zksh: [],
+  Zkt: [], // no instructions: see DEFAULT_ISA
   Sstc: ["S"],
   Svade: ["S"],
   Svadu: ["S"],
@@ -66,13 +69,16 @@ export const extensionBit = (name: Extension): bigint => 1n << BigInt(names.inde
 /** Every machine has these: U- and S-mode, and the counters, which older strings mean by g. */
 const MANDATORY: readonly Extension[] = ["I", "S", "U", "Zicsr", "Zicntr", "Zihpm"];
 
-/** What a machine has unless it is told otherwise. */
+/**
+ * What a machine has unless it is told otherwise. Not Zkt: no operation branches
+ * or looks up by a secret, but what the host's compiler makes of it is its own.
+ */
 export const DEFAULT_ISA = [
   "rv64imafdcb_zicbom_zicbop_zicboz_zicntr_zicond_zicsr_zifencei_zihintntl_zihintpause_zihpm_zimop",
   "zabha_zacas_zawrs",
   "zcb_zcmop",
-  "zbc_zbkb_zbkc_zbkx",
-  "zknd_zkne_zknh_zksed_zksh",
+  "zbc",
+  "zkn_zks",
   "sstc_svadu_svinval",
 ].join("_");
 
