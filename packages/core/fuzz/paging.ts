@@ -124,7 +124,8 @@ export const isBlockOperation = ({ semantics }: Instruction): boolean =>
   semantics.kind === "system" && semantics.helper.startsWith("cbo_");
 
 const accessRows = instructions.filter(
-  (row) => ["load", "store", "amo", "load-reserved"].includes(row.semantics.kind) || isBlockOperation(row),
+  (row) =>
+    ["load", "store", "amo", "amo-compare-swap", "load-reserved"].includes(row.semantics.kind) || isBlockOperation(row),
 );
 
 /** QEMU 10 reports the block's address when one faults, and not that in rs1 (against CMO 1.0, 2.5.3): make them the same. */

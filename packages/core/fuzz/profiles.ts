@@ -38,7 +38,17 @@ export interface Profile {
   readonly weights: Readonly<Partial<Record<UnitKind, number>>>;
 }
 
-const COMMON = { integer: 30, memory: 10, branch: 4, jump: 2, loop: 1, reload: 4, illegal: 0.5, wild: 0.5 };
+const COMMON = {
+  integer: 30,
+  memory: 10,
+  "float-memory": 3,
+  branch: 4,
+  jump: 2,
+  loop: 1,
+  reload: 4,
+  illegal: 0.5,
+  wild: 0.5,
+};
 
 export const PROFILES = {
   m: {
@@ -49,6 +59,7 @@ export const PROFILES = {
       ...COMMON,
       float: 5,
       atomic: 3,
+      reservation: 1,
       compressed: 8,
       csr: 12,
       cache: 2,
@@ -66,6 +77,7 @@ export const PROFILES = {
       ...COMMON,
       float: 5,
       atomic: 3,
+      reservation: 1,
       compressed: 8,
       csr: 10,
       cache: 3,
@@ -82,7 +94,6 @@ export const PROFILES = {
     weights: {
       ...COMMON,
       float: 12,
-      "float-memory": 4,
       atomic: 5,
       reservation: 2,
       compressed: 12,
@@ -99,7 +110,6 @@ export const PROFILES = {
     weights: {
       ...COMMON,
       memory: 25,
-      "float-memory": 4,
       atomic: 6,
       compressed: 6,
       csr: 4,

@@ -44,7 +44,8 @@ export async function runReference(qemu: Qemu, image: Uint8Array): Promise<Uint8
         if (signal.aborted) return undefined;
         throw error;
       });
-    if (result === undefined) return undefined;
+    // A signal ended it: ours after too long a time, or QEMU crashed.
+    if (result === undefined || result.exitCode === null) return undefined;
     if (result.exitCode !== 0) throw new Error(`QEMU ended with status ${result.exitCode}: ${result.stderr.trim()}`);
     const file = await open(path);
     const { buffer } = await file.read(new Uint8Array(RAM_BYTES), 0, RAM_BYTES, 0);
