@@ -26,7 +26,7 @@ describe.each(PACES)("exceptions, %s", (pace) => {
     const causes: readonly (readonly [what: string, source: string, cause: bigint, value: bigint, mode?: Privilege])[] =
       [
         ["the defined illegal 16-bit instruction", ".half 0", Cause.IllegalInstruction, 0n],
-        ["a reserved 16-bit instruction", ".half 0x8000", Cause.IllegalInstruction, 0x8000n],
+        ["a reserved 16-bit instruction", ".half 0x9000", Cause.IllegalInstruction, 0x9000n],
         ["c.addi4spn without an offset", ".half 0x0004", Cause.IllegalInstruction, 0x4n],
         ["a 32-bit instruction of all ones", ".word 0xffffffff", Cause.IllegalInstruction, 0xffffffffn],
         ["a reserved 32-bit instruction", ".word 0x0000707f", Cause.IllegalInstruction, 0x707fn],
