@@ -3,7 +3,8 @@
  * it comes in, so that the interpreter advances by a constant, and direct
  * jumps have another set for targets in the same page.
  */
-import type { Instruction } from "../instruction.js";
+import type { Extension } from "../extensions.js";
+import type { Instruction, Semantics } from "../instruction.js";
 import { compressed } from "../table/compressed.js";
 import { instructionNamed, instructions } from "../table.js";
 
@@ -16,6 +17,20 @@ export interface Operation {
   readonly length: 2 | 4;
   /** The target of this branch or jump lies in the same page; its immediate is scaled to slots. */
   readonly inPage: boolean;
+}
+
+/** Extensions whose instructions programs are full of. The others' are rare, and their cases stand in a function of their own. */
+const COMMON: readonly Extension[] = [
+  ...(["I", "Zicsr", "Zifencei", "S", "Zmmul", "M", "Zalrsc", "Zaamo", "F", "D"] as const),
+  ...(["Zba", "Zbb", "Zbs", "Zicond"] as const),
+];
+
+/** Kinds of semantics that need more of the loop than a function of its own is given. */
+const NEVER_RARE: readonly Semantics["kind"][] = ["jump", "branch", "csr", "system"];
+
+/** Whether an instruction's case is kept out of the interpreter's loop, whose size costs every other instruction. */
+export function isRare({ extensions, semantics }: Instruction): boolean {
+  return !extensions.some((name) => COMMON.includes(name)) && !NEVER_RARE.includes(semantics.kind);
 }
 
 const expansions = compressed.map(({ expandsTo }) => instructionNamed(expandsTo));
@@ -36,7 +51,8 @@ export function isDirect({ semantics, name }: Instruction): boolean {
 
 function enumerate(): Operation[] {
   const operations: Operation[] = [];
-  for (const instruction of instructions) {
+  // Rare ones last: the loop's switch sends all of them one way.
+  for (const instruction of [...instructions].sort((a, b) => Number(isRare(a)) - Number(isRare(b)))) {
     for (const inPage of isDirect(instruction) ? [false, true] : [false]) {
       for (const length of compressible.has(instruction.name) ? ([4, 2] as const) : ([4] as const)) {
         operations.push({ number: PSEUDO_OPERATIONS.length + operations.length, instruction, length, inPage });
