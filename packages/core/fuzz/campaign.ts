@@ -5,6 +5,7 @@
 import { type Difference, differences } from "./compare.js";
 import { generateProgram } from "./generate.js";
 import { buildImage } from "./image.js";
+import { Oracle } from "./oracle.js";
 import type { ProfileName } from "./profiles.js";
 import type { Program } from "./program.js";
 import type { Qemu } from "./qemu.js";
@@ -30,13 +31,24 @@ export async function compareBatch(
   engine: Engine,
   onStep?: StepObserver,
 ): Promise<Verdict[]> {
+  const oracle = engine === "evaluator" ? new Oracle() : undefined;
+  const observe: StepObserver | undefined =
+    oracle === undefined
+      ? onStep
+      : (pc, state) => {
+          oracle.observe(pc, state);
+          onStep?.(pc, state);
+        };
   const image = buildImage(programs);
   // QEMU is another process: both run at once.
   const reference = runReference(qemu, image);
-  const [theirs, ours] = await Promise.all([reference, runSubject(image, engine, onStep)]);
+  const [theirs, ours] = await Promise.all([reference, runSubject(image, engine, observe)]);
   if (ours !== undefined && theirs !== undefined) {
     return programs
-      .map((program) => ({ program, found: differences(program, ours, theirs) }))
+      .map((program) => {
+        const second = oracle?.found(program.base);
+        return { program, found: [...(second ? [second] : []), ...differences(program, ours, theirs)] };
+      })
       .filter(({ found }) => found.length > 0);
   }
   const [only] = programs;

@@ -8,6 +8,8 @@ export interface Difference {
   readonly where: string;
   readonly ours: bigint;
   readonly reference: bigint;
+  /** Default: QEMU. */
+  readonly by?: "evaluator";
 }
 
 /** What the dword at an offset of a slot means. */
@@ -67,7 +69,10 @@ export function describe(found: readonly Difference[], most = 16): string {
   const width = Math.max(...found.slice(0, most).map(({ where }) => where.length));
   const lines = found
     .slice(0, most)
-    .map(({ where, ours, reference }) => `  ${where.padEnd(width)}  ours ${hex(ours)}, QEMU ${hex(reference)}`);
+    .map(
+      ({ where, ours, reference, by = "QEMU" }) =>
+        `  ${where.padEnd(width)}  ours ${hex(ours)}, ${by} ${hex(reference)}`,
+    );
   if (found.length > most) lines.push(`  ... and ${found.length - most} more dwords`);
   return lines.join("\n");
 }

@@ -1,4 +1,4 @@
-/** Counts how often each row of the ISA table, and each compressed one, has retired in fuzzed programs. */
+/** Counts how often each row of the ISA table, and each compressed one, has retired, and trapped, in fuzzed programs. */
 import { decodeInstruction } from "../isa/decode.js";
 import { compressed } from "../isa/table/compressed.js";
 import { instructions } from "../isa/table.js";
@@ -8,6 +8,7 @@ import type { StepObserver } from "./subject.js";
 
 export class Coverage {
   readonly #retired = new Map<string, number>([...instructions, ...compressed].map(({ name }) => [name, 0]));
+  readonly #trapped = new Map<string, number>();
   #present: string[] = [];
   #total = 0;
 
@@ -17,27 +18,23 @@ export class Coverage {
   }
 
   /** Sees each instruction before it is executed; the one before it has retired unless a trap leads here. */
-  readonly observe: StepObserver = (pc, fetch) => {
+  readonly observe: StepObserver = (pc, { memory }) => {
     if (this.#present.length > 0 && !isVector(pc)) {
       this.#total++;
       for (const name of this.#present) this.#retired.set(name, (this.#retired.get(name) ?? 0) + 1);
     }
     this.#present = [];
     if (pc < SLOTS_BASE) return;
-    const word = fetch(pc);
-    const decoded = word === undefined ? undefined : decodeInstruction(word);
+    const bytes = memory.read(pc, 4);
+    const decoded = bytes && decodeInstruction(new DataView(bytes.buffer).getUint32(0, true));
     if (decoded === undefined) return;
     this.#present = [decoded.row.name, ...(decoded.compressed === undefined ? [] : [decoded.compressed.name])];
   };
 
-  /** A table of rows and counts, the rarest first. */
+  /** A table of rows: how often each retired, and trapped; the rarest first. */
   table(): string {
     const rows = [...this.#retired].sort(([, a], [, b]) => a - b);
-    return rows.map(([name, count]) => `${String(count).padStart(9)}  ${name}`).join("\n");
-  }
-
-  /** Rows that retired fewer than so many times. */
-  below(count: number): string[] {
-    return [...this.#retired].filter(([, retired]) => retired < count).map(([name]) => name);
+    const column = (count: number) => String(count).padStart(9);
+    return rows.map(([name, count]) => `${column(count)} ${column(this.#trapped.get(name) ?? 0)}  ${name}`).join("\n");
   }
 }

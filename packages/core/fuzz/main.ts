@@ -80,7 +80,7 @@ async function report(qemu: Qemu, { program, found }: Verdict, engine: Engine): 
 /** Fuzzes one profile; gives the number of mismatches. */
 async function fuzz(qemu: Qemu, profile: ProfileName, options: Options, coverage?: Coverage): Promise<number> {
   const { seed, count, keepGoing } = options;
-  const engine = coverage === undefined ? options.engine : "step";
+  const engine = coverage !== undefined && options.engine === "interpreter" ? "step" : options.engine;
   const start = performance.now();
   let instructions = 0;
   let mismatches = 0;
@@ -106,4 +106,4 @@ for (const profile of options.profiles) {
   const mismatches = await fuzz(qemu, profile, options, coverage);
   if (mismatches > 0) process.exitCode = 1;
 }
-if (coverage !== undefined) console.log(`\n${coverage.total} retired\n${coverage.table()}`);
+if (coverage !== undefined) console.log(`\n${coverage.total} retired\n  retired   trapped\n${coverage.table()}`);

@@ -1,16 +1,21 @@
 /** The machine under test: ours, with the image in RAM, run until the driver waits. */
 
 import type { Device } from "../src/bus/device.js";
+import type { Hart } from "../src/machine/hart.js";
 import { Machine } from "../src/machine/machine.js";
+import type { GuestMemory } from "../src/memory/guest-memory.js";
 import { HALT_ADDRESS, MACHINE_TIMER } from "./driver.js";
 import { RAM_BASE, RAM_BYTES } from "./slot.js";
 
-export const ENGINES = ["interpreter", "step"] as const;
-/** `interpreter`: in long slices; `step`: every instruction on its own. */
+export const ENGINES = ["interpreter", "step", "evaluator"] as const;
+/**
+ * `interpreter`: in long slices; `step`: every instruction on its own;
+ * `evaluator`: so, too, and held to the slow evaluator besides QEMU.
+ */
 export type Engine = (typeof ENGINES)[number];
 
-/** Is told of each instruction before it is executed, with a way to read the word at its address. */
-export type StepObserver = (pc: number, fetch: (address: number) => number | undefined) => void;
+/** Is told of each instruction before it is executed. */
+export type StepObserver = (pc: number, state: { readonly hart: Hart; readonly memory: GuestMemory }) => void;
 
 const SLICE = 400_000;
 /** A batch needs some hundred thousand instructions; this many mean that it does not end. */
@@ -29,7 +34,7 @@ const timerStub: Device = {
   deviceTree: () => [],
 };
 
-/** RAM as the guest left it; undefined if it did not end. `onStep` needs the engine `step`. */
+/** RAM as the guest left it; undefined if it did not end. `onStep` needs single steps. */
 export async function runSubject(
   image: Uint8Array,
   engine: Engine,
@@ -41,13 +46,9 @@ export async function runSubject(
   machine.enterMachine(0, { address: BigInt(RAM_BASE), opaque: 0n });
   const hart = machine.harts[0];
   if (hart === undefined) throw new Error("a machine without harts");
-  const fetch = (address: number): number | undefined => {
-    const bytes = machine.memory.read(address, 4);
-    return bytes && new DataView(bytes.buffer).getUint32(0, true);
-  };
-  const length = engine === "step" ? 1 : SLICE;
+  const length = engine === "interpreter" ? SLICE : 1;
   for (let left = LIMIT; left > 0; left -= length) {
-    onStep?.(Number(hart.pc), fetch);
+    onStep?.(Number(hart.pc), { hart, memory: machine.memory });
     // Waiting ends the turn: the step is not finished then.
     if (!machine.step(length)) break;
   }
