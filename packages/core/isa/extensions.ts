@@ -56,6 +56,8 @@ const EXTENSIONS = {
   Svade: ["S"],
   Svadu: ["S"],
   Svinval: ["S"],
+  Svnapot: ["S"],
+  Svpbmt: ["S"],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 export type Extension = keyof typeof EXTENSIONS;
@@ -79,7 +81,7 @@ export const DEFAULT_ISA = [
   "zcb_zcmop",
   "zbc",
   "zkn_zks",
-  "sstc_svadu_svinval",
+  "sstc_svadu_svinval_svnapot_svpbmt",
 ].join("_");
 
 /** Profiles that this machine meets (RVA Profiles 1.0). */

@@ -22,6 +22,7 @@ export const MENVCFG_CBIE: u64 = 3 << 4;
 export const MENVCFG_CBCFE: u64 = 1 << 6;
 export const MENVCFG_CBZE: u64 = 1 << 7;
 export const MENVCFG_ADUE: u64 = 1 << 61;
+export const MENVCFG_PBMTE: u64 = 1 << 62;
 export const MENVCFG_STCE: u64 = 1 << 63;
 
 // Exception causes.

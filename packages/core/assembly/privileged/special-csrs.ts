@@ -3,6 +3,7 @@ import {
   EXTENSION_BIT_F,
   EXTENSION_BIT_SSTC,
   EXTENSION_BIT_SVADU,
+  EXTENSION_BIT_SVPBMT,
   EXTENSION_BIT_ZICBOM,
   EXTENSION_BIT_ZICBOZ,
   HART_CYCLE_OFFSET,
@@ -34,7 +35,7 @@ import {
 } from "../generated/layout";
 import { has } from "./extensions";
 import { dropAllBanks, forgetRegimes, selectBanks } from "../memory/tlb";
-import { MENVCFG_ADUE, MENVCFG_STCE, MSTATUS_FS, MSTATUS_MPP, STIP } from "./fields";
+import { MENVCFG_ADUE, MENVCFG_PBMTE, MENVCFG_STCE, MSTATUS_FS, MSTATUS_MPP, STIP } from "./fields";
 import { floatChanged, updateFloatFast } from "./float-state";
 import { executedNow, updateTimers } from "./time";
 
@@ -174,10 +175,11 @@ export function writeMenvcfg(hart: usize, value: u64): void {
   let next = legalEnvcfg(hart, old, value);
   if (has(hart, EXTENSION_BIT_SSTC)) next |= value & MENVCFG_STCE;
   if (has(hart, EXTENSION_BIT_SVADU)) next |= value & MENVCFG_ADUE;
+  if (has(hart, EXTENSION_BIT_SVPBMT)) next |= value & MENVCFG_PBMTE;
   store<u64>(hart, next, HART_MENVCFG);
   if (next & MENVCFG_STCE) store<u64>(hart, load<u64>(hart, HART_MIP) & ~STIP, HART_MIP);
   updateTimers(hart);
-  if ((old ^ next) & MENVCFG_ADUE) dropAllBanks(hart);
+  if ((old ^ next) & (MENVCFG_ADUE | MENVCFG_PBMTE)) dropAllBanks(hart);
 }
 
 /** Locked entries keep their byte; so does one that would allow writing without reading. */

@@ -4,7 +4,7 @@ import { extensionBit } from "../extensions.js";
 import { CONSTANTS, HART_FIELDS, HART_SIZE, VM_FIELDS } from "../layout.js";
 
 /** Extensions that hand-written AssemblyScript asks for. */
-const STATE_EXTENSIONS = ["F", "Sstc", "Svadu", "Zicbom", "Zicboz"] as const;
+const STATE_EXTENSIONS = ["F", "Sstc", "Svadu", "Svnapot", "Svpbmt", "Zicbom", "Zicboz"] as const;
 
 const upperSnake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
 

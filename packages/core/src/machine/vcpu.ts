@@ -17,8 +17,8 @@ const MACHINE = 3;
 /** What SBI firmware delegates to S-mode: every exception but M-mode's own and S-mode's ecall, and the supervisor interrupts. */
 const DELEGATED_EXCEPTIONS = 0xb1ffn;
 const SUPERVISOR_INTERRUPTS = 0x222n;
-/** menvcfg as SBI firmware leaves it: STCE, ADUE, CBZE, CBCFE, CBIE = flush. */
-const SUPERVISOR_ENVIRONMENT = (1n << 63n) | (1n << 61n) | 0xd0n;
+/** menvcfg as SBI firmware leaves it: STCE, PBMTE, ADUE, CBZE, CBCFE, CBIE = flush. */
+const SUPERVISOR_ENVIRONMENT = (1n << 63n) | (1n << 62n) | (1n << 61n) | 0xd0n;
 
 export class Vcpu {
   readonly id: number;

@@ -231,8 +231,8 @@ describe.each(PACES)("translation, %s", (pace) => {
 
   describe("malformed entries", () => {
     const bits = Array.from({ length: 10 }, (_, n) => 54 + n);
-    it.each(bits)("fault where a leaf has the reserved bit %i", async (bit) => {
-      const { guest, space } = await inSpace("supervisor");
+    it.each(bits)("fault where a leaf has the reserved bit %i, without Svnapot and Svpbmt", async (bit) => {
+      const { guest, space } = await inSpace("supervisor", SCHEMES[0], { isa: "rv64gc" });
       space.map(PAGE, DATA, OPEN | (1n << BigInt(bit)));
       expect(attempt(guest, "supervisor", "load", PAGE)).toBe(Cause.LoadPageFault);
     });

@@ -506,7 +506,7 @@ describe("fields that take legal values only", () => {
     ["mcounteren", (1n << 64n) - 1n, 7n],
     ["scounteren", (1n << 64n) - 1n, 7n],
     ["mcountinhibit", (1n << 64n) - 1n, 5n],
-    ["menvcfg", (1n << 64n) - 1n, (1n << 63n) | (1n << 61n) | 0xf1n],
+    ["menvcfg", (1n << 64n) - 1n, (1n << 63n) | (1n << 62n) | (1n << 61n) | 0xf1n],
     ["senvcfg", (1n << 64n) - 1n, 0xf1n],
     ["mhpmevent3", 1n, 0n],
     ["mhpmcounter31", 1n, 0n],

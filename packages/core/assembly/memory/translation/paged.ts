@@ -1,6 +1,8 @@
 /** Sv39, Sv48 and Sv57, which differ only in the number of levels (Privileged ISA 1.13, 10.3-10.6). */
 import {
   EXTENSION_BIT_SVADU,
+  EXTENSION_BIT_SVNAPOT,
+  EXTENSION_BIT_SVPBMT,
   HART_MENVCFG,
   HART_SATP,
   HART_VM,
@@ -8,7 +10,7 @@ import {
   HART_WALK_LEVEL,
 } from "../../generated/layout";
 import { has } from "../../privileged/extensions";
-import { MENVCFG_ADUE } from "../../privileged/fields";
+import { MENVCFG_ADUE, MENVCFG_PBMTE } from "../../privileged/fields";
 import { machineAddress, prepareWrite } from "../frames";
 import { checkPmp, PMP_DENIED } from "../pmp";
 import { REGIME_MXR, REGIME_SUM } from "../tlb";
@@ -21,8 +23,10 @@ const PTE_X: u64 = 8;
 const PTE_U: u64 = 16;
 const PTE_A: u64 = 64;
 const PTE_D: u64 = 128;
-const PTE_RESERVED: u64 = 0xffc0000000000000;
-const PTE_NON_LEAF_RESERVED: u64 = PTE_RESERVED | PTE_U | PTE_A | PTE_D;
+const PTE_N: u64 = 1 << 63;
+const PTE_PBMT: u64 = 3 << 61;
+const PTE_RESERVED: u64 = 0x1fc0000000000000;
+const PTE_NON_LEAF_RESERVED: u64 = PTE_N | PTE_PBMT | PTE_U | PTE_A | PTE_D;
 
 /** Physical addresses have 56 bits. */
 const PHYSICAL_MASK: u64 = (1 << 56) - 1;
@@ -37,14 +41,14 @@ export function translatePaged(hart: usize, address: u64, access: u32, regime: u
 
   let table = (satp & 0xfffffffffff) << 12;
   while (true) {
-    const shift = 12 + 9 * level;
+    let shift = 12 + 9 * level;
     const slot = table + (((address >> shift) & 0x1ff) << 3);
     const machine = pageTableEntry(hart, slot, ACCESS_READ);
     if (machine == 0) return WALK_ACCESS_FAULT;
     const pte = load<u64>(machine);
     if ((pte & PTE_V) == 0 || pte & PTE_RESERVED) return WALK_PAGE_FAULT;
     if ((pte & (PTE_R | PTE_W)) == PTE_W) return WALK_PAGE_FAULT;
-    const target = ((pte >> 10) & 0xfffffffffff) << 12;
+    let target = ((pte >> 10) & 0xfffffffffff) << 12;
     if ((pte & (PTE_R | PTE_X)) == 0) {
       if (pte & PTE_NON_LEAF_RESERVED || level == 0) return WALK_PAGE_FAULT;
       table = target;
@@ -52,6 +56,13 @@ export function translatePaged(hart: usize, address: u64, access: u32, regime: u
       continue;
     }
     if (!permits(pte, access, regime)) return WALK_PAGE_FAULT;
+    if (pte & PTE_PBMT && !isMemoryType(hart, pte)) return WALK_PAGE_FAULT;
+    if (pte & PTE_N) {
+      // Sixteen neighbouring pages whose lowest four page number bits say so (Svnapot).
+      if (!has(hart, EXTENSION_BIT_SVNAPOT) || level != 0 || (target & 0xf000) != 0x8000) return WALK_PAGE_FAULT;
+      target &= ~0xffff;
+      shift = 16;
+    }
     const offset = (<u64>1 << shift) - 1;
     if (target & offset) return WALK_PAGE_FAULT;
     const wanted = PTE_A | (access & ACCESS_WRITE ? PTE_D : 0);
@@ -66,6 +77,12 @@ export function translatePaged(hart: usize, address: u64, access: u32, regime: u
     store<u32>(hart, shift, HART_WALK_LEVEL);
     return WALK_OK;
   }
+}
+
+/** Whether a page-based memory type is enabled and none of the reserved ones; memory is coherent, so all are alike (Svpbmt). */
+function isMemoryType(hart: usize, pte: u64): bool {
+  if (!has(hart, EXTENSION_BIT_SVPBMT) || (load<u64>(hart, HART_MENVCFG) & MENVCFG_PBMTE) == 0) return false;
+  return (pte & PTE_PBMT) != PTE_PBMT;
 }
 
 /** Where a page table entry lies; 0 if it is not RAM or PMP denies supervisor access to it. */
