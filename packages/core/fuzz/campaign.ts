@@ -7,7 +7,7 @@ import { generateProgram } from "./generate.js";
 import { buildImage } from "./image.js";
 import { Oracle } from "./oracle.js";
 import type { ProfileName } from "./profiles.js";
-import type { Program } from "./program.js";
+import { type Program, withUnits } from "./program.js";
 import type { Qemu } from "./qemu.js";
 import { runReference } from "./reference.js";
 import { MAX_PROGRAMS, slotAddress } from "./slot.js";
@@ -22,7 +22,21 @@ export interface Verdict {
   readonly found: readonly Difference[];
 }
 
-const ENDLESS: Difference = { where: "the program's end", ours: 0n, reference: 0n };
+/** QEMU gets this long for a program that does not end here. */
+const GRACE_MS = 3000;
+
+const endless = (program: Program, ours: boolean): Verdict => {
+  const [yes, no] = [1n, 0n];
+  return { program, found: [{ where: "reaches its end", ours: ours ? yes : no, reference: ours ? no : yes }] };
+};
+
+/** The same programs in slots from the first on. */
+function moved(programs: readonly Program[]): Program[] {
+  return programs.map(({ seed, profile, kept }, n) => {
+    const program = generateProgram(seed, profile, slotAddress(n));
+    return kept === undefined ? program : withUnits(program, kept);
+  });
+}
 
 /** Runs programs, each in a slot of its own, and gives those on which the machines disagree. */
 export async function compareBatch(
@@ -31,38 +45,52 @@ export async function compareBatch(
   engine: Engine,
   onStep?: StepObserver,
 ): Promise<Verdict[]> {
+  if (programs.length === 0) return [];
   const oracle = engine === "evaluator" ? new Oracle() : undefined;
-  const observe: StepObserver | undefined =
-    oracle === undefined
-      ? onStep
-      : (pc, state) => {
-          oracle.observe(pc, state);
-          onStep?.(pc, state);
-        };
+  const observe: StepObserver = (pc, state) => {
+    oracle?.observe(pc, state);
+    onStep?.(pc, state);
+  };
   const image = buildImage(programs);
-  // QEMU is another process: both run at once.
-  const reference = runReference(qemu, image);
-  const [theirs, ours] = await Promise.all([reference, runSubject(image, engine, observe)]);
-  if (ours !== undefined && theirs !== undefined) {
+  const giveUp = new AbortController();
+  const reference = runReference(qemu, image, giveUp.signal);
+  const ours = await runSubject(image, engine, engine === "interpreter" ? undefined : observe);
+  if (ours.kind === "endless") {
+    giveUp.abort();
+    await reference;
+    return withoutEndless(qemu, programs, ours.slot, (rest) => compareBatch(qemu, rest, engine, onStep));
+  }
+  const theirs = await reference;
+  if (theirs !== undefined) {
     return programs
       .map((program) => {
         const second = oracle?.found(program.base);
-        return { program, found: [...(second ? [second] : []), ...differences(program, ours, theirs)] };
+        return { program, found: [...(second ? [second] : []), ...differences(program, ours.ram, theirs)] };
       })
       .filter(({ found }) => found.length > 0);
   }
   const [only] = programs;
-  if (programs.length === 1 && only !== undefined) {
-    const ended = (ram: Uint8Array | undefined) => (ram === undefined ? 0n : 1n);
-    return [{ program: only, found: [{ ...ENDLESS, ours: ended(ours), reference: ended(theirs) }] }];
-  }
+  if (programs.length === 1 && only !== undefined) return [endless(only, true)];
   const middle = Math.ceil(programs.length / 2);
   const verdicts: Verdict[] = [];
   for (const half of [programs.slice(0, middle), programs.slice(middle)]) {
-    const moved = half.map((program, n) => generateProgram(program.seed, program.profile, slotAddress(n)));
-    verdicts.push(...(await compareBatch(qemu, moved, engine, onStep)));
+    verdicts.push(...(await compareBatch(qemu, moved(half), engine, onStep)));
   }
   return verdicts;
+}
+
+/** Sets the program aside that does not end here, which is a difference if it does on QEMU, and goes on with the rest. */
+async function withoutEndless(
+  qemu: Qemu,
+  programs: readonly Program[],
+  slot: number,
+  compare: (rest: readonly Program[]) => Promise<Verdict[]>,
+): Promise<Verdict[]> {
+  const culprit = programs.find(({ base }) => base === slot);
+  if (culprit === undefined) throw new Error(`the driver does not end; it was at slot 0x${slot.toString(16)}`);
+  const theirs = await runReference(qemu, buildImage(moved([culprit])), AbortSignal.timeout(GRACE_MS));
+  const rest = await compare(moved(programs.filter((program) => program !== culprit)));
+  return theirs === undefined ? rest : [endless(culprit, false), ...rest];
 }
 
 /** The programs of consecutive seeds, in slots from the first on. */

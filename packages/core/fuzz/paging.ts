@@ -3,12 +3,11 @@
  * their physical addresses, and a window, a superpage and a gigapage of random,
  * often wrong entries onto the slot; and the units that use and change them.
  */
-import type { Instruction } from "../isa/instruction.js";
-import { instructions } from "../isa/table.js";
 import { assembled, type Builder, constant, instruction, type Step, toUnit } from "./builder.js";
 import { destination, operandsFor, temporary } from "./operands.js";
 import type { Code } from "./program.js";
 import type { Random } from "./random.js";
+import { addressed, isBlockOperation } from "./rows.js";
 import { RAM_BASE, Reserved, SLOT_BYTES, Slot } from "./slot.js";
 
 const PAGE = 0x1000;
@@ -23,7 +22,7 @@ const ROOTS = { 8: Table.sv39, 9: Table.sv48, 10: Table.sv57 } as const;
 /** Where the window lies, and how many of its pages have entries. */
 export const WINDOW = 0x90000000;
 const WINDOW_PAGES = 64;
-/** Entries of the window that map the program's code, for jumps. */
+/** Entries of the window that map the program's code, for jumps; a store there would need a fence.i. */
 const CODE_ALIAS = 60;
 /** Megapage behind the window, and the gigapage behind RAM. */
 const SUPERPAGE = WINDOW + MEGAPAGE;
@@ -115,18 +114,9 @@ function virtualAddress({ random, base }: Builder): bigint {
     case 2: // not canonical in one mode or another
       return random.pick([1n << 38n, 1n << 39n, 1n << 47n, 1n << 56n, 1n << 63n, -1n << 38n]) | BigInt(place % PAGE);
     default:
-      return BigInt(WINDOW + random.below(WINDOW_PAGES) * PAGE + inPage);
+      return BigInt(WINDOW + random.below(CODE_ALIAS) * PAGE + inPage);
   }
 }
-
-/** Whether a row acts on a cache block. */
-export const isBlockOperation = ({ semantics }: Instruction): boolean =>
-  semantics.kind === "system" && semantics.helper.startsWith("cbo_");
-
-const accessRows = instructions.filter(
-  (row) =>
-    ["load", "store", "amo", "amo-compare-swap", "load-reserved"].includes(row.semantics.kind) || isBlockOperation(row),
-);
 
 /** QEMU 10 reports the block's address when one faults, and not that in rs1 (against CMO 1.0, 2.5.3): make them the same. */
 export const BLOCK_ALIGNMENT: readonly Code[] = assembled(`andi x${Reserved.scratch}, x${Reserved.scratch}, -64`);
@@ -134,7 +124,7 @@ export const BLOCK_ALIGNMENT: readonly Code[] = assembled(`andi x${Reserved.scra
 /** An access to the virtual address in the scratch register. */
 function access(builder: Builder): Step[] {
   const { random } = builder;
-  const row = random.pick(accessRows);
+  const row = random.pick(addressed);
   const near = row.encoding.fields.has("imm") ? { imm: random.chance(0.7) ? 0 : random.between(-1, 1) * 32 } : {};
   const step = instruction(row.name, operandsFor(random, row, { rs1: Reserved.scratch, ...near }));
   return isBlockOperation(row) ? [...BLOCK_ALIGNMENT, step] : [step];

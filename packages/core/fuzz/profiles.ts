@@ -151,6 +151,13 @@ export const PROFILES = {
     paged: false,
     weights: { ...COMMON, compressed: 15, selfmod: 12, float: 4 },
   },
+  /** Encodings that are reserved here: they must be there, too. */
+  legality: {
+    modes: [0, 1, 3],
+    delegates: true,
+    paged: false,
+    weights: { illegal: 40, integer: 2, compressed: 2 },
+  },
 } as const satisfies Readonly<Record<string, Profile>>;
 
 export type ProfileName = keyof typeof PROFILES;

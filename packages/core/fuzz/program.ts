@@ -26,6 +26,8 @@ export interface Program {
   /** Guest-physical address of its slot. */
   readonly base: number;
   readonly units: readonly Unit[];
+  /** The units that the reducer left; default: all. */
+  readonly kept?: ReadonlySet<number>;
   readonly x: readonly bigint[];
   readonly f: readonly bigint[];
   readonly csrs: Readonly<Record<InitialCsr, bigint>>;
@@ -74,10 +76,9 @@ export function withUnits(program: Program, kept: ReadonlySet<number>): Program 
     if (kept.has(n)) return unit;
     return { ...unit, code: unit.code.map(({ length }) => ({ bits: length === 2 ? C_NOP : NOP, length })) };
   });
-  return { ...program, units };
+  return { ...program, units, kept };
 }
 
-/** The same program in another slot; only for programs whose code and tables hold no absolute address. */
 const isNop = ({ bits, length }: Code) => bits === (length === 2 ? C_NOP : NOP);
 
 /** The program as assembly, without its no-operations. */

@@ -23,14 +23,19 @@ const MACHINE = ["mmu=on", "pmp=on", "sv57=on", "pmu-mask=0", "debug=off"];
 /** Not switches: QEMU has them with the base or with another extension. */
 const QEMU_BUILT_IN: readonly string[] = [];
 
-/** RAM as the guest left it; undefined if it did not end. */
-export async function runReference(qemu: Qemu, image: Uint8Array): Promise<Uint8Array | undefined> {
+/** RAM as the guest left it; undefined if it did not end in time, or before `giveUp`. */
+export async function runReference(
+  qemu: Qemu,
+  image: Uint8Array,
+  giveUp?: AbortSignal,
+): Promise<Uint8Array | undefined> {
   const directory = await mkdtemp(join(tmpdir(), "hartvisor-fuzz-"));
   try {
     const path = join(directory, "ram");
     await writeFile(path, image);
     await truncate(path, MEMORY_MIB * 2 ** 20);
-    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const timeout = AbortSignal.timeout(TIMEOUT_MS);
+    const signal = giveUp === undefined ? timeout : AbortSignal.any([timeout, giveUp]);
     const memory = `memory-backend-file,id=ram,size=${MEMORY_MIB}M,mem-path=${path},share=on`;
     const result = await qemu
       .run(

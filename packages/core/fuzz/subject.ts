@@ -5,7 +5,7 @@ import type { Hart } from "../src/machine/hart.js";
 import { Machine } from "../src/machine/machine.js";
 import type { GuestMemory } from "../src/memory/guest-memory.js";
 import { HALT_ADDRESS, MACHINE_TIMER } from "./driver.js";
-import { RAM_BASE, RAM_BYTES } from "./slot.js";
+import { RAM_BASE, RAM_BYTES, Slot } from "./slot.js";
 
 export const ENGINES = ["interpreter", "step", "evaluator"] as const;
 /**
@@ -34,12 +34,13 @@ const timerStub: Device = {
   deviceTree: () => [],
 };
 
-/** RAM as the guest left it; undefined if it did not end. `onStep` needs single steps. */
-export async function runSubject(
-  image: Uint8Array,
-  engine: Engine,
-  onStep?: StepObserver,
-): Promise<Uint8Array | undefined> {
+/** How a run ended. */
+export type SubjectResult =
+  | { readonly kind: "ended"; readonly ram: Uint8Array }
+  | { readonly kind: "endless"; readonly slot: number };
+
+/** Runs an image: RAM as the guest left it; or the slot of the program that did not end. `onStep` needs single steps. */
+export async function runSubject(image: Uint8Array, engine: Engine, onStep?: StepObserver): Promise<SubjectResult> {
   await using machine = await Machine.create({ memoryBytes: RAM_BYTES, memoryBase: RAM_BASE, clock: "virtual" });
   machine.attach(timerStub);
   machine.memory.write(RAM_BASE, image);
@@ -52,6 +53,8 @@ export async function runSubject(
     // Waiting ends the turn: the step is not finished then.
     if (!machine.step(length)) break;
   }
-  const isDone = hart.pc === BigInt(HALT_ADDRESS) + 4n;
-  return isDone ? machine.memory.read(RAM_BASE, RAM_BYTES) : undefined;
+  const ram = machine.memory.read(RAM_BASE, RAM_BYTES);
+  if (ram !== undefined && hart.pc === BigInt(HALT_ADDRESS) + 4n) return { kind: "ended", ram };
+  // The driver keeps the address of the present record there.
+  return { kind: "endless", slot: Number(hart.getCsr("mscratch")) - Slot.record };
 }

@@ -1,47 +1,34 @@
-/**
- * The generators of units, by their kind: each appends an instruction, or a few
- * that belong together. Rows come from the ISA table by what they do, so that a
- * new row of a known shape takes part at once.
- */
-import { decodeInstruction, isLong } from "../isa/decode.js";
-import type { Instruction, Semantics } from "../isa/instruction.js";
+import type { Instruction } from "../isa/instruction.js";
 import { compressed } from "../isa/table/compressed.js";
-import { instructionNamed, instructions } from "../isa/table.js";
-import { assembled, type Builder, constant, instruction, type Step, toUnit } from "./builder.js";
-import { compressedOperands, destination, operandsFor, source, temporary } from "./operands.js";
-import { BLOCK_ALIGNMENT, isBlockOperation, pagingUnit } from "./paging.js";
+import { instructionNamed } from "../isa/table.js";
+import { type Builder, instruction, type Step, toUnit } from "./builder.js";
+import { compressedOperands, destination, operandsFor, source } from "./operands.js";
+import { BLOCK_ALIGNMENT, pagingUnit } from "./paging.js";
 import type { UnitKind } from "./profiles.js";
-import { RAM_BASE, RAM_BYTES, Reserved } from "./slot.js";
+import {
+  atomics,
+  blocks,
+  branches,
+  compute,
+  fences,
+  fencesBelowMachine,
+  floatAccesses,
+  floats,
+  integerAccesses,
+  isBlockOperation,
+  type Of,
+  prefetches,
+  systems,
+} from "./rows.js";
+import { Reserved } from "./slot.js";
+import { illegalUnit, selfModifyingUnit, wildUnit } from "./strange-units.js";
 import { csrUnit, floatCsrUnit, interruptUnit, returnUnit } from "./system-units.js";
-import { integerValue } from "./values.js";
-
-type Kind = Semantics["kind"];
-type Of<K extends Kind> = Instruction & { readonly semantics: Extract<Semantics, { kind: K }> };
-
-const rowsOf = <K extends Kind>(...kinds: K[]): Of<K>[] =>
-  instructions.filter((row): row is Of<K> => (kinds as Kind[]).includes(row.semantics.kind));
-
-const compute = rowsOf("compute");
-const floats = rowsOf("float", "float-move");
-const accesses = rowsOf("load", "store");
-const isFloatAccess = ({ semantics }: Of<"load" | "store">) =>
-  semantics.kind === "load" ? semantics.to === "f" : semantics.from === "f";
-const integerAccesses = accesses.filter((row) => !isFloatAccess(row));
-const floatAccesses = accesses.filter(isFloatAccess);
-const atomics = rowsOf("amo", "amo-compare-swap");
-const branches = rowsOf("branch");
-const isPrefetch = ({ encoding }: Instruction) => encoding.fields.has("imm") && encoding.fields.has("rs1");
-const fences = rowsOf("nothing").filter((row) => row.name === "fence.i" || !isPrefetch(row));
-/** Under mstatus.TW QEMU does not let it wait, while it ends at once here: either is allowed (Unprivileged ISA 15.1). */
-const fencesBelowMachine = fences.filter(({ name }) => name !== "wrs.nto");
-const prefetches = rowsOf("nothing").filter((row) => row.name !== "fence.i" && isPrefetch(row));
-const systems = rowsOf("system");
-const blocks = systems.filter(isBlockOperation);
-/** Those with units of their own: they need a place to return to, or something to wait for. */
-const CONTROLLED = ["mret", "sret", "wfi"];
 
 /** QEMU 10 executes them in U-mode, too, where they are illegal (Privileged ISA 1.13, 13: Svinval). */
 const IGNORED_IN_USER = ["sfence.w.inval", "sfence.inval.ir"];
+
+/** Those with units of their own: they need a place to return to, or something to wait for. */
+const CONTROLLED = ["mret", "sret", "wfi"];
 
 /** Distance from a base register: near it most often, aligned most often. */
 function offset({ random }: Builder, width: number): number {
@@ -185,64 +172,6 @@ function compressedUnit(builder: Builder): void {
         builder.unit(instruction(row.name, operands), back);
       }
   }
-}
-
-/** An encoding that no row claims: random, or one bit from a row's. */
-function illegalUnit(builder: Builder): void {
-  const { random } = builder;
-  for (;;) {
-    const row = random.pick(instructions);
-    const near = instruction(row.name, operandsFor(random, row)).bits ^ (1 << random.below(32));
-    const bits = (random.chance(0.6) ? near : random.word()) >>> 0;
-    if (decodeInstruction(bits) !== undefined) continue;
-    // Longer than 32 bits: how many are skipped would be the handler's guess.
-    if ((bits & 0x1f) === 0x1f) continue;
-    builder.unit(isLong(bits) ? { bits, length: 4 } : { bits: bits & 0xffff, length: 2 });
-    return;
-  }
-}
-
-/** In or near RAM; or at the end of all, where QEMU tells of the part of an access that has wrapped around. */
-const isInside = (address: bigint): boolean =>
-  (address > BigInt(RAM_BASE - 4096) && address < BigInt(RAM_BASE + RAM_BYTES + 4096)) ||
-  address >> 4n === 2n ** 60n - 1n;
-
-/** An access or a jump to where nothing is. */
-function wildUnit(builder: Builder): void {
-  const { random } = builder;
-  let address = integerValue(random);
-  while (isInside(address)) address = integerValue(random);
-  const rs1 = Reserved.scratch;
-  const load = constant(rs1, address);
-  if (random.chance(0.3)) {
-    const rd = Reserved.recovery;
-    builder.unit(
-      instruction("auipc", { rd, imm: 0 }),
-      toUnit("addi", 0, (distance) => ({ rd, rs1: rd, imm: distance + 4 })),
-      ...load,
-      instruction("jalr", { rd: destination(random), rs1, imm: random.between(-8, 7) }),
-    );
-    return;
-  }
-  const row = random.pick([...accesses, ...atomics]);
-  builder.unit(...load, instruction(row.name, operandsFor(random, row, { rs1 })));
-}
-
-/** Overwrites an instruction that comes soon after. */
-function selfModifyingUnit(builder: Builder): void {
-  const { random } = builder;
-  const row = random.pick(compute);
-  const bits = instruction(row.name, operandsFor(random, row)).bits;
-  const rs2 = temporary(random);
-  const between = random.below(4);
-  const rs1 = Reserved.scratch;
-  builder.unit(
-    ...constant(rs2, BigInt.asIntN(32, BigInt(bits))),
-    instruction("auipc", { rd: rs1, imm: 0 }),
-    toUnit("sw", between, (distance) => ({ rs1, rs2, imm: distance + 4 })),
-    ...assembled("fence.i"),
-  );
-  for (let n = 0; n <= between; n++) integerUnit(builder);
 }
 
 function systemUnit(builder: Builder, mode: number): void {
