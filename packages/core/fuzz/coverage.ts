@@ -19,10 +19,9 @@ export class Coverage {
 
   /** Sees each instruction before it is executed; the one before it has retired unless a trap leads here. */
   readonly observe: StepObserver = (pc, { memory }) => {
-    if (this.#present.length > 0 && !isVector(pc)) {
-      this.#total++;
-      for (const name of this.#present) this.#retired.set(name, (this.#retired.get(name) ?? 0) + 1);
-    }
+    const counts = isVector(pc) ? this.#trapped : this.#retired;
+    if (this.#present.length > 0 && counts === this.#retired) this.#total++;
+    for (const name of this.#present) counts.set(name, (counts.get(name) ?? 0) + 1);
     this.#present = [];
     if (pc < SLOTS_BASE) return;
     const bytes = memory.read(pc, 4);

@@ -26,7 +26,7 @@ const WINDOW_PAGES = 64;
 const CODE_ALIAS = 60;
 /** Megapage behind the window, and the gigapage behind RAM. */
 const SUPERPAGE = WINDOW + MEGAPAGE;
-const GIGAPAGE = 0xc0000000;
+export const GIGAPAGE = 0xc0000000;
 
 const tableAddress = (base: number, table: number): number => base + Slot.tables + table * PAGE;
 const entry = (address: number, flags: bigint): bigint => ((BigInt(address) >> 12n) << 10n) | flags;

@@ -4,6 +4,7 @@ import { compressed } from "../isa/table/compressed.js";
 import { instructions } from "../isa/table.js";
 import { assembled, type Builder, constant, instruction, toUnit } from "./builder.js";
 import { compressedOperands, destination, operandsFor, temporary } from "./operands.js";
+import { GIGAPAGE } from "./paging.js";
 import type { Random } from "./random.js";
 import { accesses, atomics, compute } from "./rows.js";
 import { RAM_BASE, RAM_BYTES, Reserved } from "./slot.js";
@@ -37,6 +38,8 @@ export function illegalUnit(builder: Builder): void {
 /** In or near RAM. */
 const isInside = (address: bigint): boolean =>
   address > BigInt(RAM_BASE - 4096) && address < BigInt(RAM_BASE + RAM_BYTES + 4096);
+/** Where a gigapage may show RAM again, driver included, and what lies behind RAM. */
+const isAliased = (address: bigint): boolean => address >> 30n === BigInt(GIGAPAGE / 2 ** 30);
 /** Where an access can wrap around: QEMU reports the part that has. */
 const isAtAnEnd = (address: bigint): boolean => BigInt.asUintN(64, address + 4096n) < 8192n;
 
@@ -44,7 +47,7 @@ const isAtAnEnd = (address: bigint): boolean => BigInt.asUintN(64, address + 409
 export function wildUnit(builder: Builder): void {
   const { random } = builder;
   let address = integerValue(random);
-  while (isInside(address)) address = integerValue(random);
+  while (isInside(address) || (builder.isPaged && isAliased(address))) address = integerValue(random);
   const rs1 = Reserved.scratch;
   const load = constant(rs1, address);
   if (random.chance(0.3)) {
