@@ -3,9 +3,10 @@
  * handlers that stop where a trap leads, and time that is the count of
  * instructions. A program ends where it loops on one instruction (`j .+0`).
  */
+import { expect } from "vitest";
 import { assemble } from "../../isa/assemble.js";
 import { integerRegisterNamed } from "../../isa/registers.js";
-import { type Hart, Machine, type MachineOptions } from "../../src/index.js";
+import { type ErrorCode, type Hart, Machine, type MachineOptions } from "../../src/index.js";
 
 export const RAM = 0x80000000;
 /** Where the program of a test begins. */
@@ -207,4 +208,32 @@ export async function createGuest({ pace = "in slices", closedMemory, ...options
   guest.setCsrs({ mtvec: M_VECTOR, stvec: S_VECTOR });
   if (!closedMemory) guest.setCsrs({ pmpaddr0: (1n << 54n) - 1n, pmpcfg0: 0x1f });
   return guest;
+}
+
+/** Counts in a0 for ever. */
+export const SPIN = "addi a0, a0, 1\nj .-4";
+
+/** A guest with a program in place. */
+export async function guestWith(program: string, options: GuestOptions = {}): Promise<Guest> {
+  const guest = await createGuest(options);
+  guest.load(PROGRAM, program);
+  guest.set({ a0: 0n });
+  return guest;
+}
+
+/** An error of this code. */
+export const code = (expected: ErrorCode) => expect.objectContaining({ name: "HartvisorError", code: expected });
+
+/** Starts the machine and resolves at the next breakpoint, with the machine paused there. */
+export async function toBreakpoint({ machine }: Guest): Promise<{ hart: number; address: bigint }> {
+  const hit = new Promise<{ hart: number; address: bigint }>((resolve) => {
+    const stop = machine.on("breakpoint", (event) => {
+      stop();
+      resolve(event);
+    });
+  });
+  machine.start();
+  const event = await hit;
+  await machine.pause();
+  return event;
 }

@@ -1,0 +1,114 @@
+/** Hypercalls: what extensions are asked, and what they may do to harts. */
+import { describe, expect, it } from "vitest";
+import { extension } from "./fakes.js";
+import { Cause, createGuest, DATA, guestWith, PROGRAM } from "./guest.js";
+
+describe("hypercalls", () => {
+  const FAKE = 0x0900_0000;
+
+  it("give the extension its function and arguments, and the guest error and value", async () => {
+    const calls: unknown[] = [];
+    const guest = await guestWith("ecall\nj .+0", {
+      hypercalls: [
+        extension(FAKE, (functionId, args, { hart }) => {
+          calls.push([hart, functionId, args]);
+          return { error: -3, value: (1n << 64n) - 5n };
+        }),
+      ],
+    });
+    guest.set({ a0: 1n, a1: -2n, a2: 3n, a3: 4n, a4: 5n, a5: 6n, a6: 77n, a7: FAKE, s0: 8n });
+    guest.enter("supervisor");
+    guest.run();
+    expect(calls).toEqual([[0, 77, [1n, (1n << 64n) - 2n, 3n, 4n, 5n, 6n]]]);
+    expect(["a0", "a1", "a2", "a6", "a7", "s0"].map((name) => guest.get(name))).toEqual([
+      (1n << 64n) - 3n,
+      (1n << 64n) - 5n,
+      3n,
+      77n,
+      BigInt(FAKE),
+      8n,
+    ]);
+    expect(guest.hart.pc).toBe(BigInt(PROGRAM + 4));
+    expect(guest.hart.privilege).toBe("supervisor");
+  });
+
+  it("give 0 in a1 where the extension has no value", async () => {
+    const guest = await guestWith("ecall\nj .+0", { hypercalls: [extension(FAKE, () => ({ error: 0 }))] });
+    guest.set({ a1: 5n, a7: FAKE });
+    guest.enter("supervisor");
+    guest.run();
+    expect([guest.get("a0"), guest.get("a1")]).toEqual([0n, 0n]);
+  });
+
+  it.each([0n, 0x10n, 0x1_0900_0000n, -1n])("answer NOT_SUPPORTED for extension %i, which is not there", async (id) => {
+    const guest = await guestWith("ecall\nj .+0", { hypercalls: [extension(FAKE, () => ({ error: 0 }))] });
+    guest.set({ a7: id });
+    guest.enter("supervisor");
+    guest.run();
+    expect(BigInt.asIntN(64, guest.get("a0"))).toBe(-2n);
+    expect(guest.hart.pc).toBe(BigInt(PROGRAM + 4));
+  });
+
+  it.each([
+    ["user", Cause.EcallFromUser],
+    ["machine", Cause.EcallFromMachine],
+  ] as const)("leave an ecall from %s mode the trap that it is", async (mode, cause) => {
+    const guest = await createGuest({ hypercalls: [extension(FAKE, () => ({ error: 0 }))] });
+    guest.set({ a7: FAKE });
+    expect(guest.trapOf("ecall", mode).cause).toBe(cause);
+  });
+
+  it("raise and clear interrupts, and set the timer", async () => {
+    const guest = await guestWith("ecall\necall\nj .+0", {
+      hypercalls: [
+        extension(FAKE, (functionId, [argument = 0n], context) => {
+          if (functionId === 0) context.setInterrupt(0, 1, argument !== 0n);
+          return { error: 0 };
+        }),
+      ],
+    });
+    guest.set({ a0: 1n, a6: 0n, a7: FAKE });
+    guest.enter("supervisor");
+    guest.machine.step();
+    expect(guest.hart.getCsr("mip")).toBe(2n);
+    guest.machine.step();
+    expect(guest.hart.getCsr("mip")).toBe(0n);
+  });
+
+  it("start another hart, which begins in S-mode with its id and what it is given", async () => {
+    const guest = await guestWith("ecall\nj .+0", {
+      harts: 2,
+      hypercalls: [
+        extension(FAKE, (_, [hart = 0n, address = 0n, opaque = 0n], context) => {
+          context.startHart(Number(hart), address, opaque);
+          return { error: 0 };
+        }),
+      ],
+    });
+    guest.load(DATA, "mv s0, a0\nmv s1, a1\nj .+0");
+    guest.machine.enterSupervisor(0, { address: BigInt(PROGRAM), opaque: 0n });
+    guest.set({ a0: 1n, a1: DATA, a2: 42n, a7: FAKE });
+    guest.machine.step(1);
+    expect(guest.machine.step(3, 1)).toBe(true);
+    const other = guest.machine.harts[1];
+    expect(other?.privilege).toBe("supervisor");
+    expect(other?.getRegister(8)).toBe(1n);
+    expect(other?.getRegister(9)).toBe(42n);
+  });
+
+  it("end the machine", async () => {
+    const guest = await guestWith("ecall\naddi a2, a2, 1\nj .-4", {
+      hypercalls: [
+        extension(FAKE, (_, __, context) => {
+          context.shutdown({ kind: "poweroff", exitCode: 9 });
+          return { error: 0 };
+        }),
+      ],
+    });
+    guest.set({ a2: 0n, a7: FAKE });
+    guest.enter("supervisor");
+    guest.machine.start();
+    expect(await guest.machine.exited).toEqual({ kind: "poweroff", exitCode: 9 });
+    expect(guest.get("a2")).toBe(0n);
+  });
+});
