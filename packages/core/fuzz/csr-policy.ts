@@ -76,7 +76,7 @@ const USES: Readonly<Record<string, CsrUse>> = {
   mepc: chosen(even, false),
   sepc: chosen(even, false),
   // CBIE = 2 is reserved; QEMU shows CDE (bit 60) without Smcdeleg: WARL. Nor does it let STCE (bit 63) clear mip.STIP.
-  menvcfg: chosen(environment([61]), false),
+  menvcfg: chosen(environment([61, 62]), false),
   senvcfg: chosen(environment([]), false),
   // Time differs from run to run, so deadlines are long past or far away.
   stimecmp: { kind: "write", value: (random) => random.pick([0n, 1n, TOP, TOP | (1n << 62n)]) },
@@ -125,7 +125,7 @@ export function initialCsrs(random: Random): Record<InitialCsr, bigint> {
 /** What decides below M-mode what is allowed there: environments, counters. */
 export function environmentCsrs(random: Random): Partial<Record<InitialCsr, bigint>> {
   return {
-    menvcfg: environment([61, 63])(random),
+    menvcfg: environment([61, 62, 63])(random),
     senvcfg: environment([])(random),
     mcounteren: random.dword() & 7n,
     scounteren: random.dword() & 7n,

@@ -13,6 +13,7 @@ import { RAM_BASE, Reserved, SLOT_BYTES, Slot } from "./slot.js";
 const PAGE = 0x1000;
 const MEGAPAGE = 2 ** 21;
 const [V, R, W, X, U, G, A, D] = [1n, 2n, 4n, 8n, 16n, 32n, 64n, 128n];
+const N = 1n << 63n;
 
 /** Pages of the slot's table area: the roots of Sv57, Sv48 and Sv39, a table of megapages, and two of pages. */
 const Table = { sv57: 0, sv48: 1, sv39: 2, megapages: 3, slot: 4, window: 5 } as const;
@@ -36,15 +37,22 @@ function leafFlags(random: Random, user: boolean): bigint {
   let flags = V | A | D | (user ? U : 0n) | random.pick([R, R | W, R | W, R | W, R | W | X, R | X, X]);
   // Several at once now and then.
   while (random.chance(0.3)) flags ^= random.pick([V, R, W, X, U, A, D, A, D]);
-  if (random.chance(0.02)) flags |= 1n << BigInt(random.between(54, 63)); // reserved, or of extensions that are off
+  if (random.chance(0.02)) flags |= 1n << BigInt(random.between(54, 60)); // reserved
   if (random.chance(0.1)) flags |= BigInt(random.below(4)) << 8n; // software's
+  if (random.chance(0.05)) flags |= BigInt(random.below(4)) << 61n; // PBMT
   // QEMU 10 reads before it finds that an AMO may not write; A is set then, as it may be at any time.
   return (flags & W) === 0n ? flags | A : flags;
 }
 
 /** An entry of the window: a page of the arena or the pool, sometimes one that is not there. */
-function windowEntry(random: Random, base: number, user: boolean): bigint {
+function windowEntry(random: Random, base: number, page: number, user: boolean): bigint {
   const flags = leafFlags(random, user);
+  // As part of a 64 KiB page, which is the slot itself, where that shows the arena.
+  const inSlot = (page * PAGE) % SLOT_BYTES;
+  if (inSlot >= Slot.arena && inSlot < Slot.pool && random.chance(0.3)) {
+    if (random.chance(0.9)) return entry(base + SLOT_BYTES / 2, flags | N);
+    return entry(base + inSlot, flags | N | A | D); // reserved: QEMU 10 sets A and D before it sees that
+  }
   // QEMU 10 reads first for an AMO, and so finds that nothing is there before it finds that the page is not writable.
   if (random.chance(0.03)) return (random.dword() & 0x3ffffffffffc00n) | flags | W | D;
   return entry(base + Slot.arena + random.below(5) * PAGE, flags);
@@ -90,7 +98,7 @@ export function buildTables(builder: Builder, user: boolean): bigint {
     const flags = isDriver ? 0n : mine | (isCode ? X : 0n);
     set(Table.slot, first + page, entry(base + offset, V | R | W | A | D | flags));
   }
-  for (let page = 0; page < WINDOW_PAGES; page++) set(Table.window, page, windowEntry(random, base, user));
+  for (let page = 0; page < WINDOW_PAGES; page++) set(Table.window, page, windowEntry(random, base, page, user));
   for (const page of [0, 1]) {
     set(
       Table.window,
@@ -164,7 +172,7 @@ export function pagingUnit(builder: Builder, mode: number): void {
     const page = random.below(CODE_ALIAS);
     const changed = temporary(random);
     builder.unit(
-      ...constant(changed, windowEntry(random, base, false)),
+      ...constant(changed, windowEntry(random, base, page, false)),
       ...constant(rs1, BigInt(tableAddress(base, Table.window) + 8 * page)),
       instruction("sd", { rs1, rs2: changed, imm: 0 }),
       ...constant(rs1, BigInt(WINDOW + page * PAGE + random.below(PAGE / 8) * 8)),
