@@ -29,7 +29,6 @@ import {
 } from "../generated/layout";
 import { decode } from "../generated/decode";
 import { OP_BREAKPOINT, OP_CROSSING, OP_NEXT_PAGE } from "../generated/operations";
-import { raise } from "../memory/access";
 import { frameMetadata, guardCode, machineAddress } from "../memory/frames";
 import { checkPmp, PMP_DENIED, PMP_GRANTED } from "../memory/pmp";
 import { entryOf, fillEntry } from "../memory/tlb";
@@ -37,6 +36,7 @@ import { ACCESS_EXECUTE, WALK_ACCESS_FAULT, WALK_OK } from "../memory/translatio
 import { translate } from "../memory/translation/translation";
 import { countAssist } from "../privileged/counters";
 import { FETCH_ACCESS_FAULT, FETCH_PAGE_FAULT } from "../privileged/fields";
+import { raise } from "../privileged/trap";
 import { codePageOf, frameOfCodePage } from "./pages";
 
 /** Lowest bit of what `fetchPage` gives: PMP treats the page's bytes differently, so each instruction is checked. */

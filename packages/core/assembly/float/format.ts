@@ -66,12 +66,6 @@ export function infinity<T>(): T {
   return <T>(sizeof<T>() == 8 ? 0x7ff0000000000000 : 0x7f800000);
 }
 
-// @ts-ignore: decorator
-@inline
-export function largestFinite<T>(): T {
-  return <T>(sizeof<T>() == 8 ? 0x7fefffffffffffff : 0x7f7fffff);
-}
-
 /** The NaN that every RISC-V operation returns (Unprivileged ISA 20191213, 11.3). */
 // @ts-ignore: decorator
 @inline

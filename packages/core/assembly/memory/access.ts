@@ -26,25 +26,18 @@ import {
   HART_WALK_ADDRESS,
   HART_WALK_LEVEL,
   STATUS_EXIT,
-  STATUS_TRAP,
   TLB_GUARDED,
   TLB_READ,
   TLB_WRITE,
 } from "../generated/layout";
 import { countAssist } from "../privileged/counters";
 import { LOAD_ACCESS_FAULT, LOAD_MISALIGNED, LOAD_PAGE_FAULT, STORE_ACCESS_FAULT, STORE_MISALIGNED } from "../privileged/fields";
+import { raise } from "../privileged/trap";
 import { isFreeStore, isGuarded, isWatched, machineAddress, prepareWrite } from "./frames";
 import { checkPmp, PMP_DENIED, PMP_GRANTED } from "./pmp";
 import { dataRegime, entryOf, fillEntry } from "./tlb";
 import { ACCESS_READ, ACCESS_WRITE, WALK_ACCESS_FAULT, WALK_OK } from "./translation/outcome";
 import { regimePrivilege, translate } from "./translation/translation";
-
-export function raise(hart: usize, cause: u64, value: u64): usize {
-  store<u64>(hart, cause, HART_TRAP_CAUSE);
-  store<u64>(hart, value, HART_TRAP_VALUE);
-  store<u32>(hart, STATUS_TRAP, HART_STATUS);
-  return 0;
-}
 
 /**
  * Resolves bytes that lie within one page. Gives their machine address; 0 with

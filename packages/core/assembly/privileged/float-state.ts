@@ -1,8 +1,8 @@
 /** mstatus.FS, frm and fflags: when floating point may run, and when its fast path is exact. */
 import { HART_FFLAGS, HART_FLOAT_FAST, HART_FRM, HART_MSTATUS, SLOT_RM } from "../generated/layout";
 import { instructionAt } from "../code/fetch";
-import { raise } from "../memory/access";
 import { ILLEGAL_INSTRUCTION, MSTATUS_FS } from "./fields";
+import { raise } from "./trap";
 
 const INEXACT: u32 = 1;
 /** What the decoder adds to `rm` where nearest-even is asked for, or the dynamic mode. */

@@ -30,12 +30,12 @@ import {
   STATUS_YIELD,
 } from "../generated/layout";
 import { CSR_MIP, CSR_PMPADDR15, CSR_PMPCFG0, CSR_SATP, CSR_SIP, CSR_STIMECMP, isCsrAccessible, readCsr, writeCsr } from "../generated/csrs";
-import { checkBlock, raise, zeroBlock } from "../memory/access";
+import { checkBlock, zeroBlock } from "../memory/access";
 import { fence } from "../memory/tlb";
 import { countAssist } from "./counters";
 import { BREAKPOINT, ECALL_FROM_U, ILLEGAL_INSTRUCTION, MENVCFG_CBCFE, MENVCFG_CBIE, MENVCFG_CBZE, MSTATUS_TSR, MSTATUS_TVM, MSTATUS_TW } from "./fields";
 import { updateTimers } from "./time";
-import { isAwake, nextInterrupt, returnFromMachine, returnFromSupervisor } from "./trap";
+import { isAwake, nextInterrupt, raise, returnFromMachine, returnFromSupervisor } from "./trap";
 
 /** An illegal instruction; the slots of this file's instructions hold the encoding as their immediate. */
 function illegal(hart: usize, slot: usize): u32 {

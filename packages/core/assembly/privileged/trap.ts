@@ -21,8 +21,10 @@ import {
   HART_SKIP_BREAKPOINT,
   HART_STVAL,
   HART_STVEC,
+  HART_STATUS,
   HART_TRAP_CAUSE,
   HART_TRAP_VALUE,
+  STATUS_TRAP,
 } from "../generated/layout";
 import { selectBanks } from "../memory/tlb";
 import { countAssist } from "./counters";
@@ -31,7 +33,7 @@ import { FETCH_ACCESS_FAULT, MSTATUS_MIE, MSTATUS_MPIE, MSTATUS_MPP, MSTATUS_MPR
 const INTERRUPT: u64 = 1 << 63;
 const NONE: i32 = -1;
 
-export function takeException(hart: usize, cause: u64, value: u64): void {
+function takeException(hart: usize, cause: u64, value: u64): void {
   countAssist(hart, ASSIST_EXCEPTION);
   const delegated = load<u32>(hart, HART_PRIVILEGE) != 3 && ((load<u64>(hart, HART_MEDELEG) >> cause) & 1) != 0;
   enter(hart, delegated, cause, value);
@@ -130,6 +132,14 @@ function leaveTo(hart: usize, status: u64, privilege: u32, pc: u64): void {
   store<u32>(hart, privilege, HART_PRIVILEGE);
   store<u64>(hart, pc, HART_PC);
   selectBanks(hart);
+}
+
+/** Leaves an exception for the interpreter to take; gives 0, which helpers return where they found no machine address. */
+export function raise(hart: usize, cause: u64, value: u64): usize {
+  store<u64>(hart, cause, HART_TRAP_CAUSE);
+  store<u64>(hart, value, HART_TRAP_VALUE);
+  store<u32>(hart, STATUS_TRAP, HART_STATUS);
+  return 0;
 }
 
 /** For the host: an exception at the hart's pc, such as a device access that nothing answers. */

@@ -30,7 +30,7 @@ const IMPORTS: Readonly<Record<string, readonly string[]>> = {
   "../code/fetch": ["breakpoint", "crossing", "decodeSlot", "locate"],
   "../crypto/aes": "aes64ds aes64dsm aes64es aes64esm aes64im aes64ks1i".split(" "),
   "../crypto/sm4": ["sm4_key", "sm4_round"],
-  "../memory/access": ["atomicAddress", "raise", "readAddress", "reserve", "storeConditional", "writeAddress"],
+  "../memory/access": ["atomicAddress", "readAddress", "reserve", "storeConditional", "writeAddress"],
   "../permute": ["brev8", "xperm4", "xperm8"],
   "../privileged/fields": ["FETCH_MISALIGNED", "ILLEGAL_INSTRUCTION"],
   "../privileged/float-state": ["floatChanged", "floatEnabled", "roundingMode"],
@@ -38,7 +38,7 @@ const IMPORTS: Readonly<Record<string, readonly string[]>> = {
     "CSR_CLEAR CSR_SET CSR_WRITE cbo_clean cbo_inval cbo_zero csr ebreak ecall mret sfence_inval_ir sfence_vma sfence_w_inval sret wfi".split(
       " ",
     ),
-  "../privileged/trap": ["deliverException", "isStuck", "takeInterrupt"],
+  "../privileged/trap": ["deliverException", "isStuck", "raise", "takeInterrupt"],
   "./layout":
     "EXTENSION_FLOAT EXTENSION_SIGN EXTENSION_ZERO EXIT_BREAKPOINT EXIT_BUDGET EXIT_STUCK HART_BANKS HART_DATA_BANK HART_EXECUTED HART_EXIT_KIND HART_EXIT_NEXT_PC HART_FETCH_BANK HART_FFLAGS HART_FLOAT_FAST HART_LEFT HART_MISALIGNED_TARGET HART_MSTATUS HART_PC HART_SINGLE_STEP HART_SLICE_BUDGET HART_SLOT HART_SLOT_DELTA HART_STATUS REGISTERS_SIZE REGISTER_WINDOW SLOT_IMM SLOT_LENGTH SLOT_RD SLOT_RM SLOT_RS1 SLOT_RS2 SLOT_RS3 SLOT_SIZE STATUS_EXIT STATUS_LOCATED STATUS_NONE STATUS_TRAP STATUS_YIELD TLB_BANKS TLB_BANK_SIZE TLB_FETCH TLB_READ TLB_WRITE".split(
       " ",

@@ -120,17 +120,6 @@ export class GuestMemory implements HypercallMemory {
     return this.#frameOffset(Math.floor(start / FRAME_SIZE)) + (start % FRAME_SIZE);
   }
 
-  /** Fills all of RAM with zeros, as after power-on. */
-  clear(): void {
-    this.#guard.dropTranslations();
-    for (let page = 0; page < this.#frames.length; page++) {
-      const offset = this.#frameOffset(page);
-      // Reading an untouched page commits nothing on the host; writing it would.
-      const words = new BigUint64Array(this.#bytes.buffer, offset, FRAME_SIZE / 8);
-      if (words.some((word) => word !== 0n)) words.fill(0n);
-    }
-  }
-
   #guards(page: number): number {
     return this.#metadata[this.frameOf(page) * (CONSTANTS.FRAME_METADATA_SIZE / 4)] ?? 0;
   }
