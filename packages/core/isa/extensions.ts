@@ -65,8 +65,8 @@ export type Extension = keyof typeof EXTENSIONS;
 const names = Object.keys(EXTENSIONS) as Extension[];
 const byLowerCase = new Map(names.map((name) => [name.toLowerCase(), name]));
 
-/** The bit that stands for an extension in the VM block and in the decoder. */
-export const extensionBit = (name: Extension): bigint => 1n << BigInt(names.indexOf(name));
+/** The number of the bit that stands for an extension in {@link IsaSet.bytes}. */
+export const extensionBit = (name: Extension): number => names.indexOf(name);
 
 /** Every machine has these: U- and S-mode, and the counters, which older strings mean by g. */
 const MANDATORY: readonly Extension[] = ["I", "S", "U", "Zicsr", "Zicntr", "Zihpm"];
@@ -124,9 +124,14 @@ export class IsaSet {
     return this.#extensions.has(name);
   }
 
-  /** The set's bits, as the VM block holds them. */
-  get bits(): bigint {
-    return [...this.#extensions].reduce((bits, name) => bits | extensionBit(name), 0n);
+  /** A bit for each extension, lowest first, as the VM block holds them. */
+  get bytes(): Uint8Array {
+    const bytes = new Uint8Array(Math.ceil(names.length / 8));
+    for (const name of this.#extensions) {
+      const bit = extensionBit(name);
+      bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) | (1 << (bit & 7));
+    }
+    return bytes;
   }
 
   /** Names in canonical order, lower case, for the device tree's `riscv,isa-extensions`; privilege modes are no extensions there. */

@@ -136,16 +136,16 @@ const vmFields = {
   breakpointAddresses: ["u32", 52], // u64 each
   watch: ["u32", 56], // machine address of watched bytes; 0: none
   watchLength: ["u32", 60],
-  extensions: ["u64", 64], // bits of the extensions that are on
-  misa: ["u64", 72],
+  misa: ["u64", 64],
+  extensions: ["u64", 72, 4], // a bit for each extension that is on; read byte by byte
 } as const;
-export const VM_FIELDS: readonly StateField[] = Object.entries(vmFields).map(([name, [type, offset]]) => ({
+export const VM_FIELDS: readonly StateField[] = Object.entries(vmFields).map(([name, [type, offset, count = 1]]) => ({
   name,
   type,
-  count: 1,
+  count,
   offset,
 }));
-export const VM_SIZE = 80;
+export const VM_SIZE = 104;
 
 /** Offset of a field of the VM block; throws for a name that is none. */
 export function vmOffset(name: string): number {

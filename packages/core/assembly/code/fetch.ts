@@ -105,9 +105,9 @@ export function decodeSlot(hart: usize, slot: usize, pc: u64): void {
   const long = (half & 3) == 3;
   guardCode(vm, frameMetadata(vm, frame), <u32>offset, long && offset != 0xffe ? 4 : 2);
   if (load<u32>(vm, VM_BREAKPOINTS) != 0 && hasBreakpoint(vm, <u64>offset, 0xfff)) store<u16>(slot, OP_BREAKPOINT);
-  else if (!long) decode(slot, half, 2, <u32>offset, load<u64>(vm, VM_EXTENSIONS));
+  else if (!long) decode(slot, half, 2, <u32>offset, vm + VM_EXTENSIONS);
   else if (offset == 0xffe) store<u16>(slot, OP_CROSSING);
-  else decode(slot, load<u32>(frame + offset), 4, <u32>offset, load<u64>(vm, VM_EXTENSIONS));
+  else decode(slot, load<u32>(frame + offset), 4, <u32>offset, vm + VM_EXTENSIONS);
 }
 
 function hasBreakpoint(vm: usize, address: u64, mask: u64): bool {
@@ -155,7 +155,7 @@ function isolate(hart: usize, page: usize): bool {
   }
   const slot = hart + HART_CROSSING;
   // An offset outside the page keeps the decoder from choosing in-page branches.
-  decode(slot, word, length, 0x1000, load<u64>(vm, VM_EXTENSIONS));
+  decode(slot, word, length, 0x1000, vm + VM_EXTENSIONS);
   store<u16>(slot + SLOT_SIZE, OP_NEXT_PAGE);
   store<u16>(slot + 2 * SLOT_SIZE, OP_NEXT_PAGE);
   enterScratch(hart, slot, pc);

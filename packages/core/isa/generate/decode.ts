@@ -91,8 +91,10 @@ function fill(instruction: Instruction): string[] {
 /** The condition that one of these extensions is on; none for those that every machine has. */
 function enabled(extensions: readonly Extension[]): string[] {
   if (extensions.some((name) => name === "I" || name === "S" || name === "Zicsr")) return [];
-  const bits = extensions.reduce((sum, name) => sum | extensionBit(name), 0n);
-  return [`(extensions & 0x${bits.toString(16)}) != 0`];
+  const bytes = new Map<number, number>();
+  for (const bit of extensions.map(extensionBit)) bytes.set(bit >> 3, (bytes.get(bit >> 3) ?? 0) | (1 << (bit & 7)));
+  const tests = [...bytes].map(([byte, bits]) => `(load<u8>(extensions, ${byte}) & ${hex(bits)}) != 0`);
+  return [tests.length === 1 ? tests.join() : `(${tests.join(" || ")})`];
 }
 
 function generateDecoder(): string {
@@ -113,11 +115,11 @@ function generateDecoder(): string {
   return `/**
  * Decodes an instruction of \`length\` bytes into a slot. \`offset\` is where it
  * lies in its page, or 0x1000 where branches must not be taken within the page.
- * \`extensions\` are those of the machine: what they do not bring is illegal.
+ * \`extensions\` points to those of the machine: what they do not bring is illegal.
  */
-export function decode(slot: usize, original: u32, length: u32, offset: u32, extensions: u64): void {
+export function decode(slot: usize, original: u32, length: u32, offset: u32, extensions: usize): void {
   store<u8>(slot, length, SLOT_LENGTH);
-  const compressed: i32 = extensions & 0x${extensionBit("Zca").toString(16)} ? 2 : 0;
+  const compressed: i32 = ${enabled(["Zca"]).join()} ? 2 : 0;
   const word = length == 2 ? expand(original, extensions) : original;
   switch (word & 0x7f) {
 ${cases.join("\n")}
@@ -170,7 +172,7 @@ function destination(register: u32): u32 {
 ${generateDecoder()}
 
 /** The 32-bit instruction that a compressed one stands for; 0, which is illegal, where it is reserved. */
-export function expand(half: u32, extensions: u64): u32 {
+export function expand(half: u32, extensions: usize): u32 {
 ${compressed.map(expansion).join("\n")}
   return 0;
 }`;

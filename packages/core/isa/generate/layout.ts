@@ -16,7 +16,7 @@ export function generateLayout(): string {
     ...Object.entries(CONSTANTS).map(([name, value]) => `export const ${name}: ${constantType(name)} = ${value};`),
   ];
   for (const name of STATE_EXTENSIONS) {
-    lines.push(`export const EXTENSION_BIT_${name.toUpperCase()}: u64 = 0x${extensionBit(name).toString(16)};`);
+    lines.push(`export const EXTENSION_BIT_${name.toUpperCase()}: u32 = ${extensionBit(name)};`);
   }
   for (const [name, value] of Object.entries({
     MSTATUS_WRITABLE,

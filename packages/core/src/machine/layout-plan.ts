@@ -1,7 +1,7 @@
 /** Where a machine's tables lie in its pool, and their first contents. */
 
 import type { IsaSet } from "../../isa/extensions.js";
-import { CONSTANTS, HART_SIZE, MAX_BREAKPOINTS, VM_FIELDS, VM_SIZE } from "../../isa/layout.js";
+import { CONSTANTS, HART_SIZE, MAX_BREAKPOINTS, VM_FIELDS, VM_SIZE, vmOffset } from "../../isa/layout.js";
 import { FRAME_SIZE, type FramePool } from "../memory/frame-pool.js";
 
 const { CODE_PAGE_SIZE, FRAME_METADATA_SIZE, TLB_BANKS, TLB_BANK_SIZE } = CONSTANTS;
@@ -52,7 +52,6 @@ export function layOut(pool: FramePool, shape: MachineShape, isa: IsaSet): Machi
     framesBase: pool.framesBase,
     hartCount: shape.hartCount,
     codePages: CODE_PAGES,
-    extensions: isa.bits,
     misa: isa.misa,
     ...tables,
   };
@@ -61,6 +60,7 @@ export function layOut(pool: FramePool, shape: MachineShape, isa: IsaSet): Machi
     if (type === "u64") view.setBigUint64(offset, BigInt(value), true);
     else view.setUint32(offset, Number(value), true);
   }
+  new Uint8Array(pool.memory.buffer, tables.vm, VM_SIZE).set(isa.bytes, vmOffset("extensions"));
   // An empty TLB entry has a tag of all ones.
   new Uint8Array(pool.memory.buffer, tables.banks, sizes.banks).fill(0xff);
   return tables;
