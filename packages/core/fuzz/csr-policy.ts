@@ -9,14 +9,38 @@ import { integerValue } from "./values.js";
 
 /** Set before each program from its record, in this order: counters while inhibited, mstatus last. */
 export const INITIAL_CSRS = [
-  ...["mie", "mip", "satp", "menvcfg", "stimecmp", "senvcfg", "mcounteren", "scounteren", "medeleg", "mideleg"],
+  ...[
+    "mie",
+    "mip",
+    "satp",
+    "menvcfg",
+    "stimecmp",
+    "senvcfg",
+    "mcounteren",
+    "scounteren",
+    "medeleg",
+    "mideleg",
+    "mseccfg",
+  ],
   ...["mcycle", "minstret", "sepc", "scause", "stval", "mcause", "mtval", "fcsr", "mepc", "mstatus"],
 ] as const;
 export type InitialCsr = (typeof INITIAL_CSRS)[number];
 
 /** Read after each program; fcsr, f and x registers are read besides. */
 export const FINAL_CSRS = [
-  ...["mstatus", "mie", "mip", "satp", "menvcfg", "senvcfg", "mcounteren", "scounteren", "medeleg", "mideleg"],
+  ...[
+    "mstatus",
+    "mie",
+    "mip",
+    "satp",
+    "menvcfg",
+    "senvcfg",
+    "mcounteren",
+    "scounteren",
+    "medeleg",
+    "mideleg",
+    "mseccfg",
+  ],
   ...["sepc", "scause", "stval", "mcycle", "minstret", "mtvec", "stvec", "mcountinhibit"],
 ] as const;
 
@@ -32,6 +56,8 @@ export type CsrUse =
   | { readonly kind: "read" }
   /** Reads whose result is thrown away: it differs from run to run. */
   | { readonly kind: "access" }
+  /** The same, by accesses that write, too, more often than not. */
+  | { readonly kind: "draw" }
   | { readonly kind: "never" };
 
 const chosen = (value: (random: Random) => bigint, immediate = true): CsrUse => ({ kind: "chosen", value, immediate });
@@ -84,6 +110,9 @@ const USES: Readonly<Record<string, CsrUse>> = {
   frm: chosen(roundingMode),
   fcsr: chosen((random) => (roundingMode(random) << 5n) | BigInt(random.below(32))),
 
+  // MML and MMWP stay set, for the programs behind, too. RLB cannot be set: entries are locked.
+  mseccfg: chosen(bits([2, 8, 9]), false),
+  seed: { kind: "draw" },
   time: { kind: "access" },
   // Frozen by the driver, so that the counters can be compared.
   mcountinhibit: { kind: "read" },
@@ -129,6 +158,7 @@ export function environmentCsrs(random: Random): Partial<Record<InitialCsr, bigi
     senvcfg: environment([])(random),
     mcounteren: random.dword() & 7n,
     scounteren: random.dword() & 7n,
+    mseccfg: bits([8, 9])(random),
   };
 }
 

@@ -66,6 +66,9 @@ function accessUnit(builder: Builder, { name, number: csr }: Csr): void {
     case "access":
       builder.unit(instruction("csrrs", { rd: 0, csr, rs1: 0 }));
       break;
+    case "draw":
+      builder.unit(instruction(random.pick(["csrrs", "csrrc"]), { rd: 0, csr, rs1: random.chance(0.8) ? rs1 : 0 }));
+      break;
     case "never":
       break;
   }

@@ -4,6 +4,7 @@
  * ch. 2, 3, 10). A register whose bits act, or lie elsewhere, names functions
  * in `assembly/privileged/special-csrs.ts`.
  */
+import type { Extension } from "./extensions.js";
 
 /** Conditions beyond the privilege that the register's number encodes. */
 export type CsrGuard =
@@ -14,12 +15,16 @@ export type CsrGuard =
   /** satp: mstatus.TVM. */
   | "satp"
   /** stimecmp: menvcfg.STCE and mcounteren.TM. */
-  | "stimecmp";
+  | "stimecmp"
+  /** seed: by accesses that write only, and below M-mode where mseccfg opens it. */
+  | "seed";
 
 export interface Csr {
   readonly name: string;
   readonly number: number;
   readonly guard?: CsrGuard;
+  /** The register exists where any of these is on. Default: always. */
+  readonly extensions?: readonly Extension[];
   /** Bits that lie in a field of the hart. */
   readonly storage?: { readonly field: string; readonly index: number; readonly writable: bigint };
   /** Bits that never change; with `storage` they are OR-ed in. */
@@ -53,6 +58,9 @@ special("fflags", 0x001, { guard: "float", read: "readFflags", write: "writeFfla
 special("frm", 0x002, { guard: "float", read: "readFrm", write: "writeFrm" });
 special("fcsr", 0x003, { guard: "float", read: "readFcsr", write: "writeFcsr" });
 
+// Entropy
+special("seed", 0x015, { guard: "seed", extensions: ["Zkr"], read: "readSeed", write: "ignoreWrite" });
+
 // Supervisor
 special("sstatus", 0x100, { read: "readSstatus", write: "writeSstatus" });
 special("sie", 0x104, { read: "readSie", write: "writeSie" });
@@ -64,7 +72,11 @@ stored("sepc", 0x141, "sepc", ALL & ~1n, { write: "writeSepc" });
 stored("scause", 0x142, "scause");
 stored("stval", 0x143, "stval");
 special("sip", 0x144, { read: "readSip", write: "writeSip" });
-stored("stimecmp", 0x14d, "stimecmp", ALL, { guard: "stimecmp", write: "writeStimecmp" });
+stored("stimecmp", 0x14d, "stimecmp", ALL, {
+  guard: "stimecmp",
+  extensions: ["Sstc"],
+  write: "writeStimecmp",
+});
 stored("satp", 0x180, "satp", ALL, { guard: "satp", write: "writeSatp" });
 
 // Machine
@@ -83,6 +95,7 @@ stored("mepc", 0x341, "mepc", ALL & ~1n, { write: "writeMepc" });
 stored("mcause", 0x342, "mcause");
 stored("mtval", 0x343, "mtval");
 special("mip", 0x344, { read: "readMip", write: "writeMip" });
+stored("mseccfg", 0x747, "mseccfg", ALL, { extensions: ["Smepmp", "Zkr"], write: "writeMseccfg" });
 for (let n = 0; n < 2; n++) {
   stored(`pmpcfg${n * 2}`, 0x3a0 + n * 2, "pmpcfg", ALL, { write: `writePmpcfg${n * 2}` }, n);
 }

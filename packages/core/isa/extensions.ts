@@ -44,10 +44,12 @@ const EXTENSIONS = {
   Zbkc: [],
   Zbkx: [],
   Zbs: [],
+  Zk: ["Zkn", "Zkr", "Zkt"],
   Zkn: ["Zbkb", "Zbkc", "Zbkx", "Zknd", "Zkne", "Zknh"],
   Zknd: [],
   Zkne: [],
   Zknh: [],
+  Zkr: ["Zicsr"],
   Zks: ["Zbkb", "Zbkc", "Zbkx", "Zksed", "Zksh"],
   Zksed: [],
   Zksh: [],
@@ -58,6 +60,7 @@ const EXTENSIONS = {
   Svinval: ["S"],
   Svnapot: ["S"],
   Svpbmt: ["S"],
+  Smepmp: [],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 export type Extension = keyof typeof EXTENSIONS;
@@ -80,8 +83,9 @@ export const DEFAULT_ISA = [
   "zabha_zacas_zawrs",
   "zcb_zcmop",
   "zbc",
-  "zkn_zks",
+  "zkn_zkr_zks",
   "sstc_svadu_svinval_svnapot_svpbmt",
+  "smepmp",
 ].join("_");
 
 /** Profiles that this machine meets (RVA Profiles 1.0). */

@@ -15,7 +15,7 @@ export interface StateField {
 }
 
 /** Changes whenever a field of the architectural block is added, moved or gets another meaning. */
-export const ARCHITECTURAL_VERSION = 1;
+export const ARCHITECTURAL_VERSION = 2;
 
 const fields: StateField[] = [];
 let end = 0;
@@ -52,6 +52,7 @@ field("mepc", "u64");
 field("mcause", "u64");
 field("mtval", "u64");
 field("menvcfg", "u64");
+field("mseccfg", "u64");
 field("stvec", "u64");
 field("scounteren", "u64");
 field("sscratch", "u64");
@@ -68,6 +69,7 @@ field("executed", "u64"); // steps: retired instructions and those that trapped
 field("instretOffset", "u64"); // minstret = executed + instretOffset while it counts
 field("cycleOffset", "u64");
 field("timeOffset", "u64"); // the hart's time is the clock's plus this
+field("entropy", "u64"); // state of the seeded generator behind `seed`, with the virtual clock
 const architecturalEnd = end;
 
 // Options fixed when the machine is made.

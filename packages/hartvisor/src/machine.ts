@@ -62,6 +62,7 @@ export class Machine {
     }
     const console = new SerialConsole();
     const virtual = options.clock === "virtual";
+    const seed = options.seed ?? (virtual ? new Uint8Array(64) : crypto.getRandomValues(new Uint8Array(64)));
     const core = await CoreMachine.create({
       memoryBytes: typeof memory === "string" ? parseByteSize(memory, "memory") : memory,
       harts: options.harts ?? 1,
@@ -69,9 +70,9 @@ export class Machine {
       hypercalls: boot.hypercalls ? (options.hypercalls ?? sbiExtensions) : [],
       ...(options.isa !== undefined && { isa: options.isa }),
       limits: options.limits ?? {},
+      seed,
       debugConsole: console,
     });
-    const seed = options.seed ?? (virtual ? new Uint8Array(64) : crypto.getRandomValues(new Uint8Array(64)));
     const board = new VirtBoard(core, console, { seed });
     boot.load({ machine: core, board, console });
     return new Machine(core, console);

@@ -1,12 +1,17 @@
 /**
- * Physical memory protection (Privileged ISA 1.13, 3.7): sixteen entries. The
+ * Physical memory protection (Privileged ISA 1.13, 3.7 and, for mseccfg, ch. 6): sixteen entries. The
  * check happens when a TLB entry is made; a page on which entries disagree is
  * checked at every access instead.
  */
-import { HART_PMPADDR, HART_PMPCFG } from "../generated/layout";
+import { HART_MSECCFG, HART_PMPADDR, HART_PMPCFG } from "../generated/layout";
+import { MSECCFG_MML, MSECCFG_MMWP } from "../privileged/fields";
 
 const ENTRIES: u32 = 16;
 const LOCKED: u32 = 0x80;
+const READ: u32 = 1;
+const WRITE: u32 = 2;
+const EXECUTE: u32 = 4;
+const ANY: u32 = READ | WRITE | EXECUTE;
 
 export const PMP_DENIED: u32 = 0;
 export const PMP_GRANTED: u32 = 1;
@@ -34,10 +39,30 @@ function configuration(hart: usize, n: u32): u32 {
   return load<u8>(hart + <usize>n, HART_PMPCFG);
 }
 
+/** What is granted where no entry matches: all to M-mode, but no code under lockdown and nothing under the whitelist policy. */
+function unmatched(privilege: u32, security: u64): u32 {
+  if (privilege != 3 || security & MSECCFG_MMWP) return 0;
+  return security & MSECCFG_MML ? READ | WRITE : ANY;
+}
+
+/**
+ * What an entry grants under machine-mode lockdown (Smepmp, 2.4): the lock bit makes it M-mode's, else it is for the
+ * modes below. Without R but with W, or with all bits, it is shared.
+ */
+function underLockdown(config: u32, machine: bool): u32 {
+  const own = config & ANY;
+  const locked = (config & LOCKED) != 0;
+  if (own == ANY && locked) return READ;
+  if ((own & (READ | WRITE)) != WRITE) return locked == machine ? own : 0;
+  if (locked) return own == WRITE || !machine ? EXECUTE : READ | EXECUTE;
+  return own == WRITE && !machine ? READ : READ | WRITE;
+}
+
 /** Whether an access may go ahead; `access` is 1 read, 2 write, 4 execute, or several. */
 export function checkPmp(hart: usize, address: u64, length: u64, access: u32, privilege: u32): u32 {
+  const security = load<u64>(hart, HART_MSECCFG);
   if (load<u64>(hart, HART_PMPCFG) == 0 && load<u64>(hart, HART_PMPCFG + 8) == 0) {
-    return privilege == 3 ? PMP_GRANTED : PMP_DENIED;
+    return (unmatched(privilege, security) & access) == access ? PMP_GRANTED : PMP_DENIED;
   }
   const page = address & ~0xfff;
   let uniform = true;
@@ -53,10 +78,10 @@ export function checkPmp(hart: usize, address: u64, length: u64, access: u32, pr
     if (last < address || start > address + length - 1) continue;
     // The lowest-numbered entry that matches any byte decides, and must match all.
     if (start > address || last < address + length - 1) return PMP_DENIED;
-    const enforced = privilege != 3 || (config & LOCKED) != 0;
-    if (enforced && (config & access) != access) return PMP_DENIED;
+    const granted = security & MSECCFG_MML ? underLockdown(config, privilege == 3) : privilege != 3 || config & LOCKED ? config : ANY;
+    if ((granted & access) != access) return PMP_DENIED;
     return uniform ? PMP_GRANTED : PMP_GRANTED_PART;
   }
-  if (privilege != 3) return PMP_DENIED;
+  if ((unmatched(privilege, security) & access) != access) return PMP_DENIED;
   return uniform ? PMP_GRANTED : PMP_GRANTED_PART;
 }

@@ -25,6 +25,12 @@ export const MENVCFG_ADUE: u64 = 1 << 61;
 export const MENVCFG_PBMTE: u64 = 1 << 62;
 export const MENVCFG_STCE: u64 = 1 << 63;
 
+export const MSECCFG_MML: u64 = 1;
+export const MSECCFG_MMWP: u64 = 2;
+export const MSECCFG_RLB: u64 = 4;
+export const MSECCFG_USEED: u64 = 1 << 8;
+export const MSECCFG_SSEED: u64 = 1 << 9;
+
 // Exception causes.
 export const FETCH_MISALIGNED: u64 = 0;
 export const FETCH_ACCESS_FAULT: u64 = 1;

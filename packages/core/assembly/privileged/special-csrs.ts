@@ -19,8 +19,6 @@ import {
   HART_MIP,
   HART_MISALIGNED_TARGET,
   HART_MSTATUS,
-  HART_PMPADDR,
-  HART_PMPCFG,
   HART_SATP,
   HART_SENVCFG,
   HART_SEPC,
@@ -38,6 +36,9 @@ import { dropAllBanks, forgetRegimes, selectBanks } from "../memory/tlb";
 import { MENVCFG_ADUE, MENVCFG_PBMTE, MENVCFG_STCE, MSTATUS_FS, MSTATUS_MPP, STIP } from "./fields";
 import { floatChanged, updateFloatFast } from "./float-state";
 import { executedNow, updateTimers } from "./time";
+
+export { readSeed } from "./entropy";
+export { writeMseccfg, writePmpaddr, writePmpcfg0, writePmpcfg2 } from "./pmp-csrs";
 
 export function ignoreWrite(hart: usize, value: u64): void {}
 
@@ -180,33 +181,6 @@ export function writeMenvcfg(hart: usize, value: u64): void {
   if (next & MENVCFG_STCE) store<u64>(hart, load<u64>(hart, HART_MIP) & ~STIP, HART_MIP);
   updateTimers(hart);
   if ((old ^ next) & (MENVCFG_ADUE | MENVCFG_PBMTE)) dropAllBanks(hart);
-}
-
-/** Locked entries keep their byte; so does one that would allow writing without reading. */
-function writePmpcfg(hart: usize, first: u32, value: u64): void {
-  for (let n: u32 = 0; n < 8; n++) {
-    const entry = hart + HART_PMPCFG + first + n;
-    const next = <u32>(value >> (n << 3)) & 0x9f;
-    if (load<u8>(entry) & 0x80 || (next & 3) == 2) continue;
-    store<u8>(entry, next);
-  }
-  dropAllBanks(hart);
-}
-
-export function writePmpcfg0(hart: usize, value: u64): void {
-  writePmpcfg(hart, 0, value);
-}
-
-export function writePmpcfg2(hart: usize, value: u64): void {
-  writePmpcfg(hart, 8, value);
-}
-
-/** Locked with its own entry, or as the lower end of a locked top-of-range entry. */
-export function writePmpaddr(hart: usize, n: u32, value: u64): void {
-  if (load<u8>(hart + <usize>n, HART_PMPCFG) & 0x80) return;
-  if (n < 15 && (<u32>load<u8>(hart + <usize>n + 1, HART_PMPCFG) & 0x98) == 0x88) return;
-  store<u64>(hart + (<usize>n << 3), value & 0x3fffffffffffff, HART_PMPADDR);
-  dropAllBanks(hart);
 }
 
 const CYCLE: u64 = 1;

@@ -29,7 +29,7 @@ import {
   STATUS_TRAP,
   STATUS_YIELD,
 } from "../generated/layout";
-import { CSR_MIP, CSR_PMPADDR15, CSR_PMPCFG0, CSR_SATP, CSR_SIP, CSR_STIMECMP, isCsrAccessible, readCsr, writeCsr } from "../generated/csrs";
+import { CSR_MIP, CSR_MSECCFG, CSR_PMPADDR15, CSR_PMPCFG0, CSR_SATP, CSR_SIP, CSR_STIMECMP, isCsrAccessible, readCsr, writeCsr } from "../generated/csrs";
 import { checkBlock, zeroBlock } from "../memory/access";
 import { fence } from "../memory/tlb";
 import { countAssist } from "./counters";
@@ -82,9 +82,9 @@ export function csr(hart: usize, slot: usize, operation: u32, immediate: bool): 
   return changesFetch(number) ? resumeBehind(hart) : next(hart);
 }
 
-/** Whether the next instruction must be translated or checked anew: satp and the PMP registers. */
+/** Whether the next instruction must be translated or checked anew: satp, the PMP registers and mseccfg. */
 function changesFetch(number: u32): bool {
-  return number == CSR_SATP || (number >= CSR_PMPCFG0 && number <= CSR_PMPADDR15);
+  return number == CSR_SATP || number == CSR_MSECCFG || (number >= CSR_PMPCFG0 && number <= CSR_PMPADDR15);
 }
 
 export function ecall(hart: usize, slot: usize): u32 {

@@ -26,6 +26,16 @@ function writeCase({ name, number, write, storage }: Csr): string {
   return `${label}      store<u64>(hart, (load<u64>(hart, ${offset}) & ~${mask}) | (value & ${mask}), ${offset});\n      return;`;
 }
 
+const extensionConstant = (name: string) => `EXTENSION_BIT_${name.toUpperCase()}`;
+
+/** What must hold for a register to be there for the hart in its mode, privilege apart. */
+function accessCondition({ guard, extensions }: Csr): string {
+  const exists = extensions?.map((name) => `has(hart, ${extensionConstant(name)})`).join(" || ");
+  const open = guard && `${guard}Open(hart, number, writes)`;
+  if (exists === undefined) return open ?? "true";
+  return open === undefined ? exists : `(${exists}) && ${open}`;
+}
+
 export function generateCsrs(): string {
   const functions = new Set<string>();
   for (const { read, write } of csrs) {
@@ -33,16 +43,21 @@ export function generateCsrs(): string {
     if (write !== undefined) functions.add(write.replace(/\(.*/, ""));
   }
   functions.delete("timeNow");
-  const guarded = new Map<string, number[]>();
-  for (const { guard, number } of csrs) guarded.set(guard ?? "", [...(guarded.get(guard ?? "") ?? []), number]);
-  const access = [...guarded].map(([guard, numbers]) => {
+  const numbersByCondition = new Map<string, number[]>();
+  for (const csr of csrs) {
+    const condition = accessCondition(csr);
+    numbersByCondition.set(condition, [...(numbersByCondition.get(condition) ?? []), csr.number]);
+  }
+  const access = [...numbersByCondition].map(([condition, numbers]) => {
     const labels = numbers.map((number) => `    case ${hex(number)}:`).join("\n");
-    return `${labels}\n      return ${guard === "" ? "true" : `${guard}Open(hart, number)`};`;
+    return `${labels}\n      return ${condition};`;
   });
+  const bits = [...new Set(csrs.flatMap(({ extensions = [] }) => extensions))].map(extensionConstant).sort();
   return `import { ${[...functions].sort().join(", ")} } from "../privileged/special-csrs";
-import { counterOpen, floatOpen, satpOpen, stimecmpOpen } from "../privileged/csr-guards";
+import { counterOpen, floatOpen, satpOpen, seedOpen, stimecmpOpen } from "../privileged/csr-guards";
+import { has } from "../privileged/extensions";
 import { timeNow } from "../privileged/time";
-import { HART_PRIVILEGE } from "./layout";
+import { ${bits.join(", ")}, HART_PRIVILEGE } from "./layout";
 
 ${csrs.map(({ name, number }) => `export const CSR_${name.toUpperCase()}: u32 = ${hex(number)};`).join("\n")}
 

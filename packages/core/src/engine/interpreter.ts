@@ -30,6 +30,8 @@ export interface InterpreterExports {
 export interface InterpreterHost {
   /** The host's clock in ticks of the guest's time base. */
   ticks(): number;
+  /** Sixteen random bits for the CSR seed; not asked with the virtual clock. */
+  entropy(): number;
   /** Answers a TLB miss in place of the hart's own translation; see `hostTranslation`. */
   translate(hart: number, address: bigint, access: number, regime: number): number;
 }

@@ -16,6 +16,7 @@ import { GuestMemory } from "../memory/guest-memory.js";
 import { Alarms } from "../time/alarms.js";
 import type { Clock } from "../time/clock.js";
 import { hostTicks, MachineClock } from "../time/host-clock.js";
+import { hostEntropy, seedOf } from "./entropy.js";
 import type { ExitReason } from "./exit-reason.js";
 import { DeviceExits, exitCounters, type WatchCallback } from "./exits.js";
 import { Hart } from "./hart.js";
@@ -87,6 +88,7 @@ export class Machine {
     const pool = new FramePool({ frames: shape.ramPages, tableBytes: tableBytes(shape) });
     const interpreter = await instantiateInterpreter(pool.memory, {
       ticks: hostTicks,
+      entropy: hostEntropy,
       translate: hostTranslation(pool.memory, options.translation),
     });
     return new Machine(options, isa, pool, layOut(pool, shape, isa), interpreter);
@@ -111,7 +113,10 @@ export class Machine {
 
     const vcpus = Array.from({ length: options.harts ?? 1 }, (_, id) => {
       const vcpu = new Vcpu(id, new HartState(pool.memory, hartAddress(tables, id)), interpreter);
-      vcpu.reset(bankAddress(tables, id), tables.vm, { flags, virtualTime, compressed: isa.has("Zca") });
+      vcpu.reset(bankAddress(tables, id), tables.vm, {
+        ...{ flags, virtualTime, compressed: isa.has("Zca") },
+        entropy: seedOf(id, options.seed),
+      });
       return vcpu;
     });
     this.#vcpus = vcpus as [Vcpu, ...Vcpu[]];

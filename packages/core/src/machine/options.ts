@@ -37,6 +37,8 @@ export interface MachineOptions {
    * bits where menvcfg.ADUE asks for it; without, they fault (Svade). Default: all that there is, {@link DEFAULT_ISA}.
    */
   readonly isa?: string;
+  /** With the virtual clock, what the CSR `seed` gives follows from these bytes. Default: none; otherwise the host's randomness. */
+  readonly seed?: Uint8Array;
   readonly limits?: MachineLimits;
   /** Answers TLB misses below M-mode. Default: bare, Sv39, Sv48 and Sv57, as satp says. */
   readonly translation?: AddressTranslation;

@@ -12,6 +12,16 @@ export interface EntryPoint {
   readonly nextStage?: bigint;
 }
 
+/** What a hart keeps from the machine's options. */
+export interface ResetOptions {
+  /** OPTION bits. */
+  readonly flags: number;
+  readonly virtualTime: boolean;
+  readonly compressed: boolean;
+  /** Where the generator behind the CSR seed begins, with the virtual clock. */
+  readonly entropy: bigint;
+}
+
 const SUPERVISOR = 1;
 const MACHINE = 3;
 /** What SBI firmware delegates to S-mode: every exception but M-mode's own and S-mode's ecall, and the supervisor interrupts. */
@@ -19,6 +29,9 @@ const DELEGATED_EXCEPTIONS = 0xb1ffn;
 const SUPERVISOR_INTERRUPTS = 0x222n;
 /** menvcfg as SBI firmware leaves it: STCE, PBMTE, ADUE, CBZE, CBCFE, CBIE = flush. */
 const SUPERVISOR_ENVIRONMENT = (1n << 63n) | (1n << 62n) | (1n << 61n) | 0xd0n;
+
+/** mseccfg.SSEED. */
+const SSEED = 1n << 9n;
 
 export class Vcpu {
   readonly id: number;
@@ -42,7 +55,7 @@ export class Vcpu {
   }
 
   /** As after power-on: M-mode, everything off. `pc` is left for an entry to set. */
-  reset(bank: number, vm: number, options: { flags: number; virtualTime: boolean; compressed: boolean }): void {
+  reset(bank: number, vm: number, options: ResetOptions): void {
     const { state } = this;
     state.clearArchitectural();
     state.set32("privilege", MACHINE);
@@ -54,6 +67,7 @@ export class Vcpu {
     state.set32("options", options.flags);
     state.set32("misalignedTarget", options.compressed ? 0 : 2);
     state.set32("clockMode", options.virtualTime ? 1 : 0);
+    state.set64("entropy", options.entropy);
     this.lifecycle = HsmState.Stopped;
     this.waiting = false;
     this.#interpreter.forgetRegimes(this.address);
@@ -82,6 +96,8 @@ export class Vcpu {
     state.set64("mcounteren", 7n);
     state.set64("scounteren", 7n);
     this.#interpreter.writeCsr(this.address, 0x30a, SUPERVISOR_ENVIRONMENT);
+    // Linux reads seed in S-mode if the device tree names Zkr, and asks nobody first.
+    this.#interpreter.writeCsr(this.address, 0x747, SSEED);
     // One PMP entry opens all of memory: NAPOT over the whole space, read, write, execute.
     state.set64("pmpaddr", (1n << 54n) - 1n);
     state.set64("pmpcfg", 0x1fn);
