@@ -15,13 +15,19 @@ const PACKAGES = {
   jit: { index: "src/index.ts" },
   devices: { index: "src/index.ts" },
   hartvisor: { index: "src/index.ts", cli: "src/cli.ts", debian: "src/host/node/debian-image.ts" },
-  bench: { index: "src/index.ts", interpreter: "src/interpreter.ts", "boot-to-shell": "src/boot-to-shell.ts" },
+  bench: {
+    index: "src/index.ts",
+    interpreter: "src/interpreter.ts",
+    "boot-to-shell": "src/boot-to-shell.ts",
+    peers: "src/peers/main.ts",
+  },
 };
 
-/** What a package is made of; hartvisor embeds a guest of bench's. */
+/** What a package is made of; hartvisor embeds a guest of bench's, and bench takes tools for Debian from hartvisor's sources. */
 const inputs = (name) => [
   `packages/${name}`,
   ...(name === "hartvisor" ? ["packages/bench/guests/built/demo.elf"] : []),
+  ...(name === "bench" ? ["packages/hartvisor/src"] : []),
   "tsconfig.base.json",
   "scripts/build.mjs",
 ];

@@ -4,7 +4,7 @@
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
@@ -20,9 +20,12 @@ const COMPILE = [
   ...["-march=rv64gc", "-mabi=lp64d", "-mcmodel=medany", "-std=gnu11", "-O2", "-Wall", "-Wextra"],
   ...["-ffreestanding", "-fno-pic", "-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-fno-math-errno"],
   ...["-fno-tree-loop-distribute-patterns", `-ffile-prefix-map=${HERE}=`, "-Iruntime"],
-  ...["-static", "-no-pie", "-nostdlib", "-nostartfiles", "-Wl,-T,runtime/guest.ld", "-Wl,--build-id=none"],
+  ...["-static", "-no-pie", "-nostdlib", "-nostartfiles", "-Wl,--build-id=none"],
   ...["-Wl,-z,norelro", "-Wl,-z,max-page-size=4096", "-Wl,--fatal-warnings"],
 ];
+const BARE_METAL = ["-Wl,-T,runtime/guest.ld"];
+/** Static Linux programs: code apart from data, as Linux maps them. */
+const LINUX = ["-Ilinux", "-Ikernels", "-Wl,-z,separate-code"];
 
 /** Symbols by which a host finds HTIF and the signature; all others are stripped. */
 const KEPT_SYMBOLS = ["_start", "tohost", "fromhost", "begin_signature", "end_signature"];
@@ -31,21 +34,34 @@ const CRT = "runtime/crt.S";
 const LIBRARY = [CRT, "runtime/htif.c", "runtime/print.c", "runtime/memory.c"];
 const FDT = "runtime/fdt.c";
 
-const kernel = (name) => [name, [`kernels/${name}.c`, "kernels/main.c", ...LIBRARY]];
-const test = (name, ...also) => [name, [`tests/${name}.c`, ...LIBRARY, ...also]];
-/** A test that is assembly alone: it has its own _start. */
-const bare = (name) => [name, [`tests/${name}.S`]];
+const LINUX_LIBRARY = ["linux/start.c", "runtime/print.c", "runtime/memory.c"];
 
-/** @type {Map<string, string[]>} the name of each ELF file, without its suffix, and its sources */
+const bareMetal = (name, ...sources) => [name, [...BARE_METAL, ...sources]];
+const kernel = (name) => bareMetal(name, `kernels/${name}.c`, "kernels/main.c", ...LIBRARY);
+const test = (name, ...also) => bareMetal(name, `tests/${name}.c`, ...LIBRARY, ...also);
+/** A test that is assembly alone: it has its own _start. */
+const bare = (name) => bareMetal(name, `tests/${name}.S`);
+const linux = (name, ...sources) => [`peers/${name}`, [...LINUX, ...sources, ...LINUX_LIBRARY]];
+/** A program of the peers benchmark: a kernel, from here or from the interpreter's benchmark, in a Linux process. */
+const peer = (name, source = `peers/${name}.c`, ...flags) =>
+  linux(name, ...flags, source, "peers/main.c", "peers/timing.c");
+
+/** @type {Map<string, string[]>} the name of each ELF file, without its suffix, and the compiler's arguments */
 const GUESTS = new Map([
   ...["sort", "hash", "recursion", "bytecode", "nbody", "copy"].map(kernel),
-  [
+  bareMetal(
     "demo",
-    [CRT, "demo/demo.c", "demo/editor.c", "demo/trap.S", "demo/uart.c", "runtime/print.c", "runtime/memory.c", FDT],
-  ],
+    ...[CRT, "demo/demo.c", "demo/editor.c", "demo/trap.S", "demo/uart.c", "runtime/print.c", "runtime/memory.c", FDT],
+  ),
   ...["hello", "exit42", "htif-write", "paging", "selfmod", "timer"].map((name) => test(name)),
   test("smp", FDT),
   ...["fault-loop", "wild-jump", "spin", "signature", "tohost-split"].map(bare),
+  ...["sort", "hash", "recursion", "nbody"].map((name) => peer(name, `kernels/${name}.c`)),
+  ...["matrix", "string", "bytecode", "crc", "mandelbrot", "lu", "fft"].map((name) => peer(name)),
+  ...["getppid", "pipe", "fault", "spawn"].map((name) => peer(name)),
+  peer("chase-small", "peers/chase.c", "-DCHASE_BYTES=(1 << 14)"),
+  peer("chase-large", "peers/chase.c", "-DCHASE_BYTES=(1 << 25)"),
+  linux("nothing", "peers/nothing.c"),
 ]);
 
 /** An error whose message is all that the user needs. */
@@ -65,9 +81,10 @@ async function run(tool, args) {
   }
 }
 
-async function buildGuest(name, sources, directory) {
+async function buildGuest(name, args, directory) {
   const output = join(directory, `${name}.elf`);
-  await run("gcc", [...COMPILE, ...sources, "-o", output]);
+  await mkdir(dirname(output), { recursive: true });
+  await run("gcc", [...COMPILE, ...args, "-o", output]);
   await run("strip", ["--strip-all", ...KEPT_SYMBOLS.flatMap((symbol) => ["-K", symbol]), output]);
   const { length } = await readFile(output);
   if (length > ELF_BYTES_MAX) {
@@ -87,7 +104,9 @@ async function buildAll(directory) {
 
 /** The files of built/ that no guest accounts for. */
 async function strays() {
-  return (await readdir(BUILT)).filter((file) => !GUESTS.has(file.replace(/\.elf$/, "")));
+  const folders = new Set([...GUESTS.keys()].map(dirname));
+  const names = (await readdir(BUILT, { recursive: true })).filter((name) => !folders.has(name));
+  return names.filter((name) => !GUESTS.has(name.replace(/\.elf$/, "")));
 }
 
 async function readIfPresent(path) {

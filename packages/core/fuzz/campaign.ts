@@ -2,13 +2,13 @@
  * Runs batches of programs on both machines and compares them; finds the
  * program that does not end, if one does not.
  */
+import type { Qemu } from "../../hartvisor/src/host/node/debian-qemu.js";
 import { type Difference, differences } from "./compare.js";
 import { generateProgram } from "./generate.js";
 import { buildImage } from "./image.js";
 import { Oracle } from "./oracle.js";
 import type { ProfileName } from "./profiles.js";
 import { type Program, withUnits } from "./program.js";
-import type { Qemu } from "./qemu.js";
 import { runReference } from "./reference.js";
 import { MAX_PROGRAMS, slotAddress } from "./slot.js";
 import { type Engine, runSubject, type StepObserver } from "./subject.js";

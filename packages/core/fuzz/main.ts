@@ -4,12 +4,13 @@
  * QEMU cannot be had or the command line is wrong.
  */
 import { parseArgs } from "node:util";
+import { ProgressLine } from "../../hartvisor/src/cli/progress.js";
+import { obtainQemu, type Qemu } from "../../hartvisor/src/host/node/debian-qemu.js";
 import { BATCH, compareBatch, programsOf, type Verdict } from "./campaign.js";
 import { describe } from "./compare.js";
 import { Coverage } from "./coverage.js";
 import { type ProfileName, profileNames } from "./profiles.js";
 import { instructionCount, listing } from "./program.js";
-import { obtainQemu, type Qemu } from "./qemu.js";
 import { reduce } from "./reduce.js";
 import { ENGINES, type Engine } from "./subject.js";
 
@@ -98,9 +99,10 @@ async function fuzz(qemu: Qemu, profile: ProfileName, options: Options, coverage
 }
 
 const options = parseOptions();
-const qemu = await obtainQemu(() => console.error("fuzz:isa: downloading QEMU")).catch((error: unknown) =>
-  fail(`QEMU cannot be had: ${error instanceof Error ? error.message : error}`),
-);
+const progress = new ProgressLine();
+const qemu = await obtainQemu((event) => progress.show(event))
+  .finally(() => progress.end())
+  .catch((error: unknown) => fail(`QEMU cannot be had: ${error instanceof Error ? error.message : error}`));
 const coverage = options.coverage ? new Coverage() : undefined;
 for (const profile of options.profiles) {
   const mismatches = await fuzz(qemu, profile, options, coverage);

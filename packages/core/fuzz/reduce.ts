@@ -3,10 +3,10 @@
  * replacing units with no-operations while they still disagree. Many variants
  * share a start of QEMU, each in a slot of its own.
  */
+import type { Qemu } from "../../hartvisor/src/host/node/debian-qemu.js";
 import { BATCH, compareBatch, type Verdict } from "./campaign.js";
 import { generateProgram } from "./generate.js";
 import { type Program, withUnits } from "./program.js";
-import type { Qemu } from "./qemu.js";
 import { slotAddress } from "./slot.js";
 import type { Engine } from "./subject.js";
 

@@ -2,11 +2,12 @@
  * The reference machine: QEMU, whose RAM is a file that begins as the image and
  * is read back when the guest has ended it through semihosting.
  */
+
 import { mkdtemp, open, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Qemu } from "../../hartvisor/src/host/node/debian-qemu.js";
 import { DEFAULT_ISA, IsaSet } from "../isa/extensions.js";
-import type { Qemu } from "./qemu.js";
 import { RAM_BYTES } from "./slot.js";
 
 /** More than the image: QEMU puts its device tree at the top. */

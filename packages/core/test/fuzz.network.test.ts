@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, it } from "vitest";
+import { obtainQemu, type Qemu } from "../../hartvisor/src/host/node/debian-qemu.js";
 import { BATCH, compareBatch, programsOf } from "../fuzz/campaign.js";
 import { describe as describeDifferences } from "../fuzz/compare.js";
 import { profileNames } from "../fuzz/profiles.js";
 import { listing } from "../fuzz/program.js";
-import { obtainQemu, type Qemu } from "../fuzz/qemu.js";
 import { ENGINES } from "../fuzz/subject.js";
 
 const isOffline = process.env.HARTVISOR_OFFLINE === "1";

@@ -28,6 +28,12 @@ describe("ProgressLine", () => {
     expect(text()).toBe("hartvisor: downloading Linux and busybox, 108 MiB\nhartvisor: unpacking Linux\n");
   });
 
+  it("shows work of any other kind under its own title", () => {
+    const { progress, text } = shown({ isTTY: false });
+    progress.draw("round 1 of 5", 0.5);
+    expect(text()).toBe("hartvisor: round 1 of 5\n");
+  });
+
   it("redraws one line within the terminal's width, and removes it at the end", () => {
     const { progress, text } = shown({ isTTY: true, columns: 50 });
     progress.show({ ...download, fraction: 0 });

@@ -1,5 +1,5 @@
 /**
- * Shows on stderr how far the demo's image is: one line that is redrawn on a TTY, and elsewhere a line for each step.
+ * Shows on stderr how far something is: one line that is redrawn on a TTY, and elsewhere a line for each step.
  */
 import type { DemoImageProgress } from "../host/node/debian-image.js";
 
@@ -22,9 +22,13 @@ export class ProgressLine {
     this.#output = output;
   }
 
+  /** Shows how far the demo's image is. */
   show({ step, detail, fraction }: DemoImageProgress): void {
-    if (step === "build") return;
-    const title = `${TITLES[step]} ${detail}`;
+    if (step !== "build") this.draw(`${TITLES[step]} ${detail}`, fraction);
+  }
+
+  /** Shows what is being done, and how much of it is done, 0 to 1, where that is known. */
+  draw(title: string, fraction?: number): void {
     const isNew = title !== this.#title;
     this.#title = title;
     if (!this.#output.isTTY) {

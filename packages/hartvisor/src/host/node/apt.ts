@@ -125,6 +125,21 @@ export class Apt {
     });
   }
 
+  /**
+   * Downloads packages with all that they depend on, libc included, recommendations not.
+   *
+   * @returns the path of each .deb file
+   */
+  async downloadClosure(names: readonly string[], onProgress?: (fraction: number) => void): Promise<string[]> {
+    // The status file of this apt is empty, so that to install a package would take everything it needs.
+    const args = ["--quiet", "--yes", "--no-install-recommends", "--download-only", "install", ...names];
+    const { stdout } = await this.#apt("apt-get", ["--option", "Debug::NoLocking=true", ...args], onProgress);
+    const archives = join(this.#options.directory, "archives");
+    const files = (await readdir(archives)).filter((name) => name.endsWith(".deb"));
+    if (files.length === 0) throw this.#failure("apt-get downloaded nothing", stdout);
+    return files.sort().map((name) => join(archives, name));
+  }
+
   async #apt(command: string, args: readonly string[], onProgress?: (fraction: number) => void): Promise<RunResult> {
     const { directory, signal } = this.#options;
     const statusArgs = onProgress === undefined ? [] : ["--option", "APT::Status-Fd=3"];

@@ -1,0 +1,2 @@
+// What spawn.c starts.
+int main(void) { return 0; }

@@ -1,0 +1,98 @@
+/** A booted guest that runs the programs of the benchmark one after another, and what each run took. */
+import type { EmulatorProcess } from "./emulator-process.js";
+import type { Emulator, GuestImage } from "./emulators.js";
+import { SHELL_READY } from "./guest-image.js";
+import type { CpuTime } from "./process-cpu.js";
+import type { GuestProgram } from "./programs.js";
+
+/** What a piece of work took. */
+export interface Cost {
+  /** By the clock of whoever measured. */
+  readonly wallMs: number;
+  /** Of the emulator's whole process. */
+  readonly cpu: CpuTime;
+}
+
+/** One run of a program. */
+export interface Sample extends Cost {
+  /** The same time by the host's clock, which the guest's has to agree with. */
+  readonly hostMs: number;
+  /** From the shell's command to the program's exit: with its start, its warm-up and all translation. */
+  readonly whole: Cost;
+  /** The program's checksum. */
+  readonly result: string;
+}
+
+const BOOT_TIMEOUT_MS = 180_000;
+const PROGRAM_TIMEOUT_MS = 300_000;
+const DEMO_PROMPT = /hartvisor:~# /;
+
+/** Boots the demo to its prompt in a process of its own, and ends it there. */
+export async function measureBoot(emulator: Emulator, image: GuestImage): Promise<Cost> {
+  const begin = performance.now();
+  const process = emulator.start(image);
+  try {
+    await process.expect(DEMO_PROMPT, BOOT_TIMEOUT_MS);
+    return { cpu: process.cpu(), wallMs: performance.now() - begin };
+  } finally {
+    await process.kill();
+  }
+}
+
+export class GuestSession {
+  readonly #process: EmulatorProcess;
+
+  /** Boots a guest whose /init is that of the benchmark; ready when the promise resolves. */
+  static async boot(emulator: Emulator, image: GuestImage): Promise<GuestSession> {
+    const process = emulator.start(image);
+    try {
+      await process.expect(new RegExp(`${SHELL_READY}\\r?\\n`), BOOT_TIMEOUT_MS);
+    } catch (error) {
+      await process.kill();
+      throw error;
+    }
+    return new GuestSession(process);
+  }
+
+  private constructor(process: EmulatorProcess) {
+    this.#process = process;
+  }
+
+  /**
+   * Runs a program.
+   *
+   * @throws Error when it fails, or the emulator does; the session is of no use then
+   */
+  async run({ command }: GuestProgram): Promise<Sample> {
+    const whole = this.#stopwatch();
+    this.#process.send(command);
+    await this.#expect(/@ready\r?\n/);
+    const timed = this.#stopwatch();
+    this.#process.send("");
+    const [, ns, result = ""] = await this.#expect(/@done (\d+) (\w+)\r?\n/);
+    const { wallMs: hostMs, cpu } = timed();
+    await this.#process.expect(/@exit 0\r?\n/, PROGRAM_TIMEOUT_MS);
+    return { wallMs: Number(ns) / 1e6, hostMs, cpu, whole: whole(), result };
+  }
+
+  /** Ends the guest. */
+  async close(): Promise<void> {
+    await this.#process.kill();
+  }
+
+  /** Waits for a mark of the program's, or for its early end. */
+  async #expect(mark: RegExp): Promise<RegExpExecArray> {
+    const match = await this.#process.expect(new RegExp(`${mark.source}|@exit \\d+\\r?\\n`), PROGRAM_TIMEOUT_MS);
+    if (!match[0].startsWith("@exit")) return match;
+    throw new Error(`the program ended early: ${match.input.trim()}`);
+  }
+
+  #stopwatch(): () => Cost {
+    const from = { cpu: this.#process.cpu(), wall: performance.now() };
+    return () => {
+      const { userMs, systemMs } = this.#process.cpu();
+      const cpu = { userMs: userMs - from.cpu.userMs, systemMs: systemMs - from.cpu.systemMs };
+      return { wallMs: performance.now() - from.wall, cpu };
+    };
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * What the measurements say. A speed is the peer's time over ours, so above 1 we are
+ * faster: the quotient of the medians over all rounds, with the quartiles of the quotients
+ * of single rounds as its spread. A group's speed is the geometric mean of its programs'.
+ */
+import { geometricMean, median, quantile } from "../statistics.js";
+import type { Cost, Sample } from "./guest-session.js";
+import { BOOT, GROUPS, type Group, type GuestProgram } from "./programs.js";
+import type { Attempt, Measurements } from "./rounds.js";
+
+/** How much faster we are than the peer. */
+export interface Speed {
+  readonly median: number;
+  readonly lowerQuartile: number;
+  readonly upperQuartile: number;
+}
+
+/** A program's row. Times are medians, in milliseconds. */
+export interface ProgramSummary {
+  readonly name: string;
+  readonly group: Group;
+  readonly oursMs: number;
+  readonly peerMs: number;
+  /** By the wall clock, warm. */
+  readonly wall: Speed;
+  /** By CPU time, user and system, of the same stretch; of a boot, user alone. */
+  readonly cpu: Speed;
+  /** By CPU time, user and system, from start to exit, warm-up included; of a boot, user and system. */
+  readonly wholeCpu: Speed;
+}
+
+export interface GroupSummary {
+  readonly group: Group;
+  readonly wall: Speed;
+  readonly cpu: Speed;
+  readonly wholeCpu: Speed;
+}
+
+export interface Summary {
+  readonly programs: readonly ProgramSummary[];
+  readonly groups: readonly GroupSummary[];
+  readonly failures: readonly string[];
+}
+
+type Measure<Result> = (result: Result) => number;
+
+const totalCpu = ({ cpu }: Cost): number => cpu.userMs + cpu.systemMs;
+
+/** Times of both by round, of the rounds in which both succeeded. */
+interface Pairs<Result> {
+  readonly ours: readonly Result[];
+  readonly peer: readonly Result[];
+}
+
+/** Sums up. `ours` and `peer` are the emulators' names. */
+export function summarise(
+  { boots, programs: attempts }: Measurements,
+  programs: readonly GuestProgram[],
+  ours: string,
+  peer: string,
+): Summary {
+  const rows: ProgramSummary[] = [];
+  const quotients = new Map<string, Readonly<Record<"wall" | "cpu" | "wholeCpu", readonly number[]>>>();
+  const failures: string[] = [];
+
+  const add = <Result>(
+    { name, group }: Pick<GuestProgram, "name" | "group">,
+    tried: readonly Attempt<Result>[],
+    measures: Readonly<Record<"wall" | "cpu" | "wholeCpu", Measure<Result>>>,
+  ): void => {
+    failures.push(...failuresOf(name, tried));
+    const pairs = pair(tried, ours, peer);
+    if (pairs.ours.length === 0) return;
+    quotients.set(name, {
+      wall: quotientsOf(pairs, measures.wall),
+      cpu: quotientsOf(pairs, measures.cpu),
+      wholeCpu: quotientsOf(pairs, measures.wholeCpu),
+    });
+    rows.push({
+      ...{ name, group, oursMs: median(pairs.ours.map(measures.wall)), peerMs: median(pairs.peer.map(measures.wall)) },
+      wall: speedOf(pairs, measures.wall),
+      cpu: speedOf(pairs, measures.cpu),
+      wholeCpu: speedOf(pairs, measures.wholeCpu),
+    });
+  };
+
+  for (const program of programs) {
+    add<Sample>(program, attempts.get(program.name) ?? [], {
+      ...{ wall: ({ wallMs }) => wallMs, cpu: totalCpu, wholeCpu: ({ whole }) => totalCpu(whole) },
+    });
+  }
+  add<Cost>({ name: BOOT, group: BOOT }, boots, {
+    ...{ wall: ({ wallMs }) => wallMs, cpu: ({ cpu }) => cpu.userMs, wholeCpu: totalCpu },
+  });
+
+  const groups = GROUPS.flatMap((group): GroupSummary[] => {
+    const members = rows.filter((row) => row.group === group);
+    if (members.length === 0) return [];
+    const mean = (kind: "wall" | "cpu" | "wholeCpu"): Speed => {
+      const each = members.map(({ name }) => quotients.get(name)?.[kind] ?? []);
+      const rounds = Math.min(...each.map(({ length }) => length));
+      const byRound = Array.from({ length: rounds }, (_, round) =>
+        geometricMean(each.map((values) => values[round] ?? Number.NaN)),
+      );
+      return withSpread(geometricMean(members.map((member) => member[kind].median)), byRound);
+    };
+    return [{ group, wall: mean("wall"), cpu: mean("cpu"), wholeCpu: mean("wholeCpu") }];
+  });
+  return { programs: rows, groups, failures };
+}
+
+function isFailure<Result>(outcome: Attempt<Result>["outcome"]): outcome is { readonly error: string } {
+  return typeof outcome === "object" && outcome !== null && "error" in outcome;
+}
+
+function failuresOf<Result>(name: string, attempts: readonly Attempt<Result>[]): string[] {
+  return attempts.flatMap(({ emulator, round, outcome }) =>
+    isFailure(outcome) ? [`${name} in ${emulator}, round ${round + 1}: ${outcome.error}`] : [],
+  );
+}
+
+function pair<Result>(attempts: readonly Attempt<Result>[], ours: string, peer: string): Pairs<Result> {
+  const found: { ours: Result[]; peer: Result[] } = { ours: [], peer: [] };
+  const find = (emulator: string, round: number) =>
+    attempts.find((attempt) => attempt.emulator === emulator && attempt.round === round)?.outcome;
+  for (const round of new Set(attempts.map((attempt) => attempt.round))) {
+    const [a, b] = [find(ours, round), find(peer, round)];
+    if (a === undefined || b === undefined || isFailure(a) || isFailure(b)) continue;
+    found.ours.push(a);
+    found.peer.push(b);
+  }
+  return found;
+}
+
+function quotientsOf<Result>({ ours, peer }: Pairs<Result>, measure: Measure<Result>): number[] {
+  return ours.map((result, index) => measure(peer[index] ?? result) / measure(result));
+}
+
+function speedOf<Result>(pairs: Pairs<Result>, measure: Measure<Result>): Speed {
+  const quotient = median(pairs.peer.map(measure)) / median(pairs.ours.map(measure));
+  return withSpread(quotient, quotientsOf(pairs, measure));
+}
+
+function withSpread(middle: number, values: readonly number[]): Speed {
+  return { median: middle, lowerQuartile: quantile(values, 0.25), upperQuartile: quantile(values, 0.75) };
+}
