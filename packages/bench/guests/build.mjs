@@ -62,6 +62,7 @@ const GUESTS = new Map([
   peer("chase-small", "peers/chase.c", "-DCHASE_BYTES=(1 << 14)"),
   peer("chase-large", "peers/chase.c", "-DCHASE_BYTES=(1 << 25)"),
   linux("nothing", "peers/nothing.c"),
+  linux("measure", "peers/measure.c", "peers/timing.c"),
 ]);
 
 /** An error whose message is all that the user needs. */

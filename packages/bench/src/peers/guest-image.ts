@@ -1,9 +1,10 @@
 /**
  * What the guest boots: the demo's kernel and its busybox initramfs, followed by a second
- * archive with the programs of the benchmark and an /init of their own. Linux unpacks
- * archives that follow each other as one (Documentation/driver-api/early-userspace/buffer-format.rst).
+ * archive with the programs of the benchmark, those of Debian that are wanted, and an /init of
+ * their own. Linux unpacks archives that follow each other as one
+ * (Documentation/driver-api/early-userspace/buffer-format.rst).
  */
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { type CpioEntry, cpio } from "../../../hartvisor/src/demo/cpio.js";
 
@@ -32,17 +33,55 @@ done
 /** Arguments for the kernel that start {@link INIT} instead of the demo's. */
 export const BENCH_CMDLINE = `${CMDLINE} rdinit=/${FOLDER}/init`;
 
-/** Builds the initramfs around that of the demo. `folder` holds the guests' ELF files. */
-export async function benchInitramfs(demo: Uint8Array, folder: string): Promise<Uint8Array> {
-  const files = (await readdir(folder)).sort();
-  const programs = files.map(async (file): Promise<CpioEntry> => {
-    const path = `${FOLDER}/${file.replace(/\.elf$/, "")}`;
-    return { type: "file", path, content: await readFile(join(folder, file)), mode: 0o755 };
-  });
+/** What of Debian's packages goes into the guest: less than half of their bytes. */
+const DEBIAN_FOLDERS = ["usr/bin", "usr/lib", "etc/ssl"];
+/** Converters of character sets, which nothing here converts. */
+const LEFT_OUT = "usr/lib/riscv64-linux-gnu/gconv";
+
+/** What a guest is made of. */
+export interface BenchParts {
+  /** The demo's initramfs. */
+  readonly demo: Uint8Array;
+  /** Folder of the guests' ELF files. */
+  readonly programs: string;
+  /** Folder of the scripts that real programs run. */
+  readonly scripts: string;
+  /** Root of Debian's packages, where they are wanted. */
+  readonly debian?: string | undefined;
+}
+
+/** Builds the initramfs. */
+export async function benchInitramfs({ demo, programs, scripts, debian }: BenchParts): Promise<Uint8Array> {
+  const executables = (await files(programs, FOLDER)).map((entry) => ({
+    ...entry,
+    path: entry.path.replace(/\.elf$/, ""),
+  }));
   const ours = cpio([
-    { type: "directory", path: FOLDER },
+    ...executables,
     { type: "file", path: `${FOLDER}/init`, content: INIT, mode: 0o755 },
-    ...(await Promise.all(programs)),
+    ...(await files(scripts, `${FOLDER}/scripts`)),
+    ...(debian === undefined ? [] : await debianEntries(debian)),
   ]);
   return Buffer.concat([demo, ours]);
+}
+
+async function debianEntries(root: string): Promise<CpioEntry[]> {
+  const parents = ["usr", "etc"].map((path): CpioEntry => ({ type: "directory", path }));
+  const folders = await Promise.all(DEBIAN_FOLDERS.map((folder) => files(join(root, folder), folder)));
+  // Where programs look for their loader.
+  return [...parents, ...folders.flat(), { type: "symlink", path: "lib", target: "usr/lib" }];
+}
+
+/** A folder of this machine as a folder of the guest, with all that is in it. Everything may be executed. */
+async function files(folder: string, path: string): Promise<CpioEntry[]> {
+  const entries: CpioEntry[] = [{ type: "directory", path }];
+  const found = (await readdir(folder, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1));
+  for (const entry of found) {
+    const [from, to] = [join(folder, entry.name), `${path}/${entry.name}`];
+    if (to === LEFT_OUT) continue;
+    if (entry.isDirectory()) entries.push(...(await files(from, to)));
+    else if (entry.isSymbolicLink()) entries.push({ type: "symlink", path: to, target: await readlink(from) });
+    else entries.push({ type: "file", path: to, content: await readFile(from), mode: 0o755 });
+  }
+  return entries;
 }

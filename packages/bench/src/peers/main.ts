@@ -11,10 +11,11 @@ import { parseArgs } from "node:util";
 import { debianDemoImage } from "hartvisor/debian";
 import { ProgressLine } from "../../../hartvisor/src/cli/progress.js";
 import { obtainQemu } from "../../../hartvisor/src/host/node/debian-qemu.js";
+import { obtainDebianTree } from "../../../hartvisor/src/host/node/debian-tree.js";
 import { type Emulator, hartvisorEmulator, qemuEmulator } from "./emulators.js";
 import { BENCH_CMDLINE, benchInitramfs, CMDLINE } from "./guest-image.js";
 import { findNode } from "./node-runtime.js";
-import { BOOT, type GuestProgram, PROGRAMS } from "./programs.js";
+import { BOOT, DEBIAN_PACKAGES, type GuestProgram, PROGRAMS } from "./programs.js";
 import { type Measurements, type Progress, runRounds } from "./rounds.js";
 import { summarise } from "./summary.js";
 import { drawTable } from "./table.js";
@@ -23,7 +24,7 @@ const USAGE = `bench:peers [--engine interpreter|jit|auto] [--node PATH|VERSION]
             [--json FILE] [--list]`;
 const ENGINES = ["interpreter", "jit", "auto"];
 const DEFAULT_ROUNDS = "5";
-const GUESTS = fileURLToPath(new URL("../guests/built/peers", import.meta.url));
+const GUESTS = fileURLToPath(new URL("../guests", import.meta.url));
 
 interface Options {
   readonly engine: string;
@@ -46,8 +47,11 @@ function parseOptions(): Options {
   const rounds = Number(values.rounds);
   if (!Number.isSafeInteger(rounds) || rounds < 1) fail(`--rounds ${values.rounds}: give a whole number above 0`);
   const parts = values.filter?.split(",");
+  const names = [...PROGRAMS.map(({ name }) => name), BOOT];
+  // A whole name means that program alone: "lu" is not "lua", too.
   const isWanted = (name: string, group: string) =>
-    parts === undefined || parts.some((part) => name.includes(part) || group.startsWith(part));
+    parts?.some((part) => (names.includes(part) ? name === part : name.includes(part) || group.startsWith(part))) ??
+    true;
   const programs = PROGRAMS.filter(({ name, group }) => isWanted(name, group));
   const boot = isWanted(BOOT, BOOT);
   if (values.list) {
@@ -82,6 +86,7 @@ async function measure(options: Options, emulators: readonly [Emulator, Emulator
   const progress = new ProgressLine();
   try {
     const image = await debianDemoImage({ progress: (event) => progress.show(event) });
+    const debian = programs.some(({ group }) => group === "real programs") ? await debianPrograms(progress) : undefined;
     progress.end();
     const [kernel, demo, bench] = ["Image", "demo.cpio", "bench.cpio"].map((name) => join(work, name)) as [
       string,
@@ -90,7 +95,8 @@ async function measure(options: Options, emulators: readonly [Emulator, Emulator
     ];
     await writeFile(kernel, image.kernel);
     await writeFile(demo, image.initrd);
-    await writeFile(bench, await benchInitramfs(image.initrd, GUESTS));
+    const folders = { programs: join(GUESTS, "built/peers"), scripts: join(GUESTS, "peers/scripts") };
+    await writeFile(bench, await benchInitramfs({ demo: image.initrd, ...folders, debian }));
     const show = ({ round, emulator, what, fraction }: Progress) =>
       progress.draw(`round ${round + 1} of ${rounds}: ${what} in ${emulator}`, fraction);
     return await runRounds(
@@ -106,12 +112,20 @@ async function measure(options: Options, emulators: readonly [Emulator, Emulator
   }
 }
 
+/** The folder with Debian's programs for the guest. */
+async function debianPrograms(progress: ProgressLine): Promise<string> {
+  const what = { name: "peers", suite: "trixie", architecture: "riscv64", packages: DEBIAN_PACKAGES };
+  return (await obtainDebianTree({ ...what, progress: (event) => progress.show(event) })).root;
+}
+
 const options = parseOptions();
 const progress = new ProgressLine();
 const qemu = await obtainQemu((event) => progress.show(event))
   .finally(() => progress.end())
   .catch((error: unknown) => fail(`QEMU cannot be had: ${error instanceof Error ? error.message : error}`));
-const node = await findNode(options.node).catch((error: unknown) => fail(String(error)));
+const node = await findNode(options.node).catch((error: unknown) =>
+  fail(error instanceof Error ? error.message : String(error)),
+);
 const ours = hartvisorEmulator(node.path, node.version, options.engine);
 const peer = qemuEmulator(qemu);
 const date = new Date().toISOString();

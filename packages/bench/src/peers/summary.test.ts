@@ -9,9 +9,9 @@ const PROGRAMS: readonly GuestProgram[] = [
   { name: "hash", group: "integer", command: "./hash" },
 ];
 
-function sample(wallMs: number): Sample {
+function sample(wallMs: number, result = "0"): Sample {
   const cpu = { userMs: 2 * wallMs, systemMs: wallMs };
-  return { wallMs, hostMs: wallMs, cpu, whole: { wallMs: 2 * wallMs, cpu }, result: "0" };
+  return { wallMs, hostMs: wallMs, cpu, whole: { wallMs: 2 * wallMs, cpu }, result };
 }
 
 function attempts(emulator: string, ...times: (number | string)[]): Attempt<Sample>[] {
@@ -41,6 +41,14 @@ describe("summarise", () => {
     expect(groups.map(({ group }) => group)).toEqual(["integer"]);
     expect(groups[0]?.wall.median).toBeCloseTo(4);
     expect(groups[0]?.cpu.median).toBeCloseTo(4);
+  });
+
+  it("tells of results that differ", () => {
+    const all = [
+      { emulator: "ours", round: 0, outcome: sample(10, "cafe") },
+      { emulator: "peer", round: 0, outcome: sample(10, "beef") },
+    ];
+    expect(summarise(measured(all), PROGRAMS, "ours", "peer").failures).toEqual(["sort: results differ: cafe, beef"]);
   });
 
   it("leaves out a round in which one of the two failed, and says so", () => {

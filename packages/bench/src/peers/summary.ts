@@ -85,7 +85,10 @@ export function summarise(
   };
 
   for (const program of programs) {
-    add<Sample>(program, attempts.get(program.name) ?? [], {
+    const tried = attempts.get(program.name) ?? [];
+    const results = new Set(tried.flatMap(({ outcome }) => ("error" in outcome ? [] : [outcome.result])));
+    if (results.size > 1) failures.push(`${program.name}: results differ: ${[...results].join(", ")}`);
+    add<Sample>(program, tried, {
       ...{ wall: ({ wallMs }) => wallMs, cpu: totalCpu, wholeCpu: ({ whole }) => totalCpu(whole) },
     });
   }

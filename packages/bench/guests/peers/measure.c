@@ -1,0 +1,65 @@
+// "measure <program> [arguments]": runs a program of the guest's as the kernels are run, once as warm-up and once under the clock. What
+// it prints goes to a file, whose hash is the result.
+#include "timing.h"
+
+#define STDOUT 1
+#define STDERR 2
+#define CHUNK_BYTES 4096
+#define FNV_OFFSET UINT64_C(0xcbf29ce484222325)
+#define FNV_PRIME UINT64_C(0x100000001b3)
+
+static const char output[] = "/tmp/output";
+
+static int open_output(int flags) { return (int)must(output, system_call(SYS_OPENAT, AT_FDCWD, (long)output, flags, 0600, 0, 0)); }
+
+__attribute__((noreturn)) static void become(char **argv) {
+  static char path[] = "PATH=/usr/bin:/bin", home[] = "HOME=/tmp", language[] = "LC_ALL=C.UTF-8";
+  char *environment[] = {path, home, language, NULL};
+  int file = open_output(O_WRONLY | O_CREAT | O_TRUNC);
+  must("dup3", system_call3(SYS_DUP3, file, STDOUT, 0));
+  must("dup3", system_call3(SYS_DUP3, file, STDERR, 0));
+  must(argv[0], system_call3(SYS_EXECVE, (long)argv[0], (long)argv, (long)environment));
+  exit(1);
+}
+
+static void run(char **argv) {
+  long child = must("fork", fork());
+  if (child == 0) {
+    become(argv);
+  }
+  int status = -1;
+  must("wait4", system_call(SYS_WAIT4, child, (long)&status, 0, 0, 0, 0));
+  if (status != 0) {
+    printf("%s ended with status %x\n", argv[0], status);
+    exit(1);
+  }
+}
+
+static uint64_t hash_output(void) {
+  int file = open_output(O_RDONLY);
+  uint64_t hash = FNV_OFFSET;
+  for (;;) {
+    uint8_t chunk[CHUNK_BYTES];
+    long length = must("read", system_call3(SYS_READ, file, (long)chunk, sizeof chunk));
+    if (length == 0) {
+      return hash;
+    }
+    for (long i = 0; i < length; i++) {
+      hash = (hash ^ chunk[i]) * FNV_PRIME;
+    }
+  }
+}
+
+int main(int argc, char **argv) {
+  if (argc < 2) {
+    printf("usage: measure <program> [arguments]\n");
+    return 1;
+  }
+  run(argv + 1);
+  wait_for_host();
+  uint64_t begin = nanoseconds();
+  run(argv + 1);
+  uint64_t elapsed = nanoseconds() - begin;
+  report(elapsed, hash_output());
+  return 0;
+}
