@@ -2,6 +2,7 @@
 
 export { disassemble } from "../isa/disassemble.js";
 export { DEFAULT_ISA, type Extension, IsaSet } from "../isa/extensions.js";
+export type { BlockBackend } from "./bus/block-backend.js";
 export type { AccessWidth, Device, DeviceState, DeviceTreeContext } from "./bus/device.js";
 export { Interrupt, type InterruptLine, type InterruptNumber, type WiredInterrupt } from "./bus/interrupt.js";
 export {
@@ -40,6 +41,7 @@ export {
 } from "./machine/options.js";
 export type { EntryPoint } from "./machine/vcpu.js";
 export type { AddressTranslation, TranslationRequest, TranslationResult } from "./memory/address-translation.js";
+export type { DmaMemory } from "./memory/dma.js";
 export { FramePool } from "./memory/frame-pool.js";
 export { GuestMemory } from "./memory/guest-memory.js";
 export { formatByteSize, parseByteSize } from "./quantity.js";

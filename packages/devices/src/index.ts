@@ -1,7 +1,8 @@
 /**
  * The devices of hartvisor machines. `full` devices are those of real boards,
  * which an unmodified operating system knows, with the register maps of QEMU's
- * `virt`; `para` holds the hypercalls that a cooperating guest makes.
+ * `virt`; `para` holds virtio and the hypercalls, which a cooperating guest
+ * uses; `backends` says where the bytes of a device go.
  */
 import type { HypercallExtension } from "@hartvisor/core";
 import { sbiBase } from "./para/sbi/base.js";
@@ -12,6 +13,7 @@ import { sbiRfence } from "./para/sbi/rfence.js";
 import { sbiSrst } from "./para/sbi/srst.js";
 import { sbiTime } from "./para/sbi/time.js";
 
+export { memoryDisk } from "./backends/memory-disk.js";
 export { Aclint, type AclintHarts, type AclintOptions } from "./full/aclint/device.js";
 export type { AclintState } from "./full/aclint/persist.js";
 export { GoldfishRtc, type GoldfishRtcOptions } from "./full/goldfish-rtc/device.js";
@@ -21,8 +23,17 @@ export type { PlicState } from "./full/plic/persist.js";
 export { TestFinisher, type TestFinisherOptions } from "./full/test-finisher/device.js";
 export { Uart16550, type Uart16550Options } from "./full/uart16550/device.js";
 export type { Uart16550State } from "./full/uart16550/persist.js";
+export { VirtioBlock, type VirtioBlockOptions } from "./para/block/device.js";
 export { Htif, type HtifMemory, type HtifOptions } from "./para/htif/device.js";
+export type { PciFunction } from "./para/pci/function.js";
+export { PciHost, type PciHostOptions, PciMemoryWindow } from "./para/pci/host-bridge.js";
+export { MAX_RNG_BYTES, VirtioRng, type VirtioRngOptions } from "./para/rng/device.js";
 export { SBI_IMPLEMENTATION_ID } from "./para/sbi/base.js";
+export { DescriptorChain } from "./para/virtio/descriptor-chain.js";
+export { CommonFeature, featureBits, type VirtioContext, type VirtioDevice } from "./para/virtio/device.js";
+export { VirtioMmio, type VirtioMmioOptions } from "./para/virtio/mmio.js";
+export { VirtioPci, type VirtioPciOptions } from "./para/virtio/pci.js";
+export { MAX_CHAIN_BUFFERS, SplitQueue, type SplitQueueState } from "./para/virtio/split-queue.js";
 export { sbiBase, sbiDbcn, sbiHsm, sbiIpi, sbiRfence, sbiSrst, sbiTime };
 
 /**

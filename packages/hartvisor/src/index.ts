@@ -1,4 +1,6 @@
 /** The virtual machine monitor you can import. */
+
+export type { BlockBackend } from "@hartvisor/core";
 export {
   type ErrorCode,
   type ExitReason,
@@ -11,8 +13,9 @@ export {
   type MachineStats,
   type SbiResult,
 } from "@hartvisor/core";
-export { sbiExtensions } from "@hartvisor/devices";
+export { memoryDisk, sbiExtensions, type VirtioDevice } from "@hartvisor/devices";
 export { type BareMetalOptions, bareMetal } from "./boot/bare-metal.js";
 export type { Boot, BootContext } from "./boot/boot.js";
 export { type LinuxOptions, linux, type NamedImage } from "./boot/linux.js";
+export { virtioBlock, virtioRng } from "./devices.js";
 export { type EngineName, Machine, type MachineOptions } from "./machine.js";

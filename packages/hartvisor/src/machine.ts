@@ -10,7 +10,7 @@ import {
   type MachineStats,
   parseByteSize,
 } from "@hartvisor/core";
-import { sbiExtensions } from "@hartvisor/devices";
+import { sbiExtensions, type VirtioDevice } from "@hartvisor/devices";
 import { VirtBoard } from "./board/virt.js";
 import type { Boot } from "./boot/boot.js";
 import { SerialConsole } from "./console/serial-console.js";
@@ -34,6 +34,12 @@ export interface MachineOptions {
   /** ISA string or profile of the harts, such as `"rv64gc_svadu"`; what it leaves out is illegal. Default: all there is. */
   readonly isa?: string;
   readonly limits?: MachineLimits;
+  /** What is plugged into the board, such as `virtioBlock(...)`; made anew for each machine. Default: nothing. */
+  readonly devices?: readonly (() => VirtioDevice)[];
+  /** What they are plugged into. Default: pci. */
+  readonly transport?: "pci" | "mmio";
+  /** Hears of a guest's driver that broke a device's rules, after which the device waits for a reset. Default: nobody. */
+  readonly onDeviceFailure?: (device: string, reason: string) => void;
   /** Bytes for the guest's random number generator. Default: from the host's, or fixed with the virtual clock. */
   readonly seed?: Uint8Array;
 }
@@ -73,7 +79,13 @@ export class Machine {
       seed,
       debugConsole: console,
     });
-    const board = new VirtBoard(core, console, { seed });
+    const devices = (options.devices ?? []).map((make) => make());
+    const board = new VirtBoard(core, console, {
+      seed,
+      devices,
+      transport: options.transport ?? "pci",
+      onDeviceFailure: options.onDeviceFailure ?? (() => {}),
+    });
     boot.load({ machine: core, board, console });
     return new Machine(core, console);
   }

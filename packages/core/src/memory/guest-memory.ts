@@ -6,6 +6,7 @@
  */
 import { CONSTANTS } from "../../isa/layout.js";
 import type { HypercallMemory } from "../hypercall/extension.js";
+import type { DmaMemory } from "./dma.js";
 import { FRAME_SIZE, type FramePool } from "./frame-pool.js";
 
 /** What the interpreter does for guest memory; the harts' TLBs are its business. */
@@ -25,7 +26,7 @@ export interface GuestMemoryTables {
   readonly frameMetadata: number;
 }
 
-export class GuestMemory implements HypercallMemory {
+export class GuestMemory implements HypercallMemory, DmaMemory {
   /** Guest-physical address of the first byte. */
   readonly base: number;
   /** Length in bytes. */
@@ -33,6 +34,7 @@ export class GuestMemory implements HypercallMemory {
   readonly #pool: FramePool;
   readonly #guard: WriteGuard;
   readonly #bytes: Uint8Array;
+  readonly #scalars: DataView;
   readonly #frames: Uint32Array;
   /** Four words per frame; the first holds the guards. */
   readonly #metadata: Uint32Array;
@@ -45,6 +47,7 @@ export class GuestMemory implements HypercallMemory {
     const pages = size / FRAME_SIZE;
     const { buffer } = pool.memory;
     this.#bytes = new Uint8Array(buffer);
+    this.#scalars = new DataView(buffer);
     this.#frames = new Uint32Array(buffer, tables.physicalToFrame, pages);
     this.#metadata = new Uint32Array(
       buffer,
@@ -76,6 +79,56 @@ export class GuestMemory implements HypercallMemory {
       this.#bytes.set(bytes.subarray(at, at + count), machine);
     }
     return true;
+  }
+
+  contains(address: number, length: number): boolean {
+    return this.#offset(address, length) !== undefined;
+  }
+
+  load16(address: number): number {
+    const machine = this.#scalar(address, 2);
+    if (machine >= 0) return this.#scalars.getUint16(machine, true);
+    return this.#split(address, 2).getUint16(0, true);
+  }
+
+  load32(address: number): number {
+    const machine = this.#scalar(address, 4);
+    if (machine >= 0) return this.#scalars.getUint32(machine, true);
+    return this.#split(address, 4).getUint32(0, true);
+  }
+
+  load64(address: number): number {
+    return this.load32(address + 4) * 2 ** 32 + this.load32(address);
+  }
+
+  store8(address: number, value: number): void {
+    this.#guard.prepareHostWrite(BigInt(address), 1);
+    this.#scalars.setUint8(this.#scalar(address, 1), value);
+  }
+
+  store16(address: number, value: number): void {
+    this.#store(address, 2, value);
+  }
+
+  store32(address: number, value: number): void {
+    this.#store(address, 4, value);
+  }
+
+  readableViews(address: number, length: number, into: Uint8Array[]): void {
+    const start = address - this.base;
+    for (let at = 0; at < length; ) {
+      const machine = this.#machine(start + at);
+      let count = FRAME_SIZE - ((start + at) % FRAME_SIZE);
+      while (at + count < length && this.#machine(start + at + count) === machine + count) count += FRAME_SIZE;
+      count = Math.min(count, length - at);
+      into.push(this.#bytes.subarray(machine, machine + count));
+      at += count;
+    }
+  }
+
+  writableViews(address: number, length: number, into: Uint8Array[]): void {
+    this.#guard.prepareHostWrite(BigInt(address), length);
+    this.readableViews(address, length, into);
   }
 
   /** The frame behind a guest page, counted from the first page of RAM. */
@@ -117,7 +170,35 @@ export class GuestMemory implements HypercallMemory {
   /** Offset in linear memory of a guest-physical address that is RAM. */
   machineOffset(address: number): number {
     const start = address - this.base;
+    return this.#machine(start);
+  }
+
+  #machine(start: number): number {
     return this.#frameOffset(Math.floor(start / FRAME_SIZE)) + (start % FRAME_SIZE);
+  }
+
+  /** Offset in linear memory of a scalar in RAM; negative if it lies in two frames. */
+  #scalar(address: number, width: number): number {
+    const start = address - this.base;
+    return (start % FRAME_SIZE) + width > FRAME_SIZE ? -1 : this.#machine(start);
+  }
+
+  /** A copy of a scalar that lies in two frames. */
+  #split(address: number, width: number): DataView {
+    const bytes = this.read(address, width);
+    if (bytes === undefined) throw new RangeError(`0x${address.toString(16)} is not RAM`);
+    return new DataView(bytes.buffer);
+  }
+
+  #store(address: number, width: 2 | 4, value: number): void {
+    const machine = this.#scalar(address, width);
+    if (machine < 0) {
+      this.write(address, new Uint8Array(Uint32Array.of(value).buffer, 0, width));
+      return;
+    }
+    this.#guard.prepareHostWrite(BigInt(address), width);
+    if (width === 2) this.#scalars.setUint16(machine, value, true);
+    else this.#scalars.setUint32(machine, value, true);
   }
 
   #guards(page: number): number {

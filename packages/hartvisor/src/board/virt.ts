@@ -7,14 +7,32 @@ import {
   DeviceTreeLabels,
   type DeviceTreeNode,
   encodeDeviceTree,
+  HartvisorError,
   Interrupt,
   type Machine,
   TIMEBASE_HZ,
 } from "@hartvisor/core";
-import { Aclint, GoldfishRtc, Plic, TestFinisher, Uart16550 } from "@hartvisor/devices";
+import {
+  Aclint,
+  GoldfishRtc,
+  PciHost,
+  Plic,
+  TestFinisher,
+  Uart16550,
+  type VirtioDevice,
+  VirtioMmio,
+  VirtioPci,
+} from "@hartvisor/devices";
 import { PatientInput } from "../console/patient-input.js";
 import type { SerialConsole } from "../console/serial-console.js";
 
+/** Eight virtio windows with a source each, as on QEMU's board. */
+const VIRTIO_MMIO_BASE = 0x1000_1000;
+const VIRTIO_MMIO_SIZE = 0x1000;
+const VIRTIO_MMIO_SLOTS = 8;
+const FIRST_VIRTIO_MMIO_SOURCE = 1;
+const FIRST_PCI_SOURCE = 32;
+const PCI_WIRES = 4;
 const UART_SOURCE = 10;
 const RTC_SOURCE = 11;
 /** A guest that listens for a millisecond means it. */
@@ -32,6 +50,11 @@ export interface Chosen {
 export interface BoardOptions {
   /** Entropy for the guest's `rng-seed`. */
   readonly seed: Uint8Array;
+  readonly devices: readonly VirtioDevice[];
+  /** What the devices are plugged into. */
+  readonly transport: "pci" | "mmio";
+  /** Hears of a driver that broke a device's rules. */
+  readonly onDeviceFailure: (device: string, reason: string) => void;
 }
 
 export class VirtBoard {
@@ -85,7 +108,33 @@ export class VirtBoard {
       setTime: (ticks) => machine.setTime(ticks),
     });
     const finisher = new TestFinisher({ shutdown: (request) => machine.requestShutdown(request) });
-    for (const device of [plic, uart, rtc, aclint, finisher]) machine.attach(device);
+    const pci = new PciHost({
+      interrupts: Array.from({ length: PCI_WIRES }, (_, n) => plic.line(FIRST_PCI_SOURCE + n)),
+      firstInterruptSource: FIRST_PCI_SOURCE,
+    });
+    for (const device of [plic, uart, rtc, aclint, finisher, pci, pci.memory]) machine.attach(device);
+    this.#plug(pci, plic);
+  }
+
+  #plug(pci: PciHost, plic: Plic): void {
+    const { devices, transport, onDeviceFailure: onFailure } = this.#options;
+    const { memory } = this.#machine;
+    for (const [n, device] of devices.entries()) {
+      if (transport === "pci") {
+        pci.plug((interrupt) => new VirtioPci({ device, memory, interrupt, onFailure }));
+        continue;
+      }
+      if (n >= VIRTIO_MMIO_SLOTS) {
+        throw new HartvisorError(
+          "invalid-argument",
+          `the board has ${VIRTIO_MMIO_SLOTS} places for virtio-MMIO devices`,
+        );
+      }
+      const interruptSource = FIRST_VIRTIO_MMIO_SOURCE + n;
+      const base = VIRTIO_MMIO_BASE + n * VIRTIO_MMIO_SIZE;
+      const interrupt = plic.line(interruptSource);
+      this.#machine.attach(new VirtioMmio({ device, memory, interrupt, interruptSource, base, onFailure }));
+    }
   }
 
   /** The flattened device tree of the machine as it is now. */

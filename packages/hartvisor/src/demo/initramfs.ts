@@ -4,6 +4,7 @@
  * busybox binary alone; where that comes from is not its concern.
  */
 import { type CpioEntry, cpio } from "./cpio.js";
+import { type KernelModule, moduleEntries } from "./kernel-modules.js";
 
 /**
  * /init runs as process 1. It waits for the shell in the background, because a shell that waits for a
@@ -16,6 +17,13 @@ const INIT = `#!/bin/sh
 /bin/busybox --install -s
 rm -f /linuxrc
 hostname hartvisor
+
+# Drivers for what is plugged in; first for buses, which bring devices of their own.
+for bus in platform virtio; do
+  for device in /sys/bus/$bus/devices/*/modalias; do
+    [ -e "$device" ] && modprobe -q "$(cat "$device")"
+  done
+done
 
 trap 'poweroff -f' USR2
 trap 'reboot -f' TERM
@@ -33,13 +41,24 @@ poweroff -f
 
 const DIRECTORIES = ["bin", "dev", "etc", "proc", "root", "run", "sbin", "sys", "tmp", "usr", "usr/bin", "usr/sbin"];
 
+/** What goes into the initramfs beside busybox. */
+export interface InitramfsOptions {
+  /** As `uname -r` says it; needed with modules. */
+  readonly kernelVersion?: string;
+  /** Drivers, which /init loads for the devices that it finds. Default: none. */
+  readonly modules?: readonly KernelModule[];
+}
+
 /**
  * Builds the initramfs around a static riscv64 busybox.
  *
- * @param busybox the binary; it needs the applets sh, mount, setsid, cttyhack and poweroff
- * @returns an uncompressed cpio archive, the same for the same binary
+ * @param busybox the binary; it needs the applets sh, mount, modprobe, setsid, cttyhack and poweroff
+ * @returns an uncompressed cpio archive, the same for the same parts
  */
-export function busyboxInitramfs(busybox: Uint8Array): Uint8Array {
+export function busyboxInitramfs(
+  busybox: Uint8Array,
+  { kernelVersion = "", modules = [] }: InitramfsOptions = {},
+): Uint8Array {
   const entries: CpioEntry[] = [
     ...DIRECTORIES.map((path): CpioEntry => ({ type: "directory", path, mode: path === "tmp" ? 0o1777 : 0o755 })),
     // The kernel opens the console for /init before anything could mount /dev.
@@ -49,6 +68,7 @@ export function busyboxInitramfs(busybox: Uint8Array): Uint8Array {
     { type: "file", path: "etc/passwd", content: "root:x:0:0:root:/root:/bin/sh\n" },
     { type: "file", path: "etc/group", content: "root:x:0:\n" },
     { type: "file", path: "init", content: INIT, mode: 0o755 },
+    ...moduleEntries(kernelVersion, modules),
   ];
   return cpio(entries);
 }

@@ -43,7 +43,14 @@ describe("debianDemoImage without apt", () => {
     await symlink("image", join(store, "current"));
     await writeFile(join(store, "image/Image"), "the kernel");
     await writeFile(join(store, "image/busybox"), "the busybox");
-    const manifest = { kernelVersion: "6.12-riscv64", packages: {}, sizes: { Image: 10, busybox: 11 } };
+    const manifest = {
+      kernelVersion: "6.12-riscv64",
+      packages: {},
+      sizes: { Image: 10, busybox: 11 },
+      modules: { ext4: 13 },
+    };
+    await mkdir(join(store, "image/modules"));
+    await writeFile(join(store, "image/modules/ext4.ko"), "a file system");
     await writeFile(join(store, "image/manifest.json"), JSON.stringify(manifest));
   }
 
@@ -52,6 +59,7 @@ describe("debianDemoImage without apt", () => {
     const { kernel, initrd, kernelVersion } = await debianDemoImage({ cacheDirectory });
     expect(text(kernel)).toBe("the kernel");
     expect(text(initrd)).toContain("the busybox");
+    expect(text(initrd)).toContain("a file system");
     expect(kernelVersion).toBe("6.12-riscv64");
   });
 
@@ -69,6 +77,7 @@ describe("debianDemoImage without apt", () => {
   it.each([
     ["a kernel that was cut short", () => truncate(join(store, "image/Image"), 4)],
     ["a manifest that was cut short", () => truncate(join(store, "image/manifest.json"), 4)],
+    ["a module that was cut short", () => truncate(join(store, "image/modules/ext4.ko"), 4)],
     ["a missing busybox", () => rm(join(store, "image/busybox"))],
   ])("takes a cache with %s for an empty one", async (_, damage) => {
     await fillCache();
@@ -110,7 +119,12 @@ case "$name" in linux-image-riscv64) echo "Depends: linux-image-6.12-riscv64 (= 
 echo "Version: 1:1.0"; echo "Size: 2097152"`,
       );
       await writeTool("apt-get", `case "$*" in *download*) cp ${tools}/*.deb .; echo "dlstatus:1:50.0:x" >&3;; esac`);
-      await buildPackage("linux-image-6.12-riscv64", { "boot/vmlinux-6.12-riscv64": "the kernel", "boot/config": "" });
+      await buildPackage("linux-image-6.12-riscv64", {
+        "boot/vmlinux-6.12-riscv64": "the kernel",
+        "boot/config": "",
+        "usr/lib/modules/6.12-riscv64/kernel/fs/ext4/ext4.ko": "a file system",
+        "usr/lib/modules/6.12-riscv64/kernel/fs/btrfs/btrfs.ko": "another",
+      });
       await buildPackage("busybox-static", { "usr/bin/busybox": "the busybox" });
     });
 
@@ -132,14 +146,15 @@ echo "Version: 1:1.0"; echo "Size: 2097152"`,
 
     const imageName = "linux-image-6.12-riscv64_1%3a1.0_busybox-static_1%3a1.0";
 
-    it("keeps the kernel and busybox alone, in a folder named for their versions", async () => {
+    it("keeps the kernel, its drivers and busybox alone, in a folder named for their versions", async () => {
       const events: DemoImageProgress[] = [];
       const image = await debianDemoImage({ cacheDirectory, progress: (event) => events.push(event) });
       expect(text(image.kernel)).toBe("the kernel");
       expect(text(image.initrd)).toContain("the busybox");
       expect(image.kernelVersion).toBe("6.12-riscv64");
       expect((await readdir(store)).sort()).toEqual(["current", imageName]);
-      expect((await readdir(join(store, imageName))).sort()).toEqual(["Image", "busybox", "manifest.json"]);
+      expect((await readdir(join(store, imageName))).sort()).toEqual(["Image", "busybox", "manifest.json", "modules"]);
+      expect(await readdir(join(store, imageName, "modules"))).toEqual(["ext4.ko"]);
       expect([...new Set(events.map(({ step }) => step))]).toEqual(["update", "download", "unpack", "build"]);
       expect(events).toContainEqual({
         step: "download",

@@ -9,8 +9,9 @@ import { isAbsolute, join } from "node:path";
 import { PassThrough } from "node:stream";
 import { HartvisorError } from "@hartvisor/core";
 import { busyboxInitramfs } from "../../demo/initramfs.js";
+import type { KernelModule } from "../../demo/kernel-modules.js";
 import { Apt, type AptPackage, debianMirror } from "./apt.js";
-import { run } from "./child-process.js";
+import { type RunResult, run } from "./child-process.js";
 
 /** What is being done at the moment, for whoever shows it to a user. */
 export interface DemoImageProgress {
@@ -46,12 +47,25 @@ export interface DemoImage {
   readonly kernelVersion: string;
 }
 
+/** Counts up when an image holds something else than before, so that what earlier versions left is not used. */
+const FORMAT = 2;
+
 /** Written last into an image's folder; the sizes tell an image that a crash of the machine cut short. */
 interface Manifest {
+  readonly format: typeof FORMAT;
   readonly kernelVersion: string;
   readonly packages: Readonly<Record<string, string>>;
   readonly sizes: { readonly Image: number; readonly busybox: number };
+  /** Size of each module, by name. */
+  readonly modules: Readonly<Record<string, number>>;
 }
+
+/** Drivers that Debian has as modules, and what they stand on: virtio, and file systems for disks. */
+const MODULES = [
+  ...["virtio_mmio", "virtio_blk", "virtio-rng", "virtio_net", "net_failover", "failover"],
+  ...["vsock", "vmw_vsock_virtio_transport", "vmw_vsock_virtio_transport_common"],
+  ...["ext4", "jbd2", "mbcache", "crc16", "crc32c_generic"],
+];
 
 const SUITE = "trixie";
 const ARCHITECTURE = "riscv64";
@@ -83,7 +97,8 @@ export async function debianDemoImage(options: DemoImageOptions = {}): Promise<D
     }
     if (image === undefined) throw new Error(`${current} cannot be read back`);
     progress?.({ step: "build", detail: "initramfs" });
-    return { kernel: image.kernel, initrd: busyboxInitramfs(image.busybox), kernelVersion: image.kernelVersion };
+    const { kernel, busybox, kernelVersion, modules } = image;
+    return { kernel, initrd: busyboxInitramfs(busybox, { kernelVersion, modules }), kernelVersion };
   } catch (error) {
     signal?.throwIfAborted();
     throw error instanceof HartvisorError ? error : failure(error, cacheDirectory);
@@ -100,6 +115,7 @@ interface CachedImage {
   readonly kernel: Uint8Array;
   readonly busybox: Uint8Array;
   readonly kernelVersion: string;
+  readonly modules: readonly KernelModule[];
 }
 
 /** Reads an image from the cache; `undefined` when there is none, or not all of it. */
@@ -110,8 +126,15 @@ async function readImage(directory: string): Promise<CachedImage | undefined> {
       readFile(join(directory, "Image")),
       readFile(join(directory, "busybox")),
     ]);
-    if (kernel.length !== manifest.sizes.Image || busybox.length !== manifest.sizes.busybox) return undefined;
-    return { kernel, busybox, kernelVersion: manifest.kernelVersion };
+    if (manifest.format !== FORMAT) return undefined;
+    const modules = await Promise.all(
+      Object.keys(manifest.modules).map(async (name) => ({ name, bytes: await readFile(modulePath(directory, name)) })),
+    );
+    const isWhole =
+      kernel.length === manifest.sizes.Image &&
+      busybox.length === manifest.sizes.busybox &&
+      modules.every(({ name, bytes }) => bytes.length === manifest.modules[name]);
+    return isWhole ? { kernel, busybox, kernelVersion: manifest.kernelVersion, modules } : undefined;
   } catch (error) {
     const isAbsentOrDamaged = error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === "ENOENT";
     if (isAbsentOrDamaged) return undefined;
@@ -154,6 +177,7 @@ async function downloadImage(store: string, { mirror, progress, signal }: DemoIm
     await mkdir(image);
     await unpackFile(kernelFile, `./boot/vmlinu[xz]-${kernelVersion}`, join(image, "Image"), signal);
     await unpackFile(busyboxFile, "./usr/bin/busybox", join(image, "busybox"), signal);
+    await unpackModules(kernelFile, join(image, "modules"), signal);
     await writeManifest(image, kernelVersion, [kernel, busybox]);
     const name = [kernel, busybox].map((each) => `${each.name}_${each.version}`).join("_");
     await install(image, store, name.replaceAll(":", "%3a"), work);
@@ -175,22 +199,7 @@ function kernelPackageName(metapackage: AptPackage): string {
 /** Takes the one file that matches a pattern out of a .deb. */
 async function unpackFile(deb: string, pattern: string, target: string, signal?: AbortSignal): Promise<void> {
   const directory = `${target}.unpacked`;
-  await mkdir(directory);
-  const archive = new PassThrough();
-  const tarArgs = [
-    "--extract",
-    "--directory",
-    directory,
-    "--no-same-owner",
-    "--transform",
-    "s,.*/,,",
-    "--wildcards",
-    pattern,
-  ];
-  const results = await Promise.all([
-    run("dpkg-deb", ["--fsys-tarfile", deb], { output: archive, signal }),
-    run("tar", tarArgs, { input: archive, signal }),
-  ]).finally(() => archive.destroy()); // what writes to a reader that never started would wait for ever
+  const results = await unpack(deb, [pattern], directory, signal);
   const failed = results.find(({ exitCode }) => exitCode !== 0);
   const [file, ...others] = await readdir(directory);
   if (failed !== undefined || file === undefined || others.length > 0) {
@@ -201,12 +210,46 @@ async function unpackFile(deb: string, pattern: string, target: string, signal?:
   await rm(directory, { recursive: true });
 }
 
+/** Takes the drivers out of a kernel's .deb: those of them that this kernel has as modules. */
+async function unpackModules(deb: string, target: string, signal?: AbortSignal): Promise<void> {
+  const patterns = MODULES.map((name) => `./usr/lib/modules/*/${name}.ko*`);
+  await unpack(deb, patterns, target, signal);
+  const compressed = (await readdir(target)).filter((name) => name.endsWith(".xz")).map((name) => join(target, name));
+  if (compressed.length === 0) return;
+  const { exitCode, stderr } = await run("xz", ["--decompress", ...compressed], { signal });
+  if (exitCode !== 0) throw new Error(`cannot unpack the kernel's modules: ${stderr.trim().split("\n")[0]}`);
+}
+
+function modulePath(image: string, name: string): string {
+  return join(image, "modules", `${name}.ko`);
+}
+
+/** Takes what matches the patterns out of a .deb into a new folder, without their paths. */
+async function unpack(
+  deb: string,
+  patterns: readonly string[],
+  directory: string,
+  signal: AbortSignal | undefined,
+): Promise<RunResult[]> {
+  await mkdir(directory);
+  const archive = new PassThrough();
+  const options = ["--no-same-owner", "--transform", "s,.*/,,", "--wildcards"];
+  return Promise.all([
+    run("dpkg-deb", ["--fsys-tarfile", deb], { output: archive, signal }),
+    run("tar", ["--extract", "--directory", directory, ...options, ...patterns], { input: archive, signal }),
+  ]).finally(() => archive.destroy()); // what writes to a reader that never started would wait for ever
+}
+
 async function writeManifest(image: string, kernelVersion: string, packages: readonly AptPackage[]): Promise<void> {
   const sizeOf = async (name: string) => (await stat(join(image, name))).size;
+  const modules = (await readdir(join(image, "modules"))).sort().map((file) => file.replace(/\.ko$/, ""));
+  const moduleSizes = modules.map(async (name) => [name, await sizeOf(`modules/${name}.ko`)] as const);
   const manifest: Manifest = {
+    format: FORMAT,
     kernelVersion,
     packages: Object.fromEntries(packages.map(({ name, version }) => [name, version])),
     sizes: { Image: await sizeOf("Image"), busybox: await sizeOf("busybox") },
+    modules: Object.fromEntries(await Promise.all(moduleSizes)),
   };
   await writeFile(join(image, "manifest.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
 }

@@ -1,0 +1,28 @@
+/** A disk in the host's memory. What is written is as durable as the process. */
+import type { BlockBackend } from "@hartvisor/core";
+
+/**
+ * A disk whose bytes are an array of the host's; the array is used, not copied.
+ *
+ * @example
+ * ```ts
+ * const disk = virtioBlock({ backend: memoryDisk(new Uint8Array(64 * 2 ** 20)) });
+ * ```
+ */
+export function memoryDisk(
+  bytes: Uint8Array,
+  { readOnly = false }: { readonly readOnly?: boolean } = {},
+): BlockBackend {
+  return {
+    size: bytes.length,
+    isReadOnly: readOnly,
+    answersAtOnce: true,
+    read: (offset, into) => into.set(bytes.subarray(offset, offset + into.length)),
+    write: (offset, source) => bytes.set(source, offset),
+    flush: () => {},
+    writeZeroes: (offset, length) => {
+      bytes.fill(0, offset, offset + length);
+    },
+    close: async () => {},
+  };
+}
