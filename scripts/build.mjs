@@ -14,7 +14,12 @@ const PACKAGES = {
   core: { index: "src/index.ts" },
   jit: { index: "src/index.ts" },
   devices: { index: "src/index.ts" },
-  hartvisor: { index: "src/index.ts", cli: "src/cli.ts", debian: "src/host/node/debian-image.ts" },
+  hartvisor: {
+    index: "src/index.ts",
+    cli: "src/cli.ts",
+    debian: "src/host/node/debian-image.ts",
+    node: "src/host/node/index.ts",
+  },
   bench: {
     index: "src/index.ts",
     interpreter: "src/interpreter.ts",

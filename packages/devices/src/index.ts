@@ -13,7 +13,10 @@ import { sbiRfence } from "./para/sbi/rfence.js";
 import { sbiSrst } from "./para/sbi/srst.js";
 import { sbiTime } from "./para/sbi/time.js";
 
+export { blobDisk } from "./backends/blob-disk.js";
+export { type HttpDiskOptions, httpDisk } from "./backends/http-disk.js";
 export { memoryDisk } from "./backends/memory-disk.js";
+export { overlayDisk } from "./backends/overlay-disk.js";
 export { Aclint, type AclintHarts, type AclintOptions } from "./full/aclint/device.js";
 export type { AclintState } from "./full/aclint/persist.js";
 export { GoldfishRtc, type GoldfishRtcOptions } from "./full/goldfish-rtc/device.js";

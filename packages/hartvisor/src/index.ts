@@ -13,7 +13,15 @@ export {
   type MachineStats,
   type SbiResult,
 } from "@hartvisor/core";
-export { memoryDisk, sbiExtensions, type VirtioDevice } from "@hartvisor/devices";
+export {
+  blobDisk,
+  type HttpDiskOptions,
+  httpDisk,
+  memoryDisk,
+  overlayDisk,
+  sbiExtensions,
+  type VirtioDevice,
+} from "@hartvisor/devices";
 export { type BareMetalOptions, bareMetal } from "./boot/bare-metal.js";
 export type { Boot, BootContext } from "./boot/boot.js";
 export { type LinuxOptions, linux, type NamedImage } from "./boot/linux.js";

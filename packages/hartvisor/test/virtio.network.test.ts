@@ -1,7 +1,11 @@
 /** Debian's own virtio drivers, unmodified, with the devices of this package. */
-import { beforeAll, describe, expect, it } from "vitest";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type DemoImage, debianDemoImage } from "../src/host/node/debian-image.js";
 import { linux, memoryDisk, virtioBlock, virtioRng } from "../src/index.js";
+import { CliProcess } from "./cli-process.js";
 import { GuestShell } from "./guest-shell.js";
 
 const isOffline = process.env.HARTVISOR_OFFLINE === "1";
@@ -43,5 +47,29 @@ describe.skipIf(isOffline)(`virtio in Debian${note}`, () => {
       expect(failures).toEqual([]);
       expect(await shell.powerOff()).toEqual({ kind: "poweroff", exitCode: 0 });
     }, 180_000);
+  });
+
+  describe("--disk", () => {
+    let folder: string;
+
+    afterEach(async () => {
+      CliProcess.killAll();
+      await rm(folder, { recursive: true });
+    });
+
+    it("has lost nothing that the guest had flushed when the process is killed", async () => {
+      folder = await mkdtemp(join(tmpdir(), "hartvisor-flush-"));
+      const path = join(folder, "disk.img");
+      await writeFile(path, new Uint8Array(8 * 2 ** 20));
+      const cli = CliProcess.start(["demo", "--disk", path, "--disk", `${path},overlay`]);
+      await cli.until(/hartvisor:~# /);
+      cli.type("yes flushed | head -c 1000000 >/dev/vda; sync; cat /dev/vda | tr -d f >/dev/vdb; echo do''ne\n");
+      await cli.until(/done/);
+      cli.child.kill("SIGKILL");
+      await cli.ended;
+      const bytes = await readFile(path);
+      expect(bytes.subarray(0, 1_000_000).equals(Buffer.alloc(1_000_000, "flushed\n"))).toBe(true);
+      expect(bytes.subarray(1_000_000).some((byte) => byte !== 0)).toBe(false);
+    }, 120_000);
   });
 });

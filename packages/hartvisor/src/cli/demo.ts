@@ -6,12 +6,13 @@ import type { Boot } from "../boot/boot.js";
 import { linux } from "../boot/linux.js";
 import { demoGuestBase64 } from "../generated/demo-guest.js";
 import { debianDemoImage } from "../host/node/debian-image.js";
+import { addDeviceOptions, type DeviceFlags, openDevices } from "./devices.js";
 import type { CommandContext } from "./main.js";
 import { addMachineOptions, type MachineFlags, machineOptions } from "./options.js";
 import { ProgressLine } from "./progress.js";
 import { runSession } from "./session.js";
 
-interface DemoFlags extends MachineFlags {
+interface DemoFlags extends MachineFlags, DeviceFlags {
   readonly append?: string;
   readonly mirror?: string;
 }
@@ -32,18 +33,24 @@ export function addDemoCommand(program: Command, context: CommandContext): void 
     .description("boot Debian's Linux kernel to a shell")
     .option("--append <string>", `added to the kernel's command line, "${COMMAND_LINE}"`)
     .option("--mirror <url>", "a Debian mirror; by default the one in the machine's apt sources");
-  addMachineOptions(command)
+  addMachineOptions(addDeviceOptions(command))
     .addHelpText("after", HELP)
     .action(async (flags: DemoFlags) => context.finish(await demo(flags, context.interruptions.signal)));
 }
 
 async function demo(flags: DemoFlags, signal: AbortSignal): Promise<number> {
-  return runSession({
-    machine: { ...machineOptions(flags), boot: await demoBoot(flags, signal) },
-    maxInstructions: flags.maxInstructions,
-    statsFile: flags.stats,
-    signal,
-  });
+  const boot = await demoBoot(flags, signal);
+  const open = await openDevices(flags);
+  try {
+    return await runSession({
+      machine: { ...machineOptions(flags), boot, devices: open.devices },
+      maxInstructions: flags.maxInstructions,
+      statsFile: flags.stats,
+      signal,
+    });
+  } finally {
+    await open.close();
+  }
 }
 
 async function demoBoot({ append, mirror }: DemoFlags, signal: AbortSignal): Promise<Boot> {

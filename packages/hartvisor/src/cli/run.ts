@@ -1,12 +1,13 @@
 /** `hartvisor run`: boots a Linux kernel from files. */
 import type { Command } from "commander";
 import { linux, type NamedImage } from "../boot/linux.js";
+import { addDeviceOptions, type DeviceFlags, openDevices } from "./devices.js";
 import { readWhole } from "./files.js";
 import type { CommandContext } from "./main.js";
 import { addMachineOptions, type MachineFlags, machineOptions } from "./options.js";
 import { runSession } from "./session.js";
 
-interface RunFlags extends MachineFlags {
+interface RunFlags extends MachineFlags, DeviceFlags {
   readonly kernel: string;
   readonly initrd?: string;
   readonly append?: string;
@@ -27,7 +28,7 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     .option("--initrd <file>", "initial RAM disk: a cpio archive, compressed or not")
     .option("--append <string>", "the kernel's command line")
     .option("--firmware <file>", "M-mode firmware, such as OpenSBI's fw_dynamic, in place of the machine's own SBI");
-  addMachineOptions(command)
+  addMachineOptions(addDeviceOptions(command))
     .addHelpText("after", HELP)
     .action(async (flags: RunFlags) => context.finish(await run(flags, context)));
 }
@@ -40,10 +41,15 @@ async function run(flags: RunFlags, { interruptions }: CommandContext): Promise<
     firmware: flags.firmware === undefined ? undefined : await image(flags.firmware),
     cmdline: flags.append,
   });
-  return runSession({
-    machine: { ...machineOptions(flags), boot },
-    maxInstructions: flags.maxInstructions,
-    statsFile: flags.stats,
-    signal: interruptions.signal,
-  });
+  const open = await openDevices(flags);
+  try {
+    return await runSession({
+      machine: { ...machineOptions(flags), boot, devices: open.devices },
+      maxInstructions: flags.maxInstructions,
+      statsFile: flags.stats,
+      signal: interruptions.signal,
+    });
+  } finally {
+    await open.close();
+  }
 }

@@ -44,6 +44,7 @@ describe("debianDemoImage without apt", () => {
     await writeFile(join(store, "image/Image"), "the kernel");
     await writeFile(join(store, "image/busybox"), "the busybox");
     const manifest = {
+      format: 2,
       kernelVersion: "6.12-riscv64",
       packages: {},
       sizes: { Image: 10, busybox: 11 },
