@@ -10,20 +10,25 @@ import { promisify } from "node:util";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 const BUILT = join(HERE, "built");
-const TARGET = "riscv64-linux-gnu-";
-const DEBIAN_PACKAGE = "gcc-riscv64-linux-gnu";
+/** Compilers of Debian's: what stands before the names of their tools, and the package. */
+const RISCV64 = { prefix: "riscv64-linux-gnu-", debianPackage: "gcc-riscv64-linux-gnu" };
+/** Debian's compiler for amd64, which compiles for i386, too. */
+const I386 = { prefix: "x86_64-linux-gnu-", debianPackage: "gcc-x86-64-linux-gnu" };
 
 /** The committed files stay small: a guest above this is a mistake (a buffer in .data, say). */
 const ELF_BYTES_MAX = 32 * 1024;
 
 const COMPILE = [
-  ...["-march=rv64gc", "-mabi=lp64d", "-mcmodel=medany", "-std=gnu11", "-O2", "-Wall", "-Wextra"],
+  ...["-std=gnu11", "-O2", "-Wall", "-Wextra"],
   ...["-ffreestanding", "-fno-pic", "-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-fno-math-errno"],
   ...["-fno-tree-loop-distribute-patterns", `-ffile-prefix-map=${HERE}=`, "-Iruntime"],
   ...["-static", "-no-pie", "-nostdlib", "-nostartfiles", "-Wl,--build-id=none"],
   ...["-Wl,-z,norelro", "-Wl,-z,max-page-size=4096", "-Wl,--fatal-warnings"],
 ];
-const BARE_METAL = ["-Wl,-T,runtime/guest.ld"];
+const RV64GC = ["-march=rv64gc", "-mabi=lp64d", "-mcmodel=medany"];
+/** Doubles in SSE2's registers, as on amd64: with the x87's, results would have other digits. */
+const PENTIUM4 = ["-m32", "-march=pentium4", "-mfpmath=sse"];
+const BARE_METAL = [...RV64GC, "-Wl,-T,runtime/guest.ld"];
 /** Static Linux programs: code apart from data, as Linux maps them. */
 const LINUX = ["-Ilinux", "-Ikernels", "-Wl,-z,separate-code"];
 
@@ -41,10 +46,16 @@ const kernel = (name) => bareMetal(name, `kernels/${name}.c`, "kernels/main.c", 
 const test = (name, ...also) => bareMetal(name, `tests/${name}.c`, ...LIBRARY, ...also);
 /** A test that is assembly alone: it has its own _start. */
 const bare = (name) => bareMetal(name, `tests/${name}.S`);
-const linux = (name, ...sources) => [`peers/${name}`, [...LINUX, ...sources, ...LINUX_LIBRARY]];
+const linux = (name, ...sources) => [`peers/${name}`, [...RV64GC, ...LINUX, ...sources, ...LINUX_LIBRARY]];
+const linuxI386 = (name, ...sources) => [
+  `peers-i386/${name}`,
+  [...PENTIUM4, ...LINUX, ...sources, ...LINUX_LIBRARY, "linux/divide-i386.c"],
+];
 /** A program of the peers benchmark: a kernel, from here or from the interpreter's benchmark, in a Linux process. */
-const peer = (name, source = `peers/${name}.c`, ...flags) =>
-  linux(name, ...flags, source, "peers/main.c", "peers/timing.c");
+const peer = (name, source = `peers/${name}.c`, ...flags) => {
+  const args = [...flags, source, "peers/main.c", "peers/timing.c"];
+  return [linux(name, ...args), linuxI386(name, ...args)];
+};
 
 /** @type {Map<string, string[]>} the name of each ELF file, without its suffix, and the compiler's arguments */
 const GUESTS = new Map([
@@ -56,12 +67,13 @@ const GUESTS = new Map([
   ...["hello", "exit42", "htif-write", "paging", "selfmod", "timer"].map((name) => test(name)),
   test("smp", FDT),
   ...["fault-loop", "wild-jump", "spin", "signature", "tohost-split"].map(bare),
-  ...["sort", "hash", "recursion", "nbody"].map((name) => peer(name, `kernels/${name}.c`)),
-  ...["matrix", "string", "bytecode", "crc", "mandelbrot", "lu", "fft"].map((name) => peer(name)),
-  ...["getppid", "pipe", "fault", "spawn"].map((name) => peer(name)),
-  peer("chase-small", "peers/chase.c", "-DCHASE_BYTES=(1 << 14)"),
-  peer("chase-large", "peers/chase.c", "-DCHASE_BYTES=(1 << 25)"),
+  ...["sort", "hash", "recursion", "nbody"].flatMap((name) => peer(name, `kernels/${name}.c`)),
+  ...["matrix", "string", "bytecode", "crc", "mandelbrot", "lu", "fft"].flatMap((name) => peer(name)),
+  ...["getppid", "pipe", "fault", "spawn"].flatMap((name) => peer(name)),
+  ...peer("chase-small", "peers/chase.c", "-DCHASE_BYTES=(1 << 14)"),
+  ...peer("chase-large", "peers/chase.c", "-DCHASE_BYTES=(1 << 25)"),
   linux("nothing", "peers/nothing.c"),
+  linuxI386("nothing", "peers/nothing.c"),
   linux("measure", "peers/measure.c", "peers/timing.c"),
 ]);
 
@@ -70,23 +82,24 @@ class BuildError extends Error {}
 
 const execute = promisify(execFile);
 
-async function run(tool, args) {
+async function run({ prefix, debianPackage }, tool, args) {
   try {
-    const { stderr } = await execute(TARGET + tool, args, { cwd: HERE, env: { ...process.env, LC_ALL: "C" } });
+    const { stderr } = await execute(prefix + tool, args, { cwd: HERE, env: { ...process.env, LC_ALL: "C" } });
     process.stderr.write(stderr);
   } catch (error) {
     if (error.code === "ENOENT") {
-      throw new BuildError(`${TARGET}${tool} is not installed: apt-get install ${DEBIAN_PACKAGE}`);
+      throw new BuildError(`${prefix}${tool} is not installed: apt-get install ${debianPackage}`);
     }
-    throw new BuildError(`${TARGET}${tool} failed:\n${error.stderr || error.message}`);
+    throw new BuildError(`${prefix}${tool} failed:\n${error.stderr || error.message}`);
   }
 }
 
 async function buildGuest(name, args, directory) {
   const output = join(directory, `${name}.elf`);
   await mkdir(dirname(output), { recursive: true });
-  await run("gcc", [...COMPILE, ...args, "-o", output]);
-  await run("strip", ["--strip-all", ...KEPT_SYMBOLS.flatMap((symbol) => ["-K", symbol]), output]);
+  const compiler = args.includes("-m32") ? I386 : RISCV64;
+  await run(compiler, "gcc", [...COMPILE, ...args, "-o", output]);
+  await run(compiler, "strip", ["--strip-all", ...KEPT_SYMBOLS.flatMap((symbol) => ["-K", symbol]), output]);
   const { length } = await readFile(output);
   if (length > ELF_BYTES_MAX) {
     throw new BuildError(`${name}.elf has ${length} bytes, more than ${ELF_BYTES_MAX}`);

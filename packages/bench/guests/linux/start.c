@@ -3,6 +3,7 @@
 
 #define STDOUT 1
 #define LINE_BYTES 256
+#define ERROR_MAX 4095
 
 int main(int argc, char **argv);
 
@@ -16,6 +17,13 @@ __attribute__((naked, noreturn)) void _start(void) {
       ".option pop\n"
       "mv a0, sp\n"
       "andi sp, sp, -16\n"
+      "call start\n");
+#elif defined(__i386__)
+  __asm__(
+      "mov %esp, %eax\n"
+      "and $-16, %esp\n"
+      "sub $12, %esp\n"
+      "push %eax\n"
       "call start\n");
 #endif
 }
@@ -47,7 +55,7 @@ void exit(int code) {
 }
 
 long must(const char *what, long result) {
-  if (result < 0) {
+  if (result < 0 && result >= -ERROR_MAX) {
     printf("%s: error %d\n", what, (int)-result);
     exit(1);
   }

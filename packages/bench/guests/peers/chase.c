@@ -18,8 +18,7 @@ const uint64_t kernel_expected = UINT64_C(0x37373dd380);
 struct node {
   struct node *next;
   uint64_t value;
-  uint64_t rest[6];
-};
+} __attribute__((aligned(64)));
 
 static struct node nodes[NODES] __attribute__((aligned(4096)));
 

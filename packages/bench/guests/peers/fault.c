@@ -12,7 +12,7 @@ const uint64_t kernel_expected = (uint64_t)MAPPINGS * (MAP_BYTES / PAGE_BYTES);
 uint64_t kernel(void) {
   uint64_t fresh = 0;
   for (int mapping = 0; mapping < MAPPINGS; mapping++) {
-    long address = must("mmap", system_call(SYS_MMAP, 0, MAP_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    long address = must("mmap", system_call(SYS_MMAP, 0, MAP_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1));
     volatile char *bytes = (volatile char *)address;
     for (int at = 0; at < MAP_BYTES; at += PAGE_BYTES) {
       bytes[at] = (char)(mapping | 1);

@@ -10,7 +10,7 @@
 
 static const char output[] = "/tmp/output";
 
-static int open_output(int flags) { return (int)must(output, system_call(SYS_OPENAT, AT_FDCWD, (long)output, flags, 0600, 0, 0)); }
+static int open_output(int flags) { return (int)must(output, system_call(SYS_OPENAT, AT_FDCWD, (long)output, flags, 0600, 0)); }
 
 __attribute__((noreturn)) static void become(char **argv) {
   static char path[] = "PATH=/usr/bin:/bin", home[] = "HOME=/tmp", language[] = "LC_ALL=C.UTF-8";
@@ -28,7 +28,7 @@ static void run(char **argv) {
     become(argv);
   }
   int status = -1;
-  must("wait4", system_call(SYS_WAIT4, child, (long)&status, 0, 0, 0, 0));
+  must("wait4", system_call3(SYS_WAIT4, child, (long)&status, 0));
   if (status != 0) {
     printf("%s ended with status %x\n", argv[0], status);
     exit(1);

@@ -18,7 +18,7 @@ uint64_t kernel(void) {
       must(path, system_call3(SYS_EXECVE, (long)path, (long)argv, (long)envp));
     }
     int status = -1;
-    must("wait4", system_call(SYS_WAIT4, child, (long)&status, 0, 0, 0, 0));
+    must("wait4", system_call3(SYS_WAIT4, child, (long)&status, 0));
     well += status == 0;
   }
   return well;

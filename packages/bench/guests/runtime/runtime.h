@@ -21,7 +21,10 @@ void putchar(char character);
 __attribute__((noreturn)) void exit(int code);
 
 // print.c: %s %c %d %u %x %%, with l for 64 bits, a width, and 0 or - before it.
-__attribute__((format(printf, 1, 2))) void printf(const char *format, ...);
+#if __SIZEOF_LONG__ == 8
+__attribute__((format(printf, 1, 2)))
+#endif
+void printf(const char *format, ...);
 
 // memory.c
 void *memcpy(void *restrict destination, const void *restrict source, size_t bytes);
