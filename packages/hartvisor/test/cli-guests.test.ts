@@ -40,7 +40,7 @@ describe.concurrent("hartvisor elf", () => {
     ["bytecode", 656_132_933],
     ["copy", 505_786_070],
     ["hash", 675_665_987],
-    ["nbody", 513_000_366],
+    ["nbody", 513_000_492],
     ["recursion", 549_277_127],
     ["sort", 677_566_525],
   ])("runs the kernel %s, %d instructions", async (name, instructions) => {
