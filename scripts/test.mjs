@@ -30,6 +30,7 @@ step("Types of the tests", bin("tsc"), ["-p", "tsconfig.tests.json"]);
 
 if (full) {
   step("Guests are what their sources say", process.execPath, ["packages/bench/guests/build.mjs", "--check"]);
+  step("The agent is what its sources say", process.execPath, ["packages/hartvisor/agent/build.mjs", "--check"]);
   step("Runtimes", process.execPath, ["scripts/test-runtimes.mjs"]);
 }
 

@@ -6,7 +6,9 @@ export type ErrorCode =
   | "unreadable-file"
   | "unsupported"
   | "invalid-state"
-  | "download-failed";
+  | "download-failed"
+  | "exec-failed"
+  | "timeout";
 
 /**
  * Every failure that this library reports to its user. The message is one line

@@ -27,6 +27,7 @@ export { TestFinisher, type TestFinisherOptions } from "./full/test-finisher/dev
 export { Uart16550, type Uart16550Options } from "./full/uart16550/device.js";
 export type { Uart16550State } from "./full/uart16550/persist.js";
 export { VirtioBlock, type VirtioBlockOptions } from "./para/block/device.js";
+export { type ConsolePortOptions, VirtioConsole, type VirtioConsoleOptions } from "./para/console/device.js";
 export { Htif, type HtifMemory, type HtifOptions } from "./para/htif/device.js";
 export type { PciFunction } from "./para/pci/function.js";
 export { PciHost, type PciHostOptions, PciMemoryWindow } from "./para/pci/host-bridge.js";

@@ -2,10 +2,19 @@
 import {
   VirtioBlock,
   type VirtioBlockOptions,
+  VirtioConsole,
   type VirtioDevice,
   VirtioRng,
   type VirtioRngOptions,
 } from "@hartvisor/devices";
+import type { ConsolePort } from "./console/port.js";
+
+export interface ConsoleOptions {
+  /** 1 to 16 ports. */
+  readonly ports: readonly ConsolePort[];
+  /** Unique on its machine. Default: `console`. */
+  readonly name?: string;
+}
 
 /**
  * A disk.
@@ -15,6 +24,16 @@ import {
  */
 export function virtioBlock(options: VirtioBlockOptions): () => VirtioDevice {
   return () => new VirtioBlock(options);
+}
+
+/** A console: byte streams between host and guest. */
+export function virtioConsole(options: ConsoleOptions): () => VirtioDevice {
+  return () => {
+    const { ports, ...rest } = options;
+    const device: VirtioConsole = new VirtioConsole({ ...rest, ports: ports.map((port) => port.options) });
+    for (const [n, port] of ports.entries()) port.connect(device, n);
+    return device;
+  };
 }
 
 /** A source of entropy. */

@@ -25,5 +25,9 @@ export {
 export { type BareMetalOptions, bareMetal } from "./boot/bare-metal.js";
 export type { Boot, BootContext } from "./boot/boot.js";
 export { type LinuxOptions, linux, type NamedImage } from "./boot/linux.js";
-export { virtioBlock, virtioRng } from "./devices.js";
+export { ConsolePort } from "./console/port.js";
+export { type ConsoleOptions, virtioBlock, virtioConsole, virtioRng } from "./devices.js";
+export type { ExecOptions, ExecResult, GuestProcess, SpawnOptions } from "./exec/agent.js";
+export { guestAgent } from "./exec/guest-agent.js";
+export type { ExitStatus } from "./exec/job.js";
 export { type EngineName, Machine, type MachineOptions } from "./machine.js";

@@ -10,10 +10,18 @@ import {
   type MachineStats,
   parseByteSize,
 } from "@hartvisor/core";
-import { sbiExtensions, type VirtioDevice } from "@hartvisor/devices";
+import { sbiExtensions, VirtioConsole, type VirtioDevice } from "@hartvisor/devices";
 import { VirtBoard } from "./board/virt.js";
 import type { Boot } from "./boot/boot.js";
 import { SerialConsole } from "./console/serial-console.js";
+import {
+  AGENT_PORT,
+  type ExecOptions,
+  type ExecResult,
+  GuestAgent,
+  type GuestProcess,
+  type SpawnOptions,
+} from "./exec/agent.js";
 
 /** Which engine runs guest code. */
 export type EngineName = "interpreter" | "jit" | "auto";
@@ -36,6 +44,11 @@ export interface MachineOptions {
   readonly limits?: MachineLimits;
   /** What is plugged into the board, such as `virtioBlock(...)`; made anew for each machine. Default: nothing. */
   readonly devices?: readonly (() => VirtioDevice)[];
+  /**
+   * Whether there is a port for the guest's agent, which {@link Machine.exec} needs; the demo's initramfs starts one.
+   * Default: as what is booted wants it, which is true for `linux(...)`.
+   */
+  readonly exec?: boolean;
   /** What they are plugged into. Default: pci. */
   readonly transport?: "pci" | "mmio";
   /** Hears of a guest's driver that broke a device's rules, after which the device waits for a reset. Default: nobody. */
@@ -45,10 +58,13 @@ export interface MachineOptions {
 }
 
 const DEFAULT_MEMORY = "512MiB";
+/** A guest can make its files as long as it likes, but not the host's memory. */
+const DEFAULT_MAX_FILE = 256 * 2 ** 20;
 
 export class Machine {
   readonly #core: CoreMachine;
   readonly #console: SerialConsole;
+  readonly #guestAgent: GuestAgent | undefined;
 
   /**
    * Makes a machine and loads what it boots; it stands before its first
@@ -80,6 +96,21 @@ export class Machine {
       debugConsole: console,
     });
     const devices = (options.devices ?? []).map((make) => make());
+    let agent: GuestAgent | undefined;
+    if (options.exec ?? boot.exec ?? false) {
+      const port = new VirtioConsole({
+        name: "exec",
+        ports: [
+          {
+            name: AGENT_PORT,
+            receive: (bytes) => agent?.receive(bytes),
+            onOpen: (isOpen) => agent?.opened(isOpen),
+          },
+        ],
+      });
+      agent = new GuestAgent((bytes) => void port.send(0, bytes));
+      devices.push(port);
+    }
     const board = new VirtBoard(core, console, {
       seed,
       devices,
@@ -87,13 +118,18 @@ export class Machine {
       onDeviceFailure: options.onDeviceFailure ?? (() => {}),
     });
     boot.load({ machine: core, board, console });
-    return new Machine(core, console);
+    return new Machine(core, console, agent);
   }
 
-  private constructor(core: CoreMachine, console: SerialConsole) {
+  private constructor(core: CoreMachine, console: SerialConsole, agent: GuestAgent | undefined) {
     this.#core = core;
     this.#console = console;
-    void core.exited.then(() => console.end());
+    this.#guestAgent = agent;
+    const end = () => {
+      console.end();
+      agent?.end("the machine has exited");
+    };
+    void core.exited.then(end, end);
   }
 
   /** The serial console: bytes both ways. */
@@ -138,6 +174,42 @@ export class Machine {
     return this.#core.step(instructions, hart);
   }
 
+  /**
+   * Runs a program in the guest to its end; there may be many at once. Waits until the guest's agent is there. Throws
+   * `exec-failed` if the program cannot be started or the agent goes away, `timeout`, `invalid-state`, or the signal's
+   * reason.
+   *
+   * @example
+   * const { exitCode, stdoutText } = await vm.exec(["uname", "-a"], { timeoutMs: 10_000 });
+   */
+  exec(argv: readonly string[], options?: ExecOptions): Promise<ExecResult> {
+    return this.#agent.exec(argv, options);
+  }
+
+  /** Starts a program in the guest, its input and output as streams. Throws as {@link exec}. */
+  spawn(argv: readonly string[], options?: SpawnOptions): Promise<GuestProcess> {
+    return this.#agent.spawn(argv, options);
+  }
+
+  /** Reads a file of the guest's. Throws `exec-failed` if the guest cannot, or if it has more than `maxBytes` (256 MiB). */
+  readFile(path: string, { maxBytes = DEFAULT_MAX_FILE }: { readonly maxBytes?: number } = {}): Promise<Uint8Array> {
+    return this.#agent.readFile(path, maxBytes);
+  }
+
+  /** Writes a file of the guest's, in place of what was there. `mode` (0o644) is for one that is new. */
+  writeFile(
+    path: string,
+    content: string | Uint8Array | ReadableStream<Uint8Array>,
+    { mode = 0o644 }: { readonly mode?: number } = {},
+  ): Promise<void> {
+    return this.#agent.writeFile(path, content, mode);
+  }
+
+  /** Writes the guest's caches to its disks, as sync(1) does. */
+  sync(): Promise<void> {
+    return this.#agent.sync();
+  }
+
   addBreakpoint(address: bigint): void {
     this.#core.addBreakpoint(address);
   }
@@ -158,5 +230,10 @@ export class Machine {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.destroy();
+  }
+
+  get #agent(): GuestAgent {
+    if (this.#guestAgent !== undefined) return this.#guestAgent;
+    throw new HartvisorError("invalid-state", "this machine has no port for an agent: create it with exec: true");
   }
 }

@@ -13,6 +13,8 @@ export interface BootContext {
 export interface Boot {
   /** Whether the machine itself answers SBI calls; otherwise the guest brings its M-mode. */
   readonly hypercalls: boolean;
+  /** Whether its guest may run an agent that answers `vm.exec`. Default: false. */
+  readonly exec?: boolean;
   load(context: BootContext): void;
 }
 

@@ -39,6 +39,7 @@ export function linux(options: LinuxOptions): Boot {
 
   return {
     hypercalls: firmware === undefined,
+    exec: true,
     load(context) {
       const { machine, board } = context;
       const { memory } = machine;

@@ -53,7 +53,12 @@ async function demo(flags: DemoFlags, signal: AbortSignal): Promise<number> {
   }
 }
 
-async function demoBoot({ append, mirror }: DemoFlags, signal: AbortSignal): Promise<Boot> {
+/** Debian, or the embedded guest where it cannot be had, unless Debian is required. */
+export async function demoBoot(
+  { append, mirror }: Pick<DemoFlags, "append" | "mirror">,
+  signal: AbortSignal,
+  debian: "required" | "preferred" = "preferred",
+): Promise<Boot> {
   const progress = new ProgressLine();
   try {
     const { kernel, initrd } = await debianDemoImage({
@@ -68,7 +73,7 @@ async function demoBoot({ append, mirror }: DemoFlags, signal: AbortSignal): Pro
       cmdline: append === undefined ? COMMAND_LINE : `${COMMAND_LINE} ${append}`,
     });
   } catch (error) {
-    if (!(error instanceof HartvisorError) || error.code !== "download-failed") throw error;
+    if (debian === "required" || !(error instanceof HartvisorError) || error.code !== "download-failed") throw error;
     progress.end();
     console.error(
       `hartvisor: ${error.message.replaceAll(/\s*\n\s*/g, " ")}; running a built-in guest instead ` +

@@ -11,6 +11,8 @@ export const ExitStatus = {
   Bug: 70,
   /** As timeout(1) has it. */
   LimitReached: 124,
+  /** What `hartvisor exec` should run cannot be run; as shells have it. */
+  NotFound: 127,
   /** Added to the number of a signal, as shells do. */
   Signal: 128,
 } as const;
@@ -25,7 +27,8 @@ Exit status:
   1      the guest crashed: no instruction of it can ever run again
   2      bad usage, or a file that cannot be used
   70     a bug of hartvisor
-  124    --max-instructions was reached
+  124    --max-instructions was reached, or --timeout
+  127    hartvisor exec: the guest cannot run the command
   128+n  signal n ended hartvisor; 141 when nobody reads its output any more
 
 Environment:

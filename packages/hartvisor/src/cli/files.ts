@@ -1,6 +1,8 @@
 /** Reads and writes the files that a command line names. What goes wrong becomes one line that names the file. */
+
 import { open, readFile, stat, writeFile } from "node:fs/promises";
 import { HartvisorError } from "@hartvisor/core";
+import type { NamedImage } from "../boot/linux.js";
 
 const PROBLEMS: Readonly<Record<string, string>> = {
   ENOENT: "no such file",
@@ -54,4 +56,9 @@ export async function writeText(path: string, text: string): Promise<void> {
   } catch (error) {
     throw refusalToWrite(path, error);
   }
+}
+
+/** Reads an image, named as the user named it. */
+export async function readNamed(path: string): Promise<NamedImage> {
+  return { name: path, bytes: await readWhole(path) };
 }

@@ -8,6 +8,7 @@ import { version } from "../generated/version.js";
 import { addDemoCommand } from "./demo.js";
 import { addDisasmCommand } from "./disasm.js";
 import { addElfCommand } from "./elf.js";
+import { addExecCommand } from "./exec.js";
 import { EXIT_STATUS_HELP, ExitStatus } from "./exit-status.js";
 import { Interruption, Interruptions } from "./interruption.js";
 import { addRunCommand } from "./run.js";
@@ -60,7 +61,8 @@ function createProgram(context: CommandContext): Command {
             .replaceAll(/\s*\n\s*/g, " ")}\n`,
         ),
     });
-  for (const add of [addRunCommand, addElfCommand, addDemoCommand, addDisasmCommand]) add(program, context);
+  for (const add of [addRunCommand, addExecCommand, addElfCommand, addDemoCommand, addDisasmCommand])
+    add(program, context);
   return program;
 }
 

@@ -1,8 +1,8 @@
 /** `hartvisor run`: boots a Linux kernel from files. */
 import type { Command } from "commander";
-import { linux, type NamedImage } from "../boot/linux.js";
+import { linux } from "../boot/linux.js";
 import { addDeviceOptions, type DeviceFlags, openDevices } from "./devices.js";
-import { readWhole } from "./files.js";
+import { readNamed } from "./files.js";
 import type { CommandContext } from "./main.js";
 import { addMachineOptions, type MachineFlags, machineOptions } from "./options.js";
 import { runSession } from "./session.js";
@@ -34,11 +34,10 @@ export function addRunCommand(program: Command, context: CommandContext): void {
 }
 
 async function run(flags: RunFlags, { interruptions }: CommandContext): Promise<number> {
-  const image = async (path: string): Promise<NamedImage> => ({ name: path, bytes: await readWhole(path) });
   const boot = linux({
-    kernel: await image(flags.kernel),
-    initrd: flags.initrd === undefined ? undefined : await image(flags.initrd),
-    firmware: flags.firmware === undefined ? undefined : await image(flags.firmware),
+    kernel: await readNamed(flags.kernel),
+    initrd: flags.initrd === undefined ? undefined : await readNamed(flags.initrd),
+    firmware: flags.firmware === undefined ? undefined : await readNamed(flags.firmware),
     cmdline: flags.append,
   });
   const open = await openDevices(flags);

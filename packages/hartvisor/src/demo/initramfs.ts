@@ -1,8 +1,9 @@
 /**
- * The root file system of the demo: one static busybox, and an /init that mounts what
+ * The root file system of the demo: one static busybox, the agent of `vm.exec`, and an /init that mounts what
  * programs expect and starts a shell on the console. It is built in memory from the
  * busybox binary alone; where that comes from is not its concern.
  */
+import { guestAgent } from "../exec/guest-agent.js";
 import { type CpioEntry, cpio } from "./cpio.js";
 import { type KernelModule, moduleEntries } from "./kernel-modules.js";
 
@@ -24,6 +25,9 @@ for bus in platform virtio; do
     [ -e "$device" ] && modprobe -q "$(cat "$device")"
   done
 done
+
+# What answers vm.exec; it ends at once where the machine has no port for it.
+hartvisor-agent </dev/null >/dev/null 2>&1 &
 
 trap 'poweroff -f' USR2
 trap 'reboot -f' TERM
@@ -64,6 +68,7 @@ export function busyboxInitramfs(
     // The kernel opens the console for /init before anything could mount /dev.
     { type: "character-device", path: "dev/console", major: 5, minor: 1 },
     { type: "file", path: "bin/busybox", content: busybox, mode: 0o755 },
+    { type: "file", path: "bin/hartvisor-agent", content: guestAgent(), mode: 0o755 },
     { type: "symlink", path: "bin/sh", target: "busybox" },
     { type: "file", path: "etc/passwd", content: "root:x:0:0:root:/root:/bin/sh\n" },
     { type: "file", path: "etc/group", content: "root:x:0:\n" },
