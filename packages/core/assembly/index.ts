@@ -4,6 +4,7 @@ export { readCsr, writeCsr } from "./generated/csrs";
 export { dropStoreEntries, prepareHostWrite } from "./memory/frames";
 export { dropAllBanks, fence, forgetRegimes, selectBanks } from "./memory/tlb";
 export { updateFloatFast } from "./privileged/float-state";
+export { changeCounterMode, chooseCounters } from "./privileged/performance-counters";
 export { timeNow, nextDeadline, updateTimers } from "./privileged/time";
 export { isAwake, raiseException } from "./privileged/trap";
 export { complete, run } from "./run";

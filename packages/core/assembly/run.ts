@@ -1,9 +1,11 @@
 /** Slices: the hart runs, its timers are looked at in between, interrupts are taken. */
 import {
   EXIT_BUDGET,
+  EXIT_STUCK,
   EXTENSION_FLOAT,
   EXTENSION_SIGN,
   HART_CLOCK_MODE,
+  HART_DEADLINE_MOVED,
   HART_EXECUTED,
   HART_EXIT_EXTENSION,
   HART_EXIT_NEXT_PC,
@@ -12,12 +14,14 @@ import {
   HART_EXIT_WIDTH,
   HART_PC,
   HART_SINGLE_STEP,
+  HART_TRAP_WAITS,
   POLL_INTERVAL,
   SLOTS_PER_PAGE,
 } from "./generated/layout";
 import { execute } from "./generated/execute";
+import { instructionsToOverflow, settleCounters } from "./privileged/performance-counters";
 import { instructionsToDeadline, updateTimers } from "./privileged/time";
-import { takeInterrupt } from "./privileged/trap";
+import { isStuck, takeInterrupt, takeWaitingException } from "./privileged/trap";
 
 /** Straight-line code runs at most this much past its budget: a page, and an instruction that crosses into the next. */
 const SLACK: i32 = <i32>SLOTS_PER_PAGE + 2;
@@ -33,12 +37,15 @@ export function run(hart: usize, budget: i32, exact: bool): u32 {
     const remaining = <i32>(end - load<u64>(hart, HART_EXECUTED));
     if (remaining <= 0) return EXIT_BUDGET;
     updateTimers(hart);
+    settleCounters(hart, load<u64>(hart, HART_EXECUTED));
     takeInterrupt(hart);
-    const chunk = virtualTime
-      ? <i32>instructionsToDeadline(hart, <u64>remaining)
-      : min<i32>(remaining, POLL_INTERVAL);
+    const limit = instructionsToOverflow(hart, <u64>remaining);
+    const chunk = virtualTime ? <i32>instructionsToDeadline(hart, limit) : min<i32>(<i32>limit, POLL_INTERVAL);
+    store<u32>(hart, 0, HART_DEADLINE_MOVED);
     const kind = virtualTime || exact ? executeExactly(hart, chunk) : execute(hart, chunk);
-    if (kind != EXIT_BUDGET) return kind;
+    if (takeWaitingException(hart)) {
+      if (isStuck(hart)) return EXIT_STUCK;
+    } else if (kind != EXIT_BUDGET) return kind;
   }
 }
 
@@ -47,10 +54,10 @@ function executeExactly(hart: usize, budget: i32): u32 {
   const end = load<u64>(hart, HART_EXECUTED) + <u64>budget;
   if (budget > SLACK) {
     const kind = execute(hart, budget - SLACK);
-    if (kind != EXIT_BUDGET) return kind;
+    if (kind != EXIT_BUDGET || load<u32>(hart, HART_DEADLINE_MOVED) != 0 || load<u32>(hart, HART_TRAP_WAITS) != 0) return kind;
   }
   const remaining = <i32>(end - load<u64>(hart, HART_EXECUTED));
-  if (remaining <= 0 || remaining > SLACK) return EXIT_BUDGET; // done, or left early because a deadline moved
+  if (remaining <= 0) return EXIT_BUDGET;
   store<u32>(hart, 1, HART_SINGLE_STEP);
   const kind = execute(hart, remaining);
   store<u32>(hart, 0, HART_SINGLE_STEP);

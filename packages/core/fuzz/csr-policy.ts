@@ -4,6 +4,7 @@
  * alone because two right machines may differ. Every exception has its reason.
  */
 import { type Csr, csrs } from "../isa/csrs.js";
+import { COUNTERS } from "../isa/layout.js";
 import type { Random } from "./random.js";
 import { integerValue } from "./values.js";
 
@@ -72,11 +73,14 @@ const FS = 3n << 13n;
 /** SIE, MIE, SPIE, MPIE, SPP, MPP, MPRV, SUM, MXR, TVM, TW, TSR, SD, and FS off or dirty: QEMU 10 does not see that flags alone make it dirty. */
 const status = (random: Random) =>
   bits([1, 3, 5, 7, 8, 11, 12, 17, 18, 19, 20, 21, 22, 63])(random) | (random.chance(0.3) ? FS : 0n);
+/** Without LCOFI: QEMU 10 lets it be delegated, but neither enabled nor pended. */
 const interruptBits = bits([1, 5, 9]);
+const delegatedBits = bits([1, 5, 9, 13]);
 /** CBIE as 0 or 3, CBCFE, CBZE, FIOM, and what menvcfg has above. */
 const environment = (high: readonly number[]) => (random: Random) =>
   bits([0, 6, 7, ...high])(random) | (random.chance(0.5) ? 0x30n : 0n);
 const TOP = 1n << 63n;
+const COUNTER_BITS = (1n << BigInt(COUNTERS)) - 1n;
 
 const USES: Readonly<Record<string, CsrUse>> = {
   // The driver's handlers depend on these. Modes 2 and 3 are reserved: QEMU drops such a write, this machine its bit 1.
@@ -97,7 +101,7 @@ const USES: Readonly<Record<string, CsrUse>> = {
   sie: chosen(interruptBits),
   mip: chosen((random) => interruptBits(random) & ~4n, false),
   sip: chosen(interruptBits, false),
-  mideleg: chosen(interruptBits, false),
+  mideleg: chosen(delegatedBits, false),
   // QEMU 10 shows bit 0 of what was written; it reads as zero (Privileged ISA 1.13, 3.1.14).
   mepc: chosen(even, false),
   sepc: chosen(even, false),
@@ -114,6 +118,13 @@ const USES: Readonly<Record<string, CsrUse>> = {
   mseccfg: chosen(bits([2, 8, 9]), false),
   seed: { kind: "draw" },
   time: { kind: "access" },
+  // QEMU hides from M-mode, too, what mcounteren does not open.
+  scountovf: { kind: "access" },
+  // It lets counters be opened that it lacks: WARL.
+  mcounteren: chosen(masked(COUNTER_BITS), false),
+  scounteren: chosen(masked(COUNTER_BITS), false),
+  mcyclecfg: chosen(bits([60, 61, 62]), false),
+  minstretcfg: chosen(bits([60, 61, 62]), false),
   // Frozen by the driver, so that the counters can be compared.
   mcountinhibit: { kind: "read" },
   misa: { kind: "read" },
@@ -124,8 +135,11 @@ const USES: Readonly<Record<string, CsrUse>> = {
 };
 
 export function csrUse(name: string): CsrUse | undefined {
-  // QEMU has sixteen programmable counters, this machine none: events and counts are WARL.
-  if (/^m?hpm/.test(name)) return { kind: "never" };
+  // Those above are read-only zeros here, and do not exist on QEMU.
+  const counter = Number(/^m?hpm(?:counter|event)(\d+)$/.exec(name)?.[1] ?? 3);
+  if (counter >= COUNTERS) return { kind: "never" };
+  // No event: the filters and OF alone. What happened is each machine's own, but for cycles and instructions.
+  if (name.startsWith("mhpmevent")) return chosen(bits([60, 61, 62, 63]), false);
   // The entries that keep programs off the devices are locked, the others would close their own slot.
   if (/^pmp/.test(name)) return { kind: "read" };
   return USES[name];
@@ -156,13 +170,13 @@ export function environmentCsrs(random: Random): Partial<Record<InitialCsr, bigi
   return {
     menvcfg: environment([61, 62, 63])(random),
     senvcfg: environment([])(random),
-    mcounteren: random.dword() & 7n,
-    scounteren: random.dword() & 7n,
+    mcounteren: random.dword() & COUNTER_BITS,
+    scounteren: random.dword() & COUNTER_BITS,
     mseccfg: bits([8, 9])(random),
   };
 }
 
 /** Exceptions and interrupts for S-mode; never ecall from S-mode, which leads out of the handler there. */
 export function delegationCsrs(random: Random): Partial<Record<InitialCsr, bigint>> {
-  return { medeleg: random.dword() & 0xb1ffn, mideleg: interruptBits(random) };
+  return { medeleg: random.dword() & 0xb1ffn, mideleg: delegatedBits(random) };
 }

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Qemu } from "../../hartvisor/src/host/node/debian-qemu.js";
 import { DEFAULT_ISA, IsaSet } from "../isa/extensions.js";
+import { COUNTERS } from "../isa/layout.js";
 import { RAM_BYTES } from "./slot.js";
 
 /** More than the image: QEMU puts its device tree at the top. */
@@ -19,8 +20,8 @@ function cpuOption(): string {
   const ours = IsaSet.parse(DEFAULT_ISA).names.filter((name) => !QEMU_BUILT_IN.includes(name));
   return ["rv64i", ...["s", "u", ...ours].map((name) => `${name}=on`), ...MACHINE].join(",");
 }
-/** What is no extension: translation and protection, but no event counters and no debug triggers. */
-const MACHINE = ["mmu=on", "pmp=on", "sv57=on", "pmu-mask=0", "debug=off"];
+/** What is no extension: translation, protection and as many counters as ours, but no debug triggers. */
+const MACHINE = ["mmu=on", "pmp=on", "sv57=on", `pmu-mask=${(1 << COUNTERS) - 8}`, "debug=off"];
 /** Not switches: QEMU has them with the base or with another extension. */
 const QEMU_BUILT_IN: readonly string[] = [];
 

@@ -5,6 +5,7 @@
  * in `assembly/privileged/special-csrs.ts`.
  */
 import type { Extension } from "./extensions.js";
+import { COUNTERS } from "./layout.js";
 
 /** Conditions beyond the privilege that the register's number encodes. */
 export type CsrGuard =
@@ -29,7 +30,7 @@ export interface Csr {
   readonly storage?: { readonly field: string; readonly index: number; readonly writable: bigint };
   /** Bits that never change; with `storage` they are OR-ed in. */
   readonly constant?: bigint;
-  /** Functions that replace plain storage. */
+  /** Functions that replace plain storage; one for several registers is told which: `readCounter(3)`. */
   readonly read?: string;
   readonly write?: string;
 }
@@ -52,6 +53,8 @@ export const MSTATUS_WRITABLE = 0x7e79aan;
 export const SSTATUS_WRITABLE = 0xc6122n;
 const UXL_SXL = 0xan << 32n;
 const UXL = 2n << 32n;
+/** Counters that are more than read-only zeros: CY, TM, IR and the programmable ones. */
+const COUNTER_BITS = (1n << BigInt(COUNTERS)) - 1n;
 
 // Floating point
 special("fflags", 0x001, { guard: "float", read: "readFflags", write: "writeFflags" });
@@ -65,7 +68,7 @@ special("seed", 0x015, { guard: "seed", extensions: ["Zkr"], read: "readSeed", w
 special("sstatus", 0x100, { read: "readSstatus", write: "writeSstatus" });
 special("sie", 0x104, { read: "readSie", write: "writeSie" });
 stored("stvec", 0x105, "stvec", ALL & ~2n);
-stored("scounteren", 0x106, "scounteren", 7n);
+stored("scounteren", 0x106, "scounteren", COUNTER_BITS);
 stored("senvcfg", 0x10a, "senvcfg", 0xf1n, { write: "writeSenvcfg" });
 stored("sscratch", 0x140, "sscratch");
 stored("sepc", 0x141, "sepc", ALL & ~1n, { write: "writeSepc" });
@@ -83,13 +86,26 @@ stored("satp", 0x180, "satp", ALL, { guard: "satp", write: "writeSatp" });
 special("mstatus", 0x300, { read: "readMstatus", write: "writeMstatus" });
 special("misa", 0x301, { read: "readMisa", write: "ignoreWrite" });
 stored("medeleg", 0x302, "medeleg", 0xb3ffn);
-stored("mideleg", 0x303, "mideleg", 0x222n);
-stored("mie", 0x304, "mie", 0xaaan);
+stored("mideleg", 0x303, "mideleg", 0x2222n, { write: "writeMideleg" });
+stored("mie", 0x304, "mie", 0x2aaan, { write: "writeMie" });
 stored("mtvec", 0x305, "mtvec", ALL & ~2n);
-stored("mcounteren", 0x306, "mcounteren", 7n);
+stored("mcounteren", 0x306, "mcounteren", COUNTER_BITS);
 stored("menvcfg", 0x30a, "menvcfg", ALL, { write: "writeMenvcfg" });
-stored("mcountinhibit", 0x320, "mcountinhibit", 5n, { write: "writeMcountinhibit" });
-for (let n = 3; n < 32; n++) constant(`mhpmevent${n}`, 0x320 + n, 0n, { write: "ignoreWrite" });
+stored("mcountinhibit", 0x320, "mcountinhibit", COUNTER_BITS & ~2n, { write: "writeMcountinhibit" });
+for (const [name, n] of [
+  ["mcyclecfg", 0],
+  ["minstretcfg", 2],
+] as const) {
+  special(name, 0x321 + n / 2, {
+    storage: { field: "counterConfigs", index: n, writable: 7n << 60n },
+    extensions: ["Smcntrpmf"],
+    write: `writeCounterConfig(${n})`,
+  });
+}
+for (let n = 3; n < COUNTERS; n++) {
+  special(`mhpmevent${n}`, 0x320 + n, { read: `readEvent(${n})`, write: `writeEvent(${n})` });
+}
+for (let n = COUNTERS; n < 32; n++) constant(`mhpmevent${n}`, 0x320 + n, 0n, { write: "ignoreWrite" });
 stored("mscratch", 0x340, "mscratch");
 stored("mepc", 0x341, "mepc", ALL & ~1n, { write: "writeMepc" });
 stored("mcause", 0x342, "mcause");
@@ -107,15 +123,20 @@ for (let n = 0; n < 16; n++) {
 }
 
 // Counters
-special("mcycle", 0xb00, { read: "readMcycle", write: "writeMcycle" });
-special("minstret", 0xb02, { read: "readMinstret", write: "writeMinstret" });
-special("cycle", 0xc00, { guard: "counter", read: "readMcycle" });
+for (const [name, n] of [
+  ["cycle", 0],
+  ["instret", 2],
+  ...Array.from({ length: COUNTERS - 3 }, (_, at) => [`hpmcounter${at + 3}`, at + 3] as const),
+] as const) {
+  special(`m${name}`, 0xb00 + n, { read: `readCounter(${n})`, write: `writeCounter(${n})` });
+  special(name, 0xc00 + n, { guard: "counter", read: `readCounter(${n})` });
+}
 special("time", 0xc01, { guard: "counter", read: "timeNow" });
-special("instret", 0xc02, { guard: "counter", read: "readMinstret" });
-for (let n = 3; n < 32; n++) {
+for (let n = COUNTERS; n < 32; n++) {
   constant(`mhpmcounter${n}`, 0xb00 + n, 0n, { write: "ignoreWrite" });
   constant(`hpmcounter${n}`, 0xc00 + n, 0n, { guard: "counter" });
 }
+special("scountovf", 0xda0, { extensions: ["Sscofpmf"], read: "readScountovf" });
 
 // Identity
 constant("mvendorid", 0xf11, 0n);

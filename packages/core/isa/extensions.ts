@@ -54,12 +54,14 @@ const EXTENSIONS = {
   Zksed: [],
   Zksh: [],
   Zkt: [], // no instructions: see DEFAULT_ISA
+  Sscofpmf: ["S", "Zihpm"],
   Sstc: ["S"],
   Svade: ["S"],
   Svadu: ["S"],
   Svinval: ["S"],
   Svnapot: ["S"],
   Svpbmt: ["S"],
+  Smcntrpmf: ["Zicntr"],
   Smepmp: [],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
@@ -84,8 +86,8 @@ export const DEFAULT_ISA = [
   "zcb_zcmop",
   "zbc",
   "zkn_zkr_zks",
-  "sstc_svadu_svinval_svnapot_svpbmt",
-  "smepmp",
+  "sscofpmf_sstc_svadu_svinval_svnapot_svpbmt",
+  "smcntrpmf_smepmp",
 ].join("_");
 
 /** Profiles that this machine meets (RVA Profiles 1.0). */

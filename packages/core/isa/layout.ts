@@ -17,6 +17,9 @@ export interface StateField {
 /** Changes whenever a field of the architectural block is added, moved or gets another meaning. */
 export const ARCHITECTURAL_VERSION = 2;
 
+/** mcycle, time, minstret and eight programmable counters; those above are read-only zeros. */
+export const COUNTERS = 11;
+
 const fields: StateField[] = [];
 let end = 0;
 function field(name: string, type: FieldType, count = 1): void {
@@ -66,8 +69,16 @@ field("mtimecmp", "u64");
 field("pmpcfg", "u64", 2);
 field("pmpaddr", "u64", 16);
 field("executed", "u64"); // steps: retired instructions and those that trapped
-field("instretOffset", "u64"); // minstret = executed + instretOffset while it counts
-field("cycleOffset", "u64");
+// By number: mcycle, time (unused here), minstret, mhpmcounter3 and so on.
+field("counters", "u64", COUNTERS); // values when they were last added up
+field("counterBases", "u64", COUNTERS); // what the source of each had counted then
+field("counterConfigs", "u64", COUNTERS); // mcyclecfg, nothing, minstretcfg, mhpmevent3 and so on
+field("countersRunning", "u32"); // a bit for each that counts in the present mode
+field("countersProgrammed", "u32"); // 1 where some depend on the mode or count events: they are added up when the mode changes
+// What events are counted in, beside executed.
+field("exceptions", "u64");
+field("interrupts", "u64");
+field("tlbFills", "u64");
 field("timeOffset", "u64"); // the hart's time is the clock's plus this
 field("entropy", "u64"); // state of the seeded generator behind `seed`, with the virtual clock
 const architecturalEnd = end;
@@ -90,9 +101,11 @@ field("dataBank", "u32"); // TLB bank for loads and stores
 field("fetchBank", "u32"); // TLB bank for instruction fetch
 field("floatFast", "u32"); // 1: FS dirty, frm nearest-even, NX set
 field("singleStep", "u32"); // decode each instruction into the scratch slots
+field("deadlineMoved", "u32"); // a register was written that says when the slice must end
 field("skipBreakpoint", "u32"); // the next instruction runs even if it is a breakpoint
 
 // Trap being raised (STATUS_TRAP) and exit being reported (STATUS_EXIT).
+field("trapWaits", "u32"); // the raised exception is taken when the slice is over
 field("trapCause", "u64");
 field("trapValue", "u64");
 field("exitKind", "u32"); // EXIT
@@ -224,6 +237,16 @@ export const CONSTANTS = {
   ASSIST_DECODE_PAGE: 6,
   ASSIST_CODE_WRITE: 7,
   ASSIST_BANK_FILL: 8,
+
+  COUNTERS,
+  // Events that mhpmevent can select; the first two are numbered as in the SBI.
+  EVENT_NONE: 0,
+  EVENT_CYCLES: 1,
+  EVENT_INSTRUCTIONS: 2,
+  EVENT_EXCEPTIONS: 3,
+  EVENT_INTERRUPTS: 4,
+  EVENT_TLB_FILLS: 5,
+  EVENT_LAST: 5,
 
   VIRTUAL_INSTRUCTIONS_PER_TICK: 10, // with the virtual clock
   POLL_INTERVAL: 10_000, // instructions between looks at the host's clock

@@ -4,7 +4,6 @@
  * hart's scratch slots, whose neighbours lead back here.
  */
 import {
-  ASSIST_TLB_FILL,
   EXIT_BREAKPOINT,
   HART_CROSSING,
   HART_EXIT_KIND,
@@ -16,6 +15,7 @@ import {
   HART_SLOT,
   HART_SLOT_DELTA,
   HART_STATUS,
+  HART_TRAP_WAITS,
   HART_VM,
   HART_WALK_ADDRESS,
   HART_WALK_LEVEL,
@@ -34,7 +34,7 @@ import { checkPmp, PMP_DENIED, PMP_GRANTED } from "../memory/pmp";
 import { entryOf, fillEntry } from "../memory/tlb";
 import { ACCESS_EXECUTE, WALK_ACCESS_FAULT, WALK_OK } from "../memory/translation/outcome";
 import { translate } from "../memory/translation/translation";
-import { countAssist } from "../privileged/counters";
+import { countTlbFill } from "../privileged/counters";
 import { FETCH_ACCESS_FAULT, FETCH_PAGE_FAULT } from "../privileged/fields";
 import { raise } from "../privileged/trap";
 import { codePageOf, frameOfCodePage } from "./pages";
@@ -44,11 +44,12 @@ const CHECK_EACH: usize = 1;
 
 /** Decoded slots of the page that holds `address`, perhaps with CHECK_EACH, or 0 with a trap raised. */
 function fetchPage(hart: usize, address: u64): usize {
+  if (load<u32>(hart, HART_TRAP_WAITS) != 0) return CHECK_EACH; // `stopsAt` ends the slice
   const bank = <usize>load<u32>(hart, HART_FETCH_BANK);
   const entry = entryOf(bank, TLB_FETCH, address);
   if (load<u64>(entry) == (address & ~0xfff)) return <usize>load<u32>(entry, 8);
 
-  countAssist(hart, ASSIST_TLB_FILL);
+  countTlbFill(hart);
   const regime = load<u32>(hart, HART_PRIVILEGE);
   const outcome = translate(hart, address, ACCESS_EXECUTE, regime);
   if (outcome != WALK_OK) {
@@ -81,7 +82,7 @@ export function locate(hart: usize): bool {
 
 /** Puts a breakpoint into the scratch slots if there is one at the pc that is not to be skipped. */
 function stopsAt(hart: usize, pc: u64): bool {
-  if (load<u32>(hart, HART_SKIP_BREAKPOINT) != 0 || !hasBreakpoint(<usize>load<u32>(hart, HART_VM), pc, -1)) {
+  if (!mustStop(hart, pc)) {
     store<u32>(hart, 0, HART_SKIP_BREAKPOINT);
     return false;
   }
@@ -110,6 +111,12 @@ export function decodeSlot(hart: usize, slot: usize, pc: u64): void {
   else decode(slot, load<u32>(frame + offset), 4, <u32>offset, vm + VM_EXTENSIONS);
 }
 
+/** Whether the slice ends before the instruction at the pc: a breakpoint, or an exception that waits for that. */
+function mustStop(hart: usize, pc: u64): bool {
+  if (load<u32>(hart, HART_TRAP_WAITS) != 0) return true;
+  return load<u32>(hart, HART_SKIP_BREAKPOINT) == 0 && hasBreakpoint(<usize>load<u32>(hart, HART_VM), pc, -1);
+}
+
 function hasBreakpoint(vm: usize, address: u64, mask: u64): bool {
   const addresses = <usize>load<u32>(vm, VM_BREAKPOINT_ADDRESSES);
   for (let n: u32 = 0; n < load<u32>(vm, VM_BREAKPOINTS); n++) {
@@ -121,7 +128,7 @@ function hasBreakpoint(vm: usize, address: u64, mask: u64): bool {
 /** At a slot that may be a breakpoint, by its offset in the page: stops there if the address is one, else goes past it. */
 export function breakpoint(hart: usize): u32 {
   const pc = load<u64>(hart, HART_PC);
-  if (load<u32>(hart, HART_SKIP_BREAKPOINT) == 0 && hasBreakpoint(<usize>load<u32>(hart, HART_VM), pc, -1)) {
+  if (mustStop(hart, pc)) {
     store<u32>(hart, EXIT_BREAKPOINT, HART_EXIT_KIND);
     store<u32>(hart, STATUS_EXIT, HART_STATUS);
     return STATUS_EXIT;

@@ -5,7 +5,6 @@
  * `status` set.
  */
 import {
-  ASSIST_TLB_FILL,
   ASSIST_TLB_SLOW,
   EXIT_READ,
   EXIT_WRITE,
@@ -30,7 +29,7 @@ import {
   TLB_READ,
   TLB_WRITE,
 } from "../generated/layout";
-import { countAssist } from "../privileged/counters";
+import { countAssist, countTlbFill } from "../privileged/counters";
 import { LOAD_ACCESS_FAULT, LOAD_MISALIGNED, LOAD_PAGE_FAULT, STORE_ACCESS_FAULT, STORE_MISALIGNED } from "../privileged/fields";
 import { raise } from "../privileged/trap";
 import { isFreeStore, isGuarded, isWatched, machineAddress, prepareWrite } from "./frames";
@@ -51,7 +50,7 @@ function resolve(hart: usize, address: u64, length: u32, access: u32): usize {
   const entry = entryOf(bank, table, address);
   if ((load<u64>(entry) & ~<u64>TLB_GUARDED) == (address & ~0xfff)) return <usize>(<u32>address + load<u32>(entry, 8));
 
-  countAssist(hart, ASSIST_TLB_FILL);
+  countTlbFill(hart);
   const regime = dataRegime(hart);
   const outcome = translate(hart, address, access, regime);
   if (outcome != WALK_OK) {

@@ -53,6 +53,11 @@ export function selectBanks(hart: usize): void {
   store<u32>(hart, <u32>bankOf(hart, load<u32>(hart, HART_PRIVILEGE)), HART_FETCH_BANK);
 }
 
+/** Makes every fetch a miss until the banks are chosen again. */
+export function selectEmptyFetchBank(hart: usize): void {
+  store<u32>(hart, load<u32>(hart, HART_BANKS) + TLB_BANKS * TLB_BANK_SIZE, HART_FETCH_BANK);
+}
+
 /** After satp or the banks changed: the cached choice no longer holds. */
 export function forgetRegimes(hart: usize): void {
   memory.fill(hart + HART_REGIME_BANK, 0, 64);

@@ -17,6 +17,7 @@ export const MSTATUS_TSR: u64 = 1 << 22;
 export const SSIP: u64 = 1 << 1;
 export const STIP: u64 = 1 << 5;
 export const MTIP: u64 = 1 << 7;
+export const LCOFIP: u64 = 1 << 13;
 
 export const MENVCFG_CBIE: u64 = 3 << 4;
 export const MENVCFG_CBCFE: u64 = 1 << 6;

@@ -1,17 +1,15 @@
 /** CSRs whose bits act, or lie elsewhere than in a field of their own. */
 import {
   EXTENSION_BIT_F,
+  EXTENSION_BIT_SSCOFPMF,
   EXTENSION_BIT_SSTC,
   EXTENSION_BIT_SVADU,
   EXTENSION_BIT_SVPBMT,
   EXTENSION_BIT_ZICBOM,
   EXTENSION_BIT_ZICBOZ,
-  HART_CYCLE_OFFSET,
   HART_FFLAGS,
   HART_FRM,
-  HART_INSTRET_OFFSET,
   HART_INTERRUPT_LINES,
-  HART_MCOUNTINHIBIT,
   HART_MENVCFG,
   HART_MEPC,
   HART_MIDELEG,
@@ -22,7 +20,6 @@ import {
   HART_SATP,
   HART_SENVCFG,
   HART_SEPC,
-  HART_SLICE_BUDGET,
   HART_STIMECMP,
   HART_VM,
   MSTATUS_CONSTANT,
@@ -33,11 +30,21 @@ import {
 } from "../generated/layout";
 import { has } from "./extensions";
 import { dropAllBanks, forgetRegimes, selectBanks } from "../memory/tlb";
-import { MENVCFG_ADUE, MENVCFG_PBMTE, MENVCFG_STCE, MSTATUS_FS, MSTATUS_MPP, STIP } from "./fields";
+import { LCOFIP, MENVCFG_ADUE, MENVCFG_PBMTE, MENVCFG_STCE, MSTATUS_FS, MSTATUS_MPP, SSIP, STIP } from "./fields";
 import { floatChanged, updateFloatFast } from "./float-state";
+import { settleCounters } from "./performance-counters";
 import { executedNow, updateTimers } from "./time";
 
 export { readSeed } from "./entropy";
+export {
+  readCounter,
+  readEvent,
+  readScountovf,
+  writeCounter,
+  writeCounterConfig,
+  writeEvent,
+  writeMcountinhibit,
+} from "./performance-counters";
 export { writeMseccfg, writePmpaddr, writePmpcfg0, writePmpcfg2 } from "./pmp-csrs";
 
 export function ignoreWrite(hart: usize, value: u64): void {}
@@ -114,12 +121,26 @@ export function writeSstatus(hart: usize, value: u64): void {
 }
 
 export function readMip(hart: usize): u64 {
+  settleCounters(hart, executedNow(hart)); // one that has overflowed shows
   return load<u64>(hart, HART_MIP) | load<u64>(hart, HART_INTERRUPT_LINES);
 }
 
-/** SSIP and SEIP are software's; STIP is, too, while no stimecmp drives it. */
+/** LCOFI, the interrupt of counters that overflow, is there with Sscofpmf. */
+function overflowInterrupt(hart: usize): u64 {
+  return has(hart, EXTENSION_BIT_SSCOFPMF) ? LCOFIP : 0;
+}
+
+export function writeMie(hart: usize, value: u64): void {
+  store<u64>(hart, value & (0xaaa | overflowInterrupt(hart)), HART_MIE);
+}
+
+export function writeMideleg(hart: usize, value: u64): void {
+  store<u64>(hart, value & (0x222 | overflowInterrupt(hart)), HART_MIDELEG);
+}
+
+/** SSIP, SEIP and LCOFIP are software's; STIP is, too, while no stimecmp drives it. */
 export function writeMip(hart: usize, value: u64): void {
-  const writable: u64 = load<u64>(hart, HART_MENVCFG) & MENVCFG_STCE ? 0x202 : 0x222;
+  const writable: u64 = (load<u64>(hart, HART_MENVCFG) & MENVCFG_STCE ? 0x202 : 0x222) | overflowInterrupt(hart);
   store<u64>(hart, (load<u64>(hart, HART_MIP) & ~writable) | (value & writable), HART_MIP);
 }
 
@@ -128,7 +149,7 @@ export function readSip(hart: usize): u64 {
 }
 
 export function writeSip(hart: usize, value: u64): void {
-  const writable = load<u64>(hart, HART_MIDELEG) & 2;
+  const writable = load<u64>(hart, HART_MIDELEG) & (SSIP | LCOFIP);
   store<u64>(hart, (load<u64>(hart, HART_MIP) & ~writable) | (value & writable), HART_MIP);
 }
 
@@ -181,44 +202,4 @@ export function writeMenvcfg(hart: usize, value: u64): void {
   if (next & MENVCFG_STCE) store<u64>(hart, load<u64>(hart, HART_MIP) & ~STIP, HART_MIP);
   updateTimers(hart);
   if ((old ^ next) & (MENVCFG_ADUE | MENVCFG_PBMTE)) dropAllBanks(hart);
-}
-
-const CYCLE: u64 = 1;
-const INSTRET: u64 = 4;
-
-/** While a counter is inhibited its offset field holds the value itself. */
-function readCounter(hart: usize, offset: u64, bit: u64): u64 {
-  return load<u64>(hart, HART_MCOUNTINHIBIT) & bit ? offset : executedNow(hart) + offset;
-}
-
-function counterOffset(hart: usize, value: u64, bit: u64): u64 {
-  if (load<u64>(hart, HART_MCOUNTINHIBIT) & bit) return value;
-  // An instruction that writes the counter does not count towards it; the host is none.
-  const writer: u64 = load<u32>(hart, HART_SLICE_BUDGET) != 0 ? 1 : 0;
-  return value - executedNow(hart) - writer;
-}
-
-export function readMcycle(hart: usize): u64 {
-  return readCounter(hart, load<u64>(hart, HART_CYCLE_OFFSET), CYCLE);
-}
-
-export function readMinstret(hart: usize): u64 {
-  return readCounter(hart, load<u64>(hart, HART_INSTRET_OFFSET), INSTRET);
-}
-
-export function writeMcycle(hart: usize, value: u64): void {
-  store<u64>(hart, counterOffset(hart, value, CYCLE), HART_CYCLE_OFFSET);
-}
-
-export function writeMinstret(hart: usize, value: u64): void {
-  store<u64>(hart, counterOffset(hart, value, INSTRET), HART_INSTRET_OFFSET);
-}
-
-export function writeMcountinhibit(hart: usize, value: u64): void {
-  const cycle = readMcycle(hart);
-  const instret = readMinstret(hart);
-  store<u64>(hart, value & (CYCLE | INSTRET), HART_MCOUNTINHIBIT);
-  const now = executedNow(hart);
-  store<u64>(hart, value & CYCLE ? cycle : cycle - now, HART_CYCLE_OFFSET);
-  store<u64>(hart, value & INSTRET ? instret : instret - now, HART_INSTRET_OFFSET);
 }

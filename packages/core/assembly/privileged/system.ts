@@ -8,6 +8,8 @@ import {
   EXIT_HYPERCALL,
   EXIT_WAIT,
   HART_CLOCK_MODE,
+  HART_COUNTERS_PROGRAMMED,
+  HART_DEADLINE_MOVED,
   HART_EXIT_KIND,
   HART_MENVCFG,
   HART_MIP,
@@ -29,7 +31,13 @@ import {
   STATUS_TRAP,
   STATUS_YIELD,
 } from "../generated/layout";
-import { CSR_MIP, CSR_MSECCFG, CSR_PMPADDR15, CSR_PMPCFG0, CSR_SATP, CSR_SIP, CSR_STIMECMP, isCsrAccessible, readCsr, writeCsr } from "../generated/csrs";
+import {
+  CSR_MCOUNTINHIBIT,
+  CSR_MHPMCOUNTER3,
+  CSR_MHPMCOUNTER31,
+  CSR_MHPMEVENT3,
+  CSR_MHPMEVENT31,
+  CSR_MIP, CSR_MSECCFG, CSR_PMPADDR15, CSR_PMPCFG0, CSR_SATP, CSR_SIP, CSR_STIMECMP, isCsrAccessible, readCsr, writeCsr } from "../generated/csrs";
 import { checkBlock, zeroBlock } from "../memory/access";
 import { fence } from "../memory/tlb";
 import { countAssist } from "./counters";
@@ -74,12 +82,20 @@ export function csr(hart: usize, slot: usize, operation: u32, immediate: bool): 
   }
   store<u64>(register, old, REGISTER_WINDOW);
   if (!writes) return STATUS_NONE;
-  if (number == CSR_STIMECMP && load<u32>(hart, HART_CLOCK_MODE) != 0) {
-    // With the virtual clock a slice ends exactly at the next deadline, and this is another one.
+  if (movesDeadline(hart, number)) {
+    store<u32>(hart, 1, HART_DEADLINE_MOVED);
     resumeBehind(hart);
     return STATUS_YIELD;
   }
   return changesFetch(number) ? resumeBehind(hart) : next(hart);
+}
+
+/** Whether the slice may have to end elsewhere: at a timer, with the virtual clock, or where a counter overflows. */
+function movesDeadline(hart: usize, number: u32): bool {
+  if (number == CSR_STIMECMP) return load<u32>(hart, HART_CLOCK_MODE) != 0;
+  if (load<u32>(hart, HART_COUNTERS_PROGRAMMED) == 0) return false;
+  if (number == CSR_MCOUNTINHIBIT || (number >= CSR_MHPMEVENT3 && number <= CSR_MHPMEVENT31)) return true;
+  return number >= CSR_MHPMCOUNTER3 && number <= CSR_MHPMCOUNTER31;
 }
 
 /** Whether the next instruction must be translated or checked anew: satp, the PMP registers and mseccfg. */

@@ -2,10 +2,11 @@
 import {
   ASSIST_EXCEPTION,
   ASSIST_INTERRUPT,
+  HART_COUNTERS_PROGRAMMED,
   HART_INTERRUPT_LINES,
-  HART_INSTRET_OFFSET,
+  HART_EXCEPTIONS,
+  HART_INTERRUPTS,
   HART_MCAUSE,
-  HART_MCOUNTINHIBIT,
   HART_MEDELEG,
   HART_MEPC,
   HART_MIDELEG,
@@ -19,27 +20,26 @@ import {
   HART_SCAUSE,
   HART_SEPC,
   HART_SKIP_BREAKPOINT,
+  HART_SLICE_BUDGET,
   HART_STVAL,
   HART_STVEC,
   HART_STATUS,
   HART_TRAP_CAUSE,
   HART_TRAP_VALUE,
+  HART_TRAP_WAITS,
   STATUS_TRAP,
 } from "../generated/layout";
-import { selectBanks } from "../memory/tlb";
+import { selectBanks, selectEmptyFetchBank } from "../memory/tlb";
 import { countAssist } from "./counters";
+import { changeCounterMode } from "./performance-counters";
+import { executedNow } from "./time";
 import { FETCH_ACCESS_FAULT, MSTATUS_MIE, MSTATUS_MPIE, MSTATUS_MPP, MSTATUS_MPRV, MSTATUS_SIE, MSTATUS_SPIE, MSTATUS_SPP } from "./fields";
 
 const INTERRUPT: u64 = 1 << 63;
 const NONE: i32 = -1;
 
-function takeException(hart: usize, cause: u64, value: u64): void {
-  countAssist(hart, ASSIST_EXCEPTION);
-  const delegated = load<u32>(hart, HART_PRIVILEGE) != 3 && ((load<u64>(hart, HART_MEDELEG) >> cause) & 1) != 0;
-  enter(hart, delegated, cause, value);
-}
-
-function enter(hart: usize, supervisor: bool, cause: u64, value: u64): void {
+/** Enters the handler of a trap; `executed` counts the instruction that raised it, or behind which it comes. */
+function enter(hart: usize, supervisor: bool, cause: u64, value: u64, executed: u64): void {
   const status = load<u64>(hart, HART_MSTATUS);
   const privilege = <u64>load<u32>(hart, HART_PRIVILEGE);
   const pc = load<u64>(hart, HART_PC);
@@ -64,6 +64,7 @@ function enter(hart: usize, supervisor: bool, cause: u64, value: u64): void {
   const vectored = vector & 1 && cause & INTERRUPT ? (cause & ~INTERRUPT) << 2 : 0;
   store<u64>(hart, (vector & ~3) + vectored, HART_PC);
   selectBanks(hart);
+  changeCounterMode(hart, executed);
 }
 
 /** Number of the interrupt that the hart takes next, or -1. */
@@ -84,14 +85,14 @@ export function nextInterrupt(hart: usize): i32 {
   return NONE;
 }
 
-/** External before software before timer, machine before supervisor (Privileged ISA 3.1.9). */
+/** External before software before timer, machine before supervisor, overflown counters last (Privileged ISA 3.1.9). */
 function highestPriority(pending: u64): i32 {
   if (pending & (1 << 11)) return 11;
   if (pending & (1 << 3)) return 3;
   if (pending & (1 << 7)) return 7;
   if (pending & (1 << 9)) return 9;
   if (pending & (1 << 1)) return 1;
-  return 5;
+  return pending & (1 << 5) ? 5 : 13;
 }
 
 /** Takes the next interrupt if there is one. */
@@ -99,9 +100,12 @@ export function takeInterrupt(hart: usize): bool {
   const number = nextInterrupt(hart);
   if (number == NONE) return false;
   countAssist(hart, ASSIST_INTERRUPT);
+  store<u64>(hart, load<u64>(hart, HART_INTERRUPTS) + 1, HART_INTERRUPTS);
   store<u32>(hart, 0, HART_SKIP_BREAKPOINT); // the handler comes before the instruction that was to be passed
   const supervisor = load<u32>(hart, HART_PRIVILEGE) != 3 && ((load<u64>(hart, HART_MIDELEG) >> number) & 1) != 0;
-  enter(hart, supervisor, INTERRUPT | <u64>number, 0);
+  // Within a slice this comes behind an instruction that is not counted yet.
+  const behind: u64 = load<u32>(hart, HART_SLICE_BUDGET) != 0 ? 1 : 0;
+  enter(hart, supervisor, INTERRUPT | <u64>number, 0, executedNow(hart) + behind);
   return true;
 }
 
@@ -132,6 +136,7 @@ function leaveTo(hart: usize, status: u64, privilege: u32, pc: u64): void {
   store<u32>(hart, privilege, HART_PRIVILEGE);
   store<u64>(hart, pc, HART_PC);
   selectBanks(hart);
+  changeCounterMode(hart, executedNow(hart) + 1); // the return itself is the mode's that it leaves
 }
 
 /** Leaves an exception for the interpreter to take; gives 0, which helpers return where they found no machine address. */
@@ -146,12 +151,13 @@ export function raise(hart: usize, cause: u64, value: u64): usize {
 export function raiseException(hart: usize, cause: u64, value: u64): void {
   store<u64>(hart, cause, HART_TRAP_CAUSE);
   store<u64>(hart, value, HART_TRAP_VALUE);
-  deliverException(hart);
+  deliver(hart, false);
 }
 
 /** Whether M-mode, not a mode below it, has failed to fetch M-mode's trap vector: the hart would trap there for ever. */
 export function isStuck(hart: usize): bool {
   return (
+    load<u32>(hart, HART_TRAP_WAITS) == 0 &&
     load<u32>(hart, HART_PRIVILEGE) == 3 &&
     (load<u64>(hart, HART_MSTATUS) & MSTATUS_MPP) == MSTATUS_MPP &&
     load<u64>(hart, HART_MCAUSE) == FETCH_ACCESS_FAULT &&
@@ -159,10 +165,33 @@ export function isStuck(hart: usize): bool {
   );
 }
 
-/** Takes the exception that a helper raised; the instruction did not retire. */
+/** Takes the exception that a helper raised within a slice; the instruction did not retire. */
 export function deliverException(hart: usize): void {
-  if ((load<u64>(hart, HART_MCOUNTINHIBIT) & 4) == 0) {
-    store<u64>(hart, load<u64>(hart, HART_INSTRET_OFFSET) - 1, HART_INSTRET_OFFSET);
+  deliver(hart, true);
+}
+
+/** Between slices: takes the exception that waits, if one does. */
+export function takeWaitingException(hart: usize): bool {
+  if (load<u32>(hart, HART_TRAP_WAITS) == 0) return false;
+  store<u32>(hart, 0, HART_TRAP_WAITS);
+  deliver(hart, false);
+  return true;
+}
+
+/**
+ * Where counters depend on the mode, the count of instructions must be known before the mode changes: then an exception
+ * within a slice waits, and the fetch, which finds nothing, ends the slice. The loop calls this, and is slower by a tenth
+ * if more of it stands there.
+ */
+function deliver(hart: usize, inSlice: bool): void {
+  if (inSlice && load<u32>(hart, HART_COUNTERS_PROGRAMMED) != 0) {
+    store<u32>(hart, 1, HART_TRAP_WAITS);
+    selectEmptyFetchBank(hart);
+    return;
   }
-  takeException(hart, load<u64>(hart, HART_TRAP_CAUSE), load<u64>(hart, HART_TRAP_VALUE));
+  countAssist(hart, ASSIST_EXCEPTION);
+  store<u64>(hart, load<u64>(hart, HART_EXCEPTIONS) + 1, HART_EXCEPTIONS);
+  const cause = load<u64>(hart, HART_TRAP_CAUSE);
+  const delegated = load<u32>(hart, HART_PRIVILEGE) != 3 && ((load<u64>(hart, HART_MEDELEG) >> cause) & 1) != 0;
+  enter(hart, delegated, cause, load<u64>(hart, HART_TRAP_VALUE), executedNow(hart));
 }

@@ -5,9 +5,15 @@ import { hartOffset } from "../layout.js";
 const hex = (value: bigint | number) => `0x${BigInt.asUintN(64, BigInt(value)).toString(16)}`;
 const ALL = (1n << 64n) - 1n;
 
+/** A call of an accessor's function, which may name the register that it is for: `readCounter(3)`. */
+function call(accessor: string, ...values: readonly string[]): string {
+  const [name = "", which] = accessor.replace(")", "").split("(");
+  return `${name}(${["hart", ...(which === undefined ? [] : [which]), ...values].join(", ")})`;
+}
+
 function readCase({ name, number, read, storage, constant }: Csr): string {
   const label = `    case ${hex(number)}: // ${name}\n`;
-  if (read !== undefined) return `${label}      return ${read}(hart);`;
+  if (read !== undefined) return `${label}      return ${call(read)};`;
   if (storage !== undefined)
     return `${label}      return load<u64>(hart, ${hartOffset(storage.field) + storage.index * 8});`;
   return `${label}      return ${hex(constant ?? 0n)};`;
@@ -15,10 +21,7 @@ function readCase({ name, number, read, storage, constant }: Csr): string {
 
 function writeCase({ name, number, write, storage }: Csr): string {
   const label = `    case ${hex(number)}: // ${name}\n`;
-  if (write !== undefined) {
-    const call = write.includes("(") ? write.replace("(", "(hart, ").replace(")", ", value)") : `${write}(hart, value)`;
-    return `${label}      ${call};\n      return;`;
-  }
+  if (write !== undefined) return `${label}      ${call(write, "value")};\n      return;`;
   if (storage === undefined) return `${label}      return;`;
   const offset = hartOffset(storage.field) + storage.index * 8;
   if (storage.writable === ALL) return `${label}      store<u64>(hart, value, ${offset});\n      return;`;
@@ -39,7 +42,7 @@ function accessCondition({ guard, extensions }: Csr): string {
 export function generateCsrs(): string {
   const functions = new Set<string>();
   for (const { read, write } of csrs) {
-    if (read !== undefined) functions.add(read);
+    if (read !== undefined) functions.add(read.replace(/\(.*/, ""));
     if (write !== undefined) functions.add(write.replace(/\(.*/, ""));
   }
   functions.delete("timeNow");

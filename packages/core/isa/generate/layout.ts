@@ -5,7 +5,19 @@ import { CONSTANTS, HART_FIELDS, HART_SIZE, VM_FIELDS } from "../layout.js";
 
 /** Extensions that hand-written AssemblyScript asks for. */
 const STATE_EXTENSIONS = [
-  ...(["F", "Smepmp", "Sstc", "Svadu", "Svnapot", "Svpbmt", "Zicbom", "Zicboz", "Zkr"] as const),
+  ...([
+    "F",
+    "Smcntrpmf",
+    "Smepmp",
+    "Sscofpmf",
+    "Sstc",
+    "Svadu",
+    "Svnapot",
+    "Svpbmt",
+    "Zicbom",
+    "Zicboz",
+    "Zkr",
+  ] as const),
 ];
 
 const upperSnake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();

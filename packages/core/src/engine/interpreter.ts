@@ -24,6 +24,8 @@ export interface InterpreterExports {
   forgetRegimes(hart: number): void;
   selectBanks(hart: number): void;
   updateFloatFast(hart: number): void;
+  chooseCounters(hart: number, executed: bigint): void;
+  changeCounterMode(hart: number, executed: bigint): void;
 }
 
 /** What the module imports beside its memory. */

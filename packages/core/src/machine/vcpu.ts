@@ -26,7 +26,7 @@ const SUPERVISOR = 1;
 const MACHINE = 3;
 /** What SBI firmware delegates to S-mode: every exception but M-mode's own and S-mode's ecall, and the supervisor interrupts. */
 const DELEGATED_EXCEPTIONS = 0xb1ffn;
-const SUPERVISOR_INTERRUPTS = 0x222n;
+const SUPERVISOR_INTERRUPTS = 0x2222n;
 /** menvcfg as SBI firmware leaves it: STCE, PBMTE, ADUE, CBZE, CBCFE, CBIE = flush. */
 const SUPERVISOR_ENVIRONMENT = (1n << 63n) | (1n << 62n) | (1n << 61n) | 0xd0n;
 
@@ -73,6 +73,7 @@ export class Vcpu {
     this.#interpreter.forgetRegimes(this.address);
     this.#interpreter.selectBanks(this.address);
     this.#interpreter.updateFloatFast(this.address);
+    this.#interpreter.chooseCounters(this.address, 0n);
   }
 
   /** Starts in M-mode, as a boot ROM would leave it. */
@@ -91,7 +92,7 @@ export class Vcpu {
     state.set64("mie", 0n);
     state.set64("mip", 0n);
     state.set64("medeleg", DELEGATED_EXCEPTIONS);
-    state.set64("mideleg", SUPERVISOR_INTERRUPTS);
+    this.#interpreter.writeCsr(this.address, 0x303, SUPERVISOR_INTERRUPTS);
     // Kernels take it from firmware that user code may read the counters, as the vDSO's clocks do.
     state.set64("mcounteren", 7n);
     state.set64("scounteren", 7n);
@@ -114,6 +115,7 @@ export class Vcpu {
     this.#interpreter.forgetRegimes(this.address);
     this.#interpreter.selectBanks(this.address);
     this.#interpreter.updateFloatFast(this.address);
+    this.#interpreter.changeCounterMode(this.address, this.state.get64("executed"));
   }
 
   /** Whether the hart has something to do; one that waited is woken if an interrupt is pending. */

@@ -9,6 +9,7 @@ const STI = 1n << 5n;
 const MTI = 1n << 7n;
 const SEI = 1n << 9n;
 const MEI = 1n << 11n;
+const LCOFI = 1n << 13n;
 const STCE = 1n << 63n;
 const SUPERVISOR = SSI | STI | SEI;
 /** With the virtual clock. */
@@ -72,11 +73,13 @@ describe.each(PACES)("interrupts, %s", (pace) => {
       for (const [pending, number] of [
         [SEI | SSI | STI, 9n],
         [SSI | STI, 1n],
-        [STI, 5n],
+        [STI | LCOFI, 5n],
+        [LCOFI, 13n],
       ] as const) {
         const guest = await guestAt("nop\nj .+0");
         raise(guest, pending);
-        guest.setCsrs({ mie: 0xaaan, mideleg: SUPERVISOR });
+        guest.setBits("mip", pending & LCOFI);
+        guest.setCsrs({ mie: 0x2aaan, mideleg: SUPERVISOR | LCOFI });
         guest.enter("user");
         guest.run();
         expect(guest.supervisorTrap().cause).toBe(INTERRUPT | number);
@@ -330,11 +333,11 @@ describe.each(PACES)("interrupts, %s", (pace) => {
   });
 
   describe("mip, mie and their supervisor views", () => {
-    it("lets software write SEIP, STIP and SSIP of mip only", async () => {
+    it("lets software write LCOFIP, SEIP, STIP and SSIP of mip only", async () => {
       const guest = await guestAt("csrrw zero, mip, a1\ncsrrs a0, mip, zero\nj .+0");
       guest.set({ a1: -1n });
       guest.run();
-      expect(guest.get("a0")).toBe(SUPERVISOR);
+      expect(guest.get("a0")).toBe(SUPERVISOR | LCOFI);
     });
 
     it("ORs the wire into SEIP, and clears software's part alone", async () => {
