@@ -72,7 +72,7 @@ export function complete(hart: usize, hasResult: bool): void {
     const unused = <u64>(64 - (load<u32>(hart, HART_EXIT_WIDTH) << 3));
     let result = (value << unused) >> unused;
     if (extension == EXTENSION_SIGN) result = <u64>(<i64>(value << unused) >> <i64>unused);
-    else if (extension == EXTENSION_FLOAT && unused == 32) result |= 0xffffffff00000000;
+    else if (extension == EXTENSION_FLOAT) result |= ~((<u64>-1) >> unused); // boxed
     store<u64>(hart + <usize>load<u32>(hart, HART_EXIT_REGISTER), result);
   }
   store<u64>(hart, load<u64>(hart, HART_EXIT_NEXT_PC), HART_PC);

@@ -13,7 +13,7 @@ const rowsOf = <K extends Kind>(...kinds: K[]): Of<K>[] =>
   instructions.filter((row): row is Of<K> => (kinds as Kind[]).includes(row.semantics.kind));
 
 export const compute = rowsOf("compute");
-export const floats = rowsOf("float", "float-move");
+export const floats = rowsOf("float", "float-move", "float-constant");
 export const accesses = rowsOf("load", "store");
 const isFloatAccess = ({ semantics }: Of<"load" | "store">) =>
   semantics.kind === "load" ? semantics.to === "f" : semantics.from === "f";

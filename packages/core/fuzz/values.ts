@@ -1,12 +1,13 @@
 /**
  * Values on which instructions are most likely to be wrong: the ends of the
  * integer ranges, and of the floating-point formats; NaN-boxed, unboxed and
- * badly boxed singles; and random ones between them.
+ * badly boxed singles and halves; and random ones between them.
  */
 import type { Random } from "./random.js";
 
 const u64 = (value: bigint): bigint => BigInt.asUintN(64, value);
 const BOX = 0xffffffff00000000n;
+const BOX_HALF = 0xffffffffffff0000n;
 
 const WIDTHS = [7n, 8n, 15n, 16n, 31n, 32n, 52n, 53n, 62n, 63n];
 const INTEGERS: readonly bigint[] = [
@@ -16,11 +17,27 @@ const INTEGERS: readonly bigint[] = [
 ].map(u64);
 
 /** Zeros, subnormals, the smallest and the largest normals, ones, infinities, quiet and signaling NaNs; either sign is added. */
+const HALVES = [
+  ...[0n, 1n, 2n, 0x3ffn, 0x200n, 0x400n, 0x401n, 0x7bffn, 0x7bfen, 0x7c00n, 0x7e00n, 0x7c01n, 0x7d00n, 0x7fffn],
+  ...[0x3c00n, 0x3c01n, 0x3bffn, 0x4000n, 0x3800n, 0x3e00n, 0x3555n, 0x6400n, 0x6800n, 0x77ffn, 0x7800n, 0x1000n],
+];
 const SINGLES = [
   ...[0n, 1n, 2n, 0x7fffffn, 0x400000n, 0x800000n, 0x800001n, 0x7f7fffffn, 0x7f7ffffen, 0x7f800000n, 0x7fc00000n],
   ...[0x7f800001n, 0x7fa00000n, 0x7fffffffn, 0x3f800000n, 0x3f800001n, 0x3f7fffffn, 0x40000000n, 0x3f000000n],
   ...[0x4b000000n, 0x4b800000n, 0x4effffffn, 0x4f000000n, 0x4f800000n, 0x5effffffn, 0x5f000000n, 0x5f800000n],
   ...[0x33800000n, 0x34000000n, 0x0c000000n, 0x1f800000n, 0x1fffffffn, 0x5f7fffffn, 0x3eaaaaabn, 0x3fc00000n],
+  // Around the ends of the half format.
+  ...[
+    0x477fe000n,
+    0x477fefffn,
+    0x477ff000n,
+    0x47800000n,
+    0x38800000n,
+    0x387fffffn,
+    0x387ff000n,
+    0x33000000n,
+    0x33000001n,
+  ],
 ];
 const DOUBLES = [
   ...[0n, 1n, 2n, 0xfffffffffffffn, 0x8000000000000n, 0x10000000000000n, 0x10000000000001n, 0x7fefffffffffffffn],
@@ -58,9 +75,17 @@ function double(random: Random): bigint {
   return sign | (BigInt(random.between(960, 1086)) << 52n) | (random.dword() >> 12n);
 }
 
-/** What a float register holds: a double, a boxed single, or a single in no box. */
+function half(random: Random): bigint {
+  const sign = BigInt(random.below(2)) << 15n;
+  if (random.chance(0.4)) return random.pick(HALVES) | sign;
+  if (random.chance(0.5)) return BigInt(random.below(0x10000));
+  return sign | (BigInt(random.between(9, 21)) << 10n) | BigInt(random.below(0x400));
+}
+
+/** What a float register holds: a double, a boxed single or half, or one in no box, or in one that is too small. */
 export function floatValue(random: Random): bigint {
-  if (random.chance(0.5)) return double(random);
+  if (random.chance(0.4)) return double(random);
+  if (random.chance(0.5)) return random.chance(0.9) ? BOX_HALF | half(random) : random.pick([0n, BOX]) | half(random);
   const value = single(random);
   if (random.chance(0.9)) return BOX | value;
   return (random.pick([0n, 0x7fffffff00000000n, 0xfffffffe00000000n]) | value) as bigint;

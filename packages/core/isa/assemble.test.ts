@@ -68,6 +68,12 @@ describe("assemble", () => {
     ]);
   });
 
+  it("reads the constants of fli by value or by name", () => {
+    expect(words(assemble("fli.s ft1, -1.0; fli.s ft1, min; fli.s ft1, 0.4375; fli.s ft1, 0x1.cp-2"))).toEqual([
+      0xf01000d3, 0xf01080d3, 0xf01580d3, 0xf01580d3,
+    ]);
+  });
+
   it("lays down data", () => {
     expect([...assemble(".half 0x1234, -1\n.dword 0x0807060504030201")]).toEqual([
       0x34, 0x12, 0xff, 0xff, 1, 2, 3, 4, 5, 6, 7, 8,
@@ -81,6 +87,8 @@ describe("assemble", () => {
     ["ld a0, sp", 'line 1: "sp" is no address such as 8(sp)'],
     ["addi a0, a0, 4096", "line 1: addi: imm = 4096 is out of range: -2048 to 2047"],
     ["li a0, five", 'line 1: "five" is no number'],
+    ["fli.s fa0, 5", 'line 1: "5" is no constant of fli'],
+    ["fcvtmod.w.d a0, fa0, rne", 'line 1: fcvtmod.w.d takes rtz, not "rne"'],
   ])("names the line of an error: %j", (source, message) => {
     expect(() => assemble(source)).toThrow(new SyntaxError(message));
   });

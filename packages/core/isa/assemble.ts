@@ -10,6 +10,7 @@ import { fenceSetNamed, floatRegisterNamed, integerRegisterNamed, ROUNDING_MODES
 import { expanded, hasUpperImmediate, type WrittenOperand, writtenOperands } from "./syntax.js";
 import type { CompressedInstruction } from "./table/compressed.js";
 import { isFloatField } from "./table/float.js";
+import { floatConstantNamed } from "./table/float-constants.js";
 
 /** One instruction or datum of the source, of known length, not yet encoded. */
 interface Item {
@@ -41,6 +42,8 @@ function parseValue(row: Instruction, name: string, text: string): number {
     case "pred":
     case "succ":
       return known(fenceSetNamed(text), text, "fence set");
+    case "constant":
+      return known(floatConstantNamed(text), text, "constant of fli");
     case "shamt":
     case "rnum":
     case "bs":
@@ -79,7 +82,9 @@ function parseOperands(
   const operands: Record<string, number> = {};
   const parse = (operand: WrittenOperand, text: string): void => {
     if (operand.kind === "target") operands[operand.name] = target(text);
-    else if (operand.kind === "plain") operands[operand.name] = parseValue(instruction, operand.name, text);
+    else if (operand.kind === "literal") {
+      if (text !== operand.name) throw new SyntaxError(`${row.name} takes ${operand.name}, not "${text}"`);
+    } else if (operand.kind === "plain") operands[operand.name] = parseValue(instruction, operand.name, text);
     else {
       const [, offset = "", base] = /^([^()]*)\(([^()]+)\)$/.exec(text) ?? [];
       if (base === undefined) throw new SyntaxError(`"${text}" is no address such as 8(sp)`);

@@ -3,7 +3,7 @@ import { disassemble } from "./disassemble.js";
 
 /**
  * As GNU objdump 2.40 prints them with `-d -M no-aliases`: a line for each format of each extension. What it does not
- * know (Zabha, Zacas, Zcb, Zihintntl, Zimop, Zcmop) is encoded by hand.
+ * know (Zabha, Zacas, Zcb, Zfa, Zihintntl, Zimop, Zcmop) is encoded by hand.
  */
 const GOLDEN = `
 12345537 lui a0,0x12345
@@ -53,6 +53,22 @@ d2050553 fcvt.d.w fa0,a0
 d0350553 fcvt.s.lu fa0,a0,rne
 e0050553 fmv.x.w a0,fa0
 f2050553 fmv.d.x fa0,a0
+ffe11507 flh fa0,-2(sp)
+01b51327 fsh fs11,6(a0)
+6cc5f543 fmadd.h fa0,fa1,fa2,fa3
+6cc5b54b fnmsub.h fa0,fa1,fa2,fa3,rup
+5c04a453 fsqrt.h fs0,fs1,rdn
+24c5a553 fsgnjx.h fa0,fa1,fa2
+a4c5a553 feq.h a0,fa1,fa2
+e4051553 fclass.h a0,fa0
+c4351553 fcvt.lu.h a0,fa0,rtz
+d4057553 fcvt.h.w fa0,a0
+4405f553 fcvt.h.s fa0,fa1
+40258553 fcvt.s.h fa0,fa1
+42258553 fcvt.d.h fa0,fa1
+44159553 fcvt.h.d fa0,fa1,rtz
+e4050553 fmv.x.h a0,fa0
+f4050553 fmv.h.x fa0,a0
 20c5e53b sh3add.uw a0,a1,a2
 0a05951b slli.uw a0,a1,0x20
 40c5f533 andn a0,a1,a2
@@ -140,6 +156,17 @@ cdf5c573 mop.r.31 a0,a1
 82c5c573 mop.rr.0 a0,a1,a2
 c6c5c573 mop.rr.5 a0,a1,a2
 6281 c.mop.5
+f01000d3 fli.s ft1,-0x1p+0
+f01080d3 fli.s ft1,min
+f4158553 fli.h fa0,0x1.cp-2
+f21f0553 fli.d fa0,inf
+28c5a553 fminm.s fa0,fa1,fa2
+2ac5b553 fmaxm.d fa0,fa1,fa2
+4045f553 fround.s fa0,fa1
+4455b553 froundnx.h fa0,fa1,rup
+a4c5d553 fltq.h a0,fa1,fa2
+a2c5c553 fleq.d a0,fa1,fa2
+c2851553 fcvtmod.w.d a0,fa0,rtz
 `;
 
 /** Address, encoding and text of instructions with a target. */
@@ -193,6 +220,7 @@ describe("disassemble", () => {
   it("writes reserved encodings as data", () => {
     expect(disassemble(0)).toEqual({ text: ".half 0x0000", length: 2 });
     expect(disassemble(0x02055553)).toEqual({ text: ".word 0x02055553", length: 4 }); // rm = 5
+    expect(disassemble(0xc2850553).text).toBe(".word 0xc2850553"); // fcvtmod.w.d with another rounding mode
     expect(disassemble(0x28c5c5af).text).toBe(".word 0x28c5c5af"); // amocas.q with rd = a1
     expect(disassemble(0x31b59513).text).toBe(".word 0x31b59513"); // aes64ks1i of round 11
     expect(disassemble(0xffffffff)).toEqual({ text: ".word 0xffffffff", length: 4 });

@@ -7,6 +7,7 @@ import { type DecodedInstruction, decodeInstruction, isLong } from "./decode.js"
 import { FLOAT_REGISTERS, fenceSetName, INTEGER_REGISTERS, ROUNDING_MODES } from "./registers.js";
 import { hasUpperImmediate, impliedRoundingMode, type WrittenOperand, writtenOperands } from "./syntax.js";
 import { isFloatField } from "./table/float.js";
+import { FLOAT_CONSTANTS } from "./table/float-constants.js";
 
 const hex = (value: number | bigint, digits = 1) => `0x${value.toString(16).padStart(digits, "0")}`;
 
@@ -19,6 +20,8 @@ function formatValue({ row }: DecodedInstruction, name: string, value: number): 
     case "pred":
     case "succ":
       return fenceSetName(value);
+    case "constant":
+      return FLOAT_CONSTANTS[value] ?? "unknown";
     case "shamt":
     case "rnum":
     case "bs":
@@ -42,6 +45,8 @@ function formatOperand(decoded: DecodedInstruction, operand: WrittenOperand, add
   switch (operand.kind) {
     case "target":
       return [formatTarget(decoded.operands[operand.name] ?? 0, address)];
+    case "literal":
+      return [operand.name];
     case "memory":
       return [`${operand.name === undefined ? "" : value(operand.name)}(${value(operand.base)})`];
     case "plain":

@@ -50,10 +50,11 @@ const FIELD_WIDTHS: Readonly<Record<string, number>> = {
   succ: 4,
   rnum: 4,
   bs: 2,
+  constant: 5,
 };
 
 /** Fields whose value is the immediate of a row; it has one at most. */
-export const IMMEDIATE_FIELDS = ["imm", "shamt", "rnum", "bs"] as const;
+export const IMMEDIATE_FIELDS = ["imm", "shamt", "rnum", "bs", "constant"] as const;
 
 /** The round of an AES key schedule; what lies above is reserved (Unprivileged ISA 32.3.7). */
 export const LAST_ROUND = 10;

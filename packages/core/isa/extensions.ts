@@ -33,6 +33,9 @@ const EXTENSIONS = {
   Zacas: ["Zaamo"],
   Zalrsc: [],
   Zawrs: [],
+  Zfa: ["F"],
+  Zfh: ["Zfhmin"],
+  Zfhmin: ["F"],
   Zca: [],
   Zcb: ["Zca"],
   Zcd: ["Zca", "D"],
@@ -83,6 +86,7 @@ const MANDATORY: readonly Extension[] = ["I", "S", "U", "Zicsr", "Zicntr", "Zihp
 export const DEFAULT_ISA = [
   "rv64imafdcb_zicbom_zicbop_zicboz_zicntr_zicond_zicsr_zifencei_zihintntl_zihintpause_zihpm_zimop",
   "zabha_zacas_zawrs",
+  "zfa_zfh",
   "zcb_zcmop",
   "zbc",
   "zkn_zkr_zks",

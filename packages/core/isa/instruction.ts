@@ -9,8 +9,8 @@ import type { Extension } from "./extensions.js";
 
 export type MemoryWidth = 1 | 2 | 4 | 8;
 
-/** Floating-point formats; `s` values are NaN-boxed in 64-bit registers. */
-export type FloatFormat = "s" | "d";
+/** Floating-point formats; `h` and `s` values are NaN-boxed in 64-bit registers. */
+export type FloatFormat = "h" | "s" | "d";
 
 /** What a floating-point operation reads or gives: a float register of a format, or an integer register. */
 export type FloatOperand = FloatFormat | "w" | "wu" | "l" | "lu";
@@ -68,21 +68,20 @@ export type Semantics =
   | { readonly kind: "float"; readonly operation: FloatOperation }
   /** A copy between register files, or within one, that neither rounds nor raises. */
   | { readonly kind: "float-move"; readonly move: FloatMove }
+  /** A constant by its number, which is the immediate. */
+  | { readonly kind: "float-constant"; readonly format: FloatFormat }
   | { readonly kind: "system"; readonly helper: SystemHelper }
   /** Orders what this machine orders anyway: harts take turns, and stores invalidate decoded code at once. */
   | { readonly kind: "nothing" };
 
 export type FloatMove =
+  | "fmv.x.h"
   | "fmv.x.w"
   | "fmv.x.d"
+  | "fmv.h.x"
   | "fmv.w.x"
   | "fmv.d.x"
-  | "fsgnj.s"
-  | "fsgnjn.s"
-  | "fsgnjx.s"
-  | "fsgnj.d"
-  | "fsgnjn.d"
-  | "fsgnjx.d";
+  | `${"fsgnj" | "fsgnjn" | "fsgnjx"}.${FloatFormat}`;
 
 export interface Instruction {
   /** As assemblers write it, e.g. `"amoadd.w"`. */

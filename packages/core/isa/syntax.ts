@@ -6,13 +6,15 @@
  */
 import { fieldRange } from "./encoding.js";
 import type { Instruction } from "./instruction.js";
+import { ROUNDING_MODES } from "./registers.js";
 import type { CompressedInstruction } from "./table/compressed.js";
 import { instructionNamed } from "./table.js";
 
-/** A register, an immediate, a branch target, or `offset(base)`; names are operands of the 32-bit instruction. */
+/** A register, an immediate, a branch target, or `offset(base)`, by operands of the 32-bit instruction; or text that is always the same. */
 export type WrittenOperand =
   | { readonly kind: "plain"; readonly name: string }
   | { readonly kind: "target"; readonly name: string }
+  | { readonly kind: "literal"; readonly name: string }
   | { readonly kind: "memory"; readonly name: string | undefined; readonly base: string };
 
 const STACK_POINTER = 2;
@@ -23,7 +25,7 @@ function parse(syntax: string): WrittenOperand[] {
     if (part === "target") return { kind: "target", name: "imm" };
     const [, name, base] = /^(\w*)\((\w+)\)$/.exec(part) ?? [];
     if (base !== undefined) return { kind: "memory", name: name || undefined, base };
-    return { kind: "plain", name: part };
+    return { kind: ROUNDING_MODES.includes(part) ? "literal" : "plain", name: part };
   });
 }
 
@@ -65,6 +67,6 @@ export function hasUpperImmediate({ encoding }: Instruction): boolean {
  */
 export function impliedRoundingMode({ semantics }: Instruction): number {
   if (semantics.kind !== "float") return 7;
-  const { from, to } = semantics.operation;
-  return to === "d" && from.every((operand) => operand === "s" || operand === "w" || operand === "wu") ? 0 : 7;
+  const { name, rounds } = semantics.operation;
+  return !rounds || name === "i32_to_f64" || name === "u32_to_f64" ? 0 : 7;
 }

@@ -6,6 +6,7 @@ import { bitManipulation } from "./table/bit-manipulation.js";
 import { cache } from "./table/cache.js";
 import { crypto } from "./table/crypto.js";
 import { float } from "./table/float.js";
+import { floatAdditional } from "./table/float-additional.js";
 import { mayBe } from "./table/may-be.js";
 import { multiply } from "./table/multiply.js";
 
@@ -15,6 +16,7 @@ export const instructions: readonly Instruction[] = [
   ...multiply,
   ...atomic,
   ...float,
+  ...floatAdditional,
   ...bitManipulation,
   ...crypto,
   ...cache,

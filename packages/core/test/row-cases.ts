@@ -7,8 +7,9 @@ import { decodeInstruction } from "../isa/decode.js";
 import { encode, operandRange, rowNamed } from "../isa/encode.js";
 import type { Field } from "../isa/encoding.js";
 import type { ModelHart } from "../isa/evaluate/evaluator.js";
-import { FLOAT32, FLOAT64 } from "../isa/evaluate/float.js";
-import type { Instruction } from "../isa/instruction.js";
+import { FLOAT16, FLOAT32, FLOAT64 } from "../isa/evaluate/float.js";
+import { box } from "../isa/evaluate/float-operation.js";
+import type { FloatFormat, FloatOperand, Instruction } from "../isa/instruction.js";
 import type { CompressedInstruction } from "../isa/table/compressed.js";
 import { edges, integerEdges, Random, randomOperands } from "./float/operands.js";
 import { RAM_BASE } from "./harness.js";
@@ -27,11 +28,15 @@ const EXTREMES = [0n, 1n, -1n, 2n ** 63n, 2n ** 63n - 1n, 2n ** 31n, -(2n ** 31n
   (value) => BigInt.asUintN(64, value),
 );
 const INTEGERS = [...integerEdges(64), ...integerEdges(32)];
-const BOX = 0xffff_ffffn << 32n;
+const FORMATS = { h: FLOAT16, s: FLOAT32, d: FLOAT64 } as const;
+const isFormat = (operand: string | undefined): operand is FloatFormat => operand !== undefined && operand in FORMATS;
 const FLOATS = [
   ...edges(FLOAT64),
-  ...edges(FLOAT32).map((single) => BOX | single),
+  ...edges(FLOAT32).map((single) => box("s", single)),
+  ...edges(FLOAT16).map((half) => box("h", half)),
   ...edges(FLOAT32, true), // not boxed
+  ...edges(FLOAT16, true),
+  ...edges(FLOAT16, true).map((half) => box("s", half)), // not far enough
 ];
 
 const FCSRS = [0x001, 0x002, 0x003];
@@ -107,7 +112,7 @@ export class CaseMaker {
         x[rs1] = BigInt.asUintN(64, address - BigInt(encoding.fields.has("imm") ? imm : 0));
       else if (semantics.kind === "branch" && this.#random.below(2) === 0) x[rs2] = x[rs1] ?? 0n;
       x[0] = 0n;
-      if (semantics.kind === "float") this.#suitOperands(f, decoded.operands, semantics.operation.from[0] === "s");
+      if (semantics.kind === "float") this.#suitOperands(f, decoded.operands, semantics.operation.from[0]);
     }
     const pc = BigInt(CODE_PAGE + this.#random.pick(CODE_OFFSETS));
     const fflags = this.#random.pick([0, 1, 1, 31, this.#random.below(32)]);
@@ -130,11 +135,12 @@ export class CaseMaker {
   }
 
   /** Gives the sources of a float operation values of its format, most of the time, that lean towards each other. */
-  #suitOperands(f: bigint[], operands: Readonly<Record<string, number>>, isSingle: boolean): void {
+  #suitOperands(f: bigint[], operands: Readonly<Record<string, number>>, format: FloatOperand | undefined): void {
+    if (!isFormat(format)) return;
     const sources = ["frs1", "frs2", "frs3"].flatMap((name) => operands[name] ?? []);
-    const values = randomOperands(isSingle ? FLOAT32 : FLOAT64, 3, this.#random);
+    const values = randomOperands(FORMATS[format], 3, this.#random);
     for (const [n, register] of sources.entries()) {
-      if (this.#random.below(4) !== 0) f[register] = (values[n] ?? 0n) | (isSingle ? BOX : 0n);
+      if (this.#random.below(4) !== 0) f[register] = box(format, values[n] ?? 0n);
     }
   }
 

@@ -67,3 +67,11 @@ export function f32_add(a: u32, b: u32, rm: u32, flags: usize): u32 {
 export function f32_sub(a: u32, b: u32, rm: u32, flags: usize): u32 {
   return add<u32>(a, b ^ signBit<u32>(), rm, flags);
 }
+
+export function f16_add(a: u16, b: u16, rm: u32, flags: usize): u16 {
+  return add<u16>(a, b, rm, flags);
+}
+
+export function f16_sub(a: u16, b: u16, rm: u32, flags: usize): u16 {
+  return add<u16>(a, b ^ signBit<u16>(), rm, flags);
+}

@@ -17,3 +17,7 @@ export function f64_classify(a: u64): u32 {
 export function f32_classify(a: u32): u32 {
   return classify<u32>(a);
 }
+
+export function f16_classify(a: u16): u32 {
+  return classify<u16>(a);
+}

@@ -1,4 +1,4 @@
-// Conversions between the two formats, and between them and integers of 32 and 64 bits. Integer results are what RV64
+// Conversions between the three formats, and between them and integers of 32 and 64 bits. Integer results are what RV64
 // writes to an x register: 32-bit ones sign-extended, unsigned ones included, and saturated with the invalid flag
 // when the value has no integer in range (Unprivileged ISA 20191213, 11.7 and table 11.4).
 
@@ -8,6 +8,7 @@ import {
   RDN,
   RMM,
   RNE,
+  RTZ,
   RUP,
   canonicalNaN,
   exponentOf,
@@ -27,7 +28,7 @@ const HALF: u64 = 0x8000000000000000;
 /** Whether to round a magnitude up; `odd` is the last bit of its integer part, `fraction` / 2^64 the rest, not zero. */
 // @ts-ignore: decorator
 @inline
-function roundsUp(sign: u32, odd: u64, fraction: u64, rm: u32): bool {
+export function roundsUp(sign: u32, odd: u64, fraction: u64, rm: u32): bool {
   if (rm == RNE) return fraction > HALF || (fraction == HALF && odd != 0);
   if (rm == RMM) return fraction >= HALF;
   return rm == (sign != 0 ? RDN : RUP);
@@ -128,6 +129,18 @@ export function f64_to_u64(a: u64, rm: u32, flags: usize): u64 {
   return toU64<u64>(a, rm, flags);
 }
 
+/** The integer modulo 2^32, rounded towards zero, with the flags of `f64_to_i32` (Unprivileged ISA 22.4: FCVTMOD.W.D). */
+export function f64_wrap_i32(a: u64, flags: usize): u64 {
+  toI32<u64>(a, RTZ, flags);
+  const magnitude = magnitudeOf<u64>(a);
+  if (magnitude == 0 || magnitude >= infinity<u64>()) return 0;
+  const exponent = exponentOf<u64>(a);
+  if (exponent < 0 || exponent > 63 + 31) return 0;
+  const significand = significandOf<u64>(a);
+  const integer = exponent <= 63 ? significand >> (63 - exponent) : significand << (exponent - 63);
+  return <u64>(<i64>(<i32>(signOf<u64>(a) != 0 ? 0 - integer : integer)));
+}
+
 export function f32_to_i32(a: u32, rm: u32, flags: usize): u64 {
   return toI32<u32>(a, rm, flags);
 }
@@ -142,6 +155,22 @@ export function f32_to_i64(a: u32, rm: u32, flags: usize): u64 {
 
 export function f32_to_u64(a: u32, rm: u32, flags: usize): u64 {
   return toU64<u32>(a, rm, flags);
+}
+
+export function f16_to_i32(a: u16, rm: u32, flags: usize): u64 {
+  return toI32<u16>(a, rm, flags);
+}
+
+export function f16_to_u32(a: u16, rm: u32, flags: usize): u64 {
+  return toU32<u16>(a, rm, flags);
+}
+
+export function f16_to_i64(a: u16, rm: u32, flags: usize): u64 {
+  return toI64<u16>(a, rm, flags);
+}
+
+export function f16_to_u64(a: u16, rm: u32, flags: usize): u64 {
+  return toU64<u16>(a, rm, flags);
 }
 
 // Every 32-bit integer is a binary64 value: rm and flags are there so that all of these have one shape.
@@ -178,7 +207,49 @@ export function u64_to_f32(a: u64, rm: u32, flags: usize): u32 {
   return fromMagnitude<u32>(0, a, rm, flags);
 }
 
-/** Exact, so that it takes no rounding mode. */
+export function i32_to_f16(a: i32, rm: u32, flags: usize): u16 {
+  return fromI64<u16>(a, rm, flags);
+}
+
+export function u32_to_f16(a: u32, rm: u32, flags: usize): u16 {
+  return fromMagnitude<u16>(0, a, rm, flags);
+}
+
+export function i64_to_f16(a: i64, rm: u32, flags: usize): u16 {
+  return fromI64<u16>(a, rm, flags);
+}
+
+export function u64_to_f16(a: u64, rm: u32, flags: usize): u16 {
+  return fromMagnitude<u16>(0, a, rm, flags);
+}
+
+/** A value in another format, rounded once. */
+function convert<From, To>(a: From, rm: u32, flags: usize): To {
+  const sign = signOf<From>(a);
+  const magnitude = magnitudeOf<From>(a);
+  if (magnitude >= infinity<From>()) {
+    if (magnitude == infinity<From>()) return signAt<To>(sign) | infinity<To>();
+    if (isSignaling<From>(a)) raise(flags, NV);
+    return canonicalNaN<To>();
+  }
+  if (magnitude == 0) return signAt<To>(sign);
+  return roundPack<To>(sign, exponentOf<From>(a), significandOf<From>(a), rm, flags);
+}
+
+export function f64_to_f32(a: u64, rm: u32, flags: usize): u32 {
+  return convert<u64, u32>(a, rm, flags);
+}
+
+export function f64_to_f16(a: u64, rm: u32, flags: usize): u16 {
+  return convert<u64, u16>(a, rm, flags);
+}
+
+export function f32_to_f16(a: u32, rm: u32, flags: usize): u16 {
+  return convert<u32, u16>(a, rm, flags);
+}
+
+// To a wider format every conversion is exact, so these take no rounding mode.
+
 export function f32_to_f64(a: u32, flags: usize): u64 {
   if (isNaNPattern<u32>(a)) {
     if (isSignaling<u32>(a)) raise(flags, NV);
@@ -187,14 +258,10 @@ export function f32_to_f64(a: u32, flags: usize): u64 {
   return reinterpret<u64>(<f64>reinterpret<f32>(a));
 }
 
-export function f64_to_f32(a: u64, rm: u32, flags: usize): u32 {
-  const sign = signOf<u64>(a);
-  const magnitude = magnitudeOf<u64>(a);
-  if (magnitude >= infinity<u64>()) {
-    if (magnitude == infinity<u64>()) return signAt<u32>(sign) | infinity<u32>();
-    if (isSignaling<u64>(a)) raise(flags, NV);
-    return canonicalNaN<u32>();
-  }
-  if (magnitude == 0) return signAt<u32>(sign);
-  return roundPack<u32>(sign, exponentOf<u64>(a), significandOf<u64>(a), rm, flags);
+export function f16_to_f32(a: u16, flags: usize): u32 {
+  return convert<u16, u32>(a, RNE, flags);
+}
+
+export function f16_to_f64(a: u16, flags: usize): u64 {
+  return convert<u16, u64>(a, RNE, flags);
 }

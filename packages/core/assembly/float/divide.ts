@@ -74,3 +74,7 @@ export function f64_div(a: u64, b: u64, rm: u32, flags: usize): u64 {
 export function f32_div(a: u32, b: u32, rm: u32, flags: usize): u32 {
   return divide<u32>(a, b, rm, flags);
 }
+
+export function f16_div(a: u16, b: u16, rm: u32, flags: usize): u16 {
+  return divide<u16>(a, b, rm, flags);
+}

@@ -110,7 +110,7 @@ function sum64(
   return roundPack<u64>(sign, exponent + 1 - <i32>places, high | u64(low != 0), rm, flags);
 }
 
-function sum32(
+function sumNarrow<T>(
   sign: u32,
   signC: u32,
   a: u64,
@@ -120,8 +120,8 @@ function sum32(
   exponentC: i32,
   rm: u32,
   flags: usize,
-): u32 {
-  // 24 by 24 bits leave the leading one of the product at bit 62 or 61; the addend's at 62.
+): T {
+  // 24 by 24 bits, or fewer, leave the leading one of the product at bit 62 or 61; the addend's at 62.
   let product = (a >> 33) * (b >> 32);
   let addend = c >> 1;
   let exponent = exponentP;
@@ -140,10 +140,10 @@ function sum32(
       sign ^= 1;
       sum = 0 - sum;
     }
-    if (sum == 0) return cancelledZero<u32>(rm);
+    if (sum == 0) return cancelledZero<T>(rm);
   }
   const places = clz<u64>(sum);
-  return roundPack<u32>(sign, exponent + 1 - <i32>places, sum << places, rm, flags);
+  return roundPack<T>(sign, exponent + 1 - <i32>places, sum << places, rm, flags);
 }
 
 // @ts-ignore: decorator
@@ -173,8 +173,8 @@ function fusedMultiplyAdd<T>(a: T, b: T, c: T, rm: u32, flags: usize): T {
       sum64(sign, signC, significandOf<T>(a), significandOf<T>(b), exponentP, significandC, exponentC, rm, flags)
     );
   } else {
-    return <T>(
-      sum32(sign, signC, significandOf<T>(a), significandOf<T>(b), exponentP, significandC, exponentC, rm, flags)
+    return sumNarrow<T>(
+      sign, signC, significandOf<T>(a), significandOf<T>(b), exponentP, significandC, exponentC, rm, flags,
     );
   }
 }
@@ -185,4 +185,8 @@ export function f64_fma(a: u64, b: u64, c: u64, rm: u32, flags: usize): u64 {
 
 export function f32_fma(a: u32, b: u32, c: u32, rm: u32, flags: usize): u32 {
   return fusedMultiplyAdd<u32>(a, b, c, rm, flags);
+}
+
+export function f16_fma(a: u16, b: u16, c: u16, rm: u32, flags: usize): u16 {
+  return fusedMultiplyAdd<u16>(a, b, c, rm, flags);
 }

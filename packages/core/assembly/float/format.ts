@@ -1,6 +1,6 @@
 // What an IEEE 754 binary format is, and how a value of it is taken apart. Every routine of this folder is generic
-// over the integer type that carries the bit pattern: u32 is binary32 (F), u64 is binary64 (D). Nothing here rounds;
-// see round_pack.ts.
+// over the integer type that carries the bit pattern: u16 is binary16 (Zfh), u32 binary32 (F), u64 binary64 (D).
+// Nothing here rounds; see round_pack.ts.
 //
 // A finite nonzero value is worked on as (sign, exponent, significand): significand is a u64 whose bit 63 is the
 // leading one, and the magnitude is significand * 2^(exponent - 63). Subnormal operands are normalised on the way in,
@@ -37,53 +37,53 @@ export function raise(flags: usize, bits: u32): void {
 // @ts-ignore: decorator
 @inline
 export function fractionBits<T>(): i32 {
-  return sizeof<T>() == 8 ? 52 : 23;
+  return sizeof<T>() == 8 ? 52 : sizeof<T>() == 4 ? 23 : 10;
 }
 
 /** The biased exponent of infinities and NaNs: all ones. */
 // @ts-ignore: decorator
 @inline
 export function exponentOnes<T>(): i32 {
-  return sizeof<T>() == 8 ? 0x7ff : 0xff;
+  return sizeof<T>() == 8 ? 0x7ff : sizeof<T>() == 4 ? 0xff : 0x1f;
 }
 
 // @ts-ignore: decorator
 @inline
 export function bias<T>(): i32 {
-  return sizeof<T>() == 8 ? 1023 : 127;
+  return sizeof<T>() == 8 ? 1023 : sizeof<T>() == 4 ? 127 : 15;
 }
 
 // @ts-ignore: decorator
 @inline
 export function signBit<T>(): T {
-  return <T>(sizeof<T>() == 8 ? 0x8000000000000000 : 0x80000000);
+  return <T>(sizeof<T>() == 8 ? 0x8000000000000000 : sizeof<T>() == 4 ? 0x80000000 : 0x8000);
 }
 
 /** +infinity; the pattern of every NaN, its sign cleared, is greater. */
 // @ts-ignore: decorator
 @inline
 export function infinity<T>(): T {
-  return <T>(sizeof<T>() == 8 ? 0x7ff0000000000000 : 0x7f800000);
+  return <T>(sizeof<T>() == 8 ? 0x7ff0000000000000 : sizeof<T>() == 4 ? 0x7f800000 : 0x7c00);
 }
 
 /** The NaN that every RISC-V operation returns (Unprivileged ISA 20191213, 11.3). */
 // @ts-ignore: decorator
 @inline
 export function canonicalNaN<T>(): T {
-  return <T>(sizeof<T>() == 8 ? 0x7ff8000000000000 : 0x7fc00000);
+  return <T>(sizeof<T>() == 8 ? 0x7ff8000000000000 : sizeof<T>() == 4 ? 0x7fc00000 : 0x7e00);
 }
 
 // @ts-ignore: decorator
 @inline
 export function signOf<T>(a: T): u32 {
-  return <u32>(a >> (sizeof<T>() == 8 ? 63 : 31));
+  return <u32>(a >> <T>(sizeof<T>() * 8 - 1));
 }
 
 /** The sign bit in its place for a sign of 0 or 1. */
 // @ts-ignore: decorator
 @inline
 export function signAt<T>(sign: u32): T {
-  return (<T>sign) << (sizeof<T>() == 8 ? 63 : 31);
+  return (<T>sign) << <T>(sizeof<T>() * 8 - 1);
 }
 
 // @ts-ignore: decorator

@@ -42,7 +42,7 @@ function multiply<T>(a: T, b: T, rm: u32, flags: usize): T {
   if (sizeof<T>() == 8) {
     product = multiplyHigh(significandA, significandB) | u64(significandA * significandB != 0);
   } else {
-    // 24 by 24 bits: exact in 64.
+    // 24 by 24 bits at most: exact in 64.
     product = (significandA >> 32) * (significandB >> 32);
   }
   // The product of two values in [1, 2) lies in [1, 4): bit 63 stands for 2^1.
@@ -57,4 +57,8 @@ export function f64_mul(a: u64, b: u64, rm: u32, flags: usize): u64 {
 
 export function f32_mul(a: u32, b: u32, rm: u32, flags: usize): u32 {
   return multiply<u32>(a, b, rm, flags);
+}
+
+export function f16_mul(a: u16, b: u16, rm: u32, flags: usize): u16 {
+  return multiply<u16>(a, b, rm, flags);
 }

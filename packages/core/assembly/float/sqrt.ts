@@ -41,3 +41,7 @@ export function f64_sqrt(a: u64, rm: u32, flags: usize): u64 {
 export function f32_sqrt(a: u32, rm: u32, flags: usize): u32 {
   return squareRoot<u32>(a, rm, flags);
 }
+
+export function f16_sqrt(a: u16, rm: u32, flags: usize): u16 {
+  return squareRoot<u16>(a, rm, flags);
+}

@@ -8,6 +8,7 @@ import { csrNumbered } from "../csrs.js";
 import { type DecodedInstruction, decodeInstruction, isLong } from "../decode.js";
 import { IMMEDIATE_FIELDS } from "../encoding.js";
 import type { AmoFunction, Instruction, MemoryWidth, Semantics, SystemHelper } from "../instruction.js";
+import { floatConstant } from "../table/float-constants.js";
 import { evaluateExpression } from "./expression.js";
 import { box, evaluateFloat, evaluateMove, roundingMode } from "./float-operation.js";
 
@@ -214,7 +215,7 @@ function execute(execution: Execution, bits: number): Outcome {
     }
     case "load": {
       const value = memory.read(execution.address, semantics.width);
-      if (semantics.to === "f") return execution.retire(semantics.width === 4 ? box(value) : value);
+      if (semantics.to === "f") return execution.retire(u64((-1n << BigInt(semantics.width * 8)) | value)); // boxed
       return execution.retire(semantics.signed ? extend(value, semantics.width) : value);
     }
     case "store": {
@@ -232,6 +233,8 @@ function execute(execution: Execution, bits: number): Outcome {
       const [a = 0n, b = 0n] = execution.floatSources();
       return execution.retire(evaluateMove(semantics.move, a, b));
     }
+    case "float-constant":
+      return execution.retire(box(semantics.format, floatConstant(semantics.format, execution.field("constant"))));
     case "float": {
       const rm = row.encoding.fields.has("rm") ? execution.field("rm") : 0;
       const mode = roundingMode(rm === 7 ? hart.frm : rm);

@@ -3,13 +3,17 @@
  * operation names, NaN boxing, and the moves that only copy bits. For the
  * evaluator.
  */
-import type { FloatMove, FloatOperand, FloatOperation } from "../instruction.js";
+import type { FloatFormat, FloatMove, FloatOperand, FloatOperation } from "../instruction.js";
 import * as float from "./float.js";
 
-const BOX = 0xffffffffn << 32n;
-const CANONICAL_NAN = float.canonicalNaN(float.FLOAT32);
-
-const FORMATS: Readonly<Record<string, float.FloatFormat>> = { f32: float.FLOAT32, f64: float.FLOAT64 };
+const FORMATS: Readonly<Record<string, float.FloatFormat>> = {
+  f16: float.FLOAT16,
+  f32: float.FLOAT32,
+  f64: float.FLOAT64,
+};
+const FORMAT_OF = { h: float.FLOAT16, s: float.FLOAT32, d: float.FLOAT64 } as const;
+const WIDTHS = { h: 16, s: 32, d: 64 } as const;
+const isFormat = (operand: FloatOperand): operand is FloatFormat => operand in WIDTHS;
 const INTEGERS: Readonly<Record<string, { width: 32 | 64; isSigned: boolean }>> = {
   i32: { width: 32, isSigned: true },
   u32: { width: 32, isSigned: false },
@@ -17,19 +21,21 @@ const INTEGERS: Readonly<Record<string, { width: 32 | 64; isSigned: boolean }>> 
   u64: { width: 64, isSigned: false },
 };
 
-/** A single in a 64-bit register. */
-export const box = (single: bigint): bigint => BOX | BigInt.asUintN(32, single);
+/** A value of a format in a 64-bit register. */
+export const box = (format: FloatFormat, value: bigint): bigint =>
+  BigInt.asUintN(64, (-1n << BigInt(WIDTHS[format])) | BigInt.asUintN(WIDTHS[format], value));
 
-/** What a register holds, as a single: the canonical NaN unless it is boxed (Unprivileged ISA 21.2). */
-export const unbox = (register: bigint): bigint =>
-  register >> 32n === 0xffffffffn ? BigInt.asUintN(32, register) : CANONICAL_NAN;
+/** What a register holds, as a value of a format: the canonical NaN unless it is boxed (Unprivileged ISA 21.2). */
+export const unbox = (format: FloatFormat, register: bigint): bigint =>
+  box(format, register) === register ? BigInt.asUintN(WIDTHS[format], register) : float.canonicalNaN(FORMAT_OF[format]);
 
 /** An operand's value, from the register that holds it. */
 function operandValue(type: FloatOperand, register: bigint): bigint {
   switch (type) {
+    case "h":
     case "s":
-      return unbox(register);
     case "d":
+      return unbox(type, register);
     case "lu":
       return register;
     case "l":
@@ -53,7 +59,7 @@ function convert(from: string, to: string, a: bigint, mode: float.RoundingMode):
 function operate(name: string, mode: float.RoundingMode, [a = 0n, b = 0n, c = 0n]: readonly bigint[]) {
   const [, from = "", to] = /^(.*)_to_(.*)$/.exec(name) ?? [];
   if (to !== undefined) return convert(from, to, a, mode);
-  const [type = "", operation] = name.split("_");
+  const [, type = "", operation] = /^([^_]*)_(.*)$/.exec(name) ?? [];
   const format = FORMATS[type];
   if (format === undefined) throw new RangeError(`${name} is of no format`);
   switch (operation) {
@@ -73,10 +79,21 @@ function operate(name: string, mode: float.RoundingMode, [a = 0n, b = 0n, c = 0n
       return float.minimum(format, a, b);
     case "max":
       return float.maximum(format, a, b);
+    case "minm":
+      return float.minimumOrNaN(format, a, b);
+    case "maxm":
+      return float.maximumOrNaN(format, a, b);
     case "eq":
     case "lt":
     case "le":
+    case "ltq":
+    case "leq":
       return float.compare(format, operation, a, b);
+    case "round":
+    case "roundnx":
+      return float.roundToIntegral(format, a, mode, operation === "roundnx");
+    case "wrap_i32":
+      return float.wrapToInteger(format, a);
     case "classify":
       return float.classify(format, a);
   }
@@ -96,37 +113,30 @@ export function evaluateFloat(
   const values = from.map((type, n) => {
     const value = operandValue(type, registers[n] ?? 0n);
     const isFlipped = (n === 0 && negate?.product) || (n === 2 && negate?.addend);
-    return isFlipped ? float.negate(type === "s" ? float.FLOAT32 : float.FLOAT64, value) : value;
+    return isFlipped && isFormat(type) ? float.negate(FORMAT_OF[type], value) : value;
   });
   const { bits, flags } = operate(name, mode, values);
-  return { register: to === "s" ? box(bits) : BigInt.asUintN(64, bits), flags };
+  return { register: isFormat(to) ? box(to, bits) : BigInt.asUintN(64, bits), flags };
 }
-
-const SIGN_32 = 1n << 31n;
-const SIGN_64 = 1n << 63n;
 
 /** What a move writes to its destination. */
 export function evaluateMove(move: FloatMove, a: bigint, b: bigint): bigint {
-  const [x, y] = [unbox(a), unbox(b)];
   switch (move) {
+    case "fmv.x.h":
+      return BigInt.asUintN(64, BigInt.asIntN(16, a));
     case "fmv.x.w":
       return BigInt.asUintN(64, BigInt.asIntN(32, a));
+    case "fmv.h.x":
+      return box("h", a);
     case "fmv.w.x":
-      return box(a);
+      return box("s", a);
     case "fmv.x.d":
     case "fmv.d.x":
       return a;
-    case "fsgnj.s":
-      return box((x & ~SIGN_32) | (y & SIGN_32));
-    case "fsgnjn.s":
-      return box((x & ~SIGN_32) | (~y & SIGN_32));
-    case "fsgnjx.s":
-      return box(x ^ (y & SIGN_32));
-    case "fsgnj.d":
-      return (a & ~SIGN_64) | (b & SIGN_64);
-    case "fsgnjn.d":
-      return (a & ~SIGN_64) | (~b & SIGN_64);
-    case "fsgnjx.d":
-      return a ^ (b & SIGN_64);
   }
+  const [name, format] = move.split(".") as [string, FloatFormat];
+  const sign = 1n << BigInt(WIDTHS[format] - 1);
+  const [x, y] = [unbox(format, a), unbox(format, b)];
+  if (name === "fsgnjx") return box(format, x ^ (y & sign));
+  return box(format, (x & ~sign) | ((name === "fsgnjn" ? ~y : y) & sign));
 }

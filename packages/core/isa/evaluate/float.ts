@@ -1,5 +1,5 @@
 /**
- * Floating point as arithmetic on fractions: the reference for RISC-V's F and D (and Zfh). Operands become exact
+ * Floating point as arithmetic on fractions: the reference for RISC-V's F, D, Zfh and Zfa. Operands become exact
  * rationals of BigInts, an operation is carried out exactly, and {@link round} rounds once. Slow and obvious on
  * purpose: it is the oracle that `assembly/float`, with which it shares no code, is tested against.
  */
@@ -55,7 +55,7 @@ type Decoded =
   | { readonly kind: "infinity"; readonly negative: boolean }
   | { readonly kind: "finite"; readonly negative: boolean; readonly value: Exact };
 
-const { RNE, RDN, RUP, RMM } = RoundingMode;
+const { RNE, RTZ, RDN, RUP, RMM } = RoundingMode;
 const { NX, UF, OF, DZ, NV } = FloatFlag;
 
 // ---- Bit patterns ----
@@ -327,8 +327,8 @@ export function fusedMultiplyAdd(
 
 // ---- Comparison ----
 
-/** Which comparison: FEQ is quiet, FLT and FLE are signaling. */
-export type FloatRelation = "eq" | "lt" | "le";
+/** Which comparison: FEQ, FLTQ and FLEQ are quiet, FLT and FLE are signaling. */
+export type FloatRelation = "eq" | "lt" | "le" | "ltq" | "leq";
 
 /** 1n if the relation holds, 0n if not or if an operand is NaN. */
 export function compare(format: FloatFormat, relation: FloatRelation, a: bigint, b: bigint): FloatResult {
@@ -336,10 +336,10 @@ export function compare(format: FloatFormat, relation: FloatRelation, a: bigint,
   const y = decode(format, b);
   if (x.kind === "nan" || y.kind === "nan") {
     const { flags } = propagateNaN(format, x, y);
-    return { bits: 0n, flags: relation === "eq" ? flags : NV };
+    return { bits: 0n, flags: relation === "lt" || relation === "le" ? NV : flags };
   }
   const order = compareExact(extended(format, x), extended(format, y));
-  const holds = relation === "eq" ? order === 0 : relation === "lt" ? order < 0 : order <= 0;
+  const holds = relation === "eq" ? order === 0 : relation.startsWith("lt") ? order < 0 : order <= 0;
   return { bits: holds ? 1n : 0n, flags: 0 };
 }
 
@@ -358,6 +358,22 @@ export function minimum(format: FloatFormat, a: bigint, b: bigint): FloatResult 
 /** The greater number, +0 above -0; the number if the other operand is NaN (IEEE 754-2019 maximumNumber). */
 export function maximum(format: FloatFormat, a: bigint, b: bigint): FloatResult {
   return extremum(format, a, b, 1);
+}
+
+/** The lesser number, -0 below +0; NaN if an operand is (IEEE 754-2019 minimum). */
+export function minimumOrNaN(format: FloatFormat, a: bigint, b: bigint): FloatResult {
+  return extremumOrNaN(format, a, b, -1);
+}
+
+/** The greater number, +0 above -0; NaN if an operand is (IEEE 754-2019 maximum). */
+export function maximumOrNaN(format: FloatFormat, a: bigint, b: bigint): FloatResult {
+  return extremumOrNaN(format, a, b, 1);
+}
+
+function extremumOrNaN(format: FloatFormat, a: bigint, b: bigint, direction: 1 | -1): FloatResult {
+  const [x, y] = [decode(format, a), decode(format, b)];
+  if (x.kind === "nan" || y.kind === "nan") return propagateNaN(format, x, y);
+  return extremum(format, a, b, direction);
 }
 
 function extremum(format: FloatFormat, a: bigint, b: bigint, direction: 1 | -1): FloatResult {
@@ -422,4 +438,35 @@ export function convert(from: FloatFormat, to: FloatFormat, a: bigint, mode: Rou
   if (x.kind === "nan") return propagateNaN(to, x);
   if (x.kind === "infinity") return { bits: infinity(to, x.negative), flags: 0 };
   return roundOrZero(x.value, to, mode, x.negative);
+}
+
+/**
+ * a rounded to an integer that stays in the format, zeros with the sign of a; inexact only if it is to be told
+ * (Unprivileged ISA 22.3: FROUND and FROUNDNX).
+ */
+export function roundToIntegral(
+  format: FloatFormat,
+  a: bigint,
+  mode: RoundingMode,
+  tellsInexact: boolean,
+): FloatResult {
+  const x = decode(format, a);
+  if (x.kind === "nan") return propagateNaN(format, x);
+  if (x.kind === "infinity") return { bits: a, flags: 0 };
+  const magnitude: Exact = { numerator: absolute(x.value.numerator), denominator: x.value.denominator };
+  const { integer, exact } = roundMagnitude(magnitude, x.negative, mode);
+  const { bits } = fromInteger(format, integer, mode);
+  return { bits: signed(format, x.negative, bits), flags: exact || !tellsInexact ? 0 : NX };
+}
+
+/**
+ * a truncated to an integer, modulo 2^32 and sign-extended; 0 for infinities and NaN. The flags are those of
+ * {@link toInteger} with 32 bits (Unprivileged ISA 22.4: FCVTMOD.W.D).
+ */
+export function wrapToInteger(format: FloatFormat, a: bigint): FloatResult {
+  const x = decode(format, a);
+  const { flags } = toInteger(format, a, 32, true, RTZ);
+  if (x.kind !== "finite") return { bits: 0n, flags };
+  const integer = x.value.numerator / x.value.denominator; // BigInt division truncates
+  return { bits: BigInt.asUintN(64, BigInt.asIntN(32, integer)), flags };
 }

@@ -1,7 +1,7 @@
 /** What a case of the interpreter does, for every kind of semantics. */
 import type { AmoFunction, MemoryWidth, Semantics } from "../instruction.js";
 import { expression, operandsOf } from "./expressions.js";
-import { floatBody, floatGuard, moveBody } from "./float-cases.js";
+import { boxed, constantBody, floatBody, floatGuard, moveBody } from "./float-cases.js";
 import { bind, indent, register, setRd } from "./operands.js";
 import type { Operation } from "./operations.js";
 
@@ -75,6 +75,8 @@ export function body({ instruction, length, inPage }: Operation, next: readonly 
       return [...floatBody(semantics.operation, encoding.fields.has("rm")), ...next];
     case "float-move":
       return [...moveBody(semantics.move), ...next];
+    case "float-constant":
+      return [...constantBody(semantics.format), ...next];
   }
 }
 
@@ -125,7 +127,7 @@ function machineOf(table: string, address: string, width: MemoryWidth | 16, slow
 function loadBody({ width, signed, to }: Extract<Semantics, { kind: "load" }>): string[] {
   const type = `${signed ? "i" : "u"}${width * 8}`;
   const extension = to === "f" ? "EXTENSION_FLOAT" : signed ? "EXTENSION_SIGN" : "EXTENSION_ZERO";
-  const value = to === "f" && width === 4 ? "<i64>(<u64>load<u32>(machine) | BOX)" : `<i64>load<${type}>(machine)`;
+  const value = to === "f" ? boxed(width, `load<u${width * 8}>(machine)`) : `<i64>load<${type}>(machine)`;
   return [
     ...(to === "f" ? floatGuard(true) : []),
     ...bind(["rs1", "imm"]),

@@ -46,7 +46,7 @@ const REGISTER_SLOTS: Readonly<Record<string, string>> = {
   frs3: "SLOT_RS3",
 };
 
-/** Statements that fill a slot from `word`, an encoding of this instruction. */
+/** Statements that fill a slot from `word`, an encoding of this instruction whose first operation is `operation`. */
 function fill(instruction: Instruction): string[] {
   const { encoding, semantics } = instruction;
   const lines: string[] = [];
@@ -68,9 +68,8 @@ function fill(instruction: Instruction): string[] {
   if (semantics.kind === "amo-compare-swap" && rd !== undefined) {
     lines.push(`store<u16>(slot, ${extraction(rd, "word")} * 8, SLOT_RS3);`);
   }
-  const { number } = firstOperation(instruction);
   const lengths = lengthsOf(instruction);
-  const operation = lengths === 2 ? `${number} + (length == 2 ? 1 : 0)` : `${number}`;
+  const operation = lengths === 2 ? "operation + (length == 2 ? 1 : 0)" : "operation";
   const immediate = encoding.fields.get(IMMEDIATE_FIELDS.find((name) => encoding.fields.has(name)) ?? "");
   if (semantics.kind === "csr" || semantics.kind === "system") {
     lines.push("store<u32>(slot, word, SLOT_IMM);"); // their helpers read the encoding
@@ -97,21 +96,36 @@ function enabled(extensions: readonly Extension[]): string[] {
   return [tests.length === 1 ? tests.join() : `(${tests.join(" || ")})`];
 }
 
+/** Above an operation's number: which statements fill the slot. */
+const SHAPE_SHIFT = 16;
+
+/**
+ * First finds the row, then fills the slot in the way that it shares with others:
+ * so the decoder stays small, which V8 compiles anew in every process.
+ */
 function generateDecoder(): string {
-  const cases: string[] = [];
+  const shapes = new Map<string, number>();
+  const shapeOf = (row: Instruction): number => {
+    const statements = fill(row).join("\n      ");
+    const shape = shapes.get(statements) ?? shapes.size + 1;
+    shapes.set(statements, shape);
+    return shape;
+  };
+  const finding: string[] = [];
   for (const [opcode, rows] of instructionsByOpcode) {
-    cases.push(`    case ${hex(opcode)}: {`);
+    finding.push(`    case ${hex(opcode)}: {`);
     for (const row of rows) {
-      cases.push(`      // ${row.name}`);
-      const matches = `(word & ${hex(row.encoding.mask)}) == ${hex(row.encoding.match)}`;
-      cases.push(
-        `      if (${[matches, ...enabled(row.extensions), ...(row.besides ? enabled([row.besides]) : [])].join(" && ")}) {`,
-      );
-      for (const line of fill(row)) cases.push(`        ${line}`);
-      cases.push("        return;", "      }");
+      const { extensions, besides, encoding } = row;
+      const matches = `(word & ${hex(encoding.mask)}) == ${hex(encoding.match)}`;
+      const conditions = [matches, ...enabled(extensions), ...(besides ? enabled([besides]) : [])].join(" && ");
+      const found = hex((shapeOf(row) << SHAPE_SHIFT) | firstOperation(row).number);
+      finding.push(`      // ${row.name}`, `      if (${conditions}) {`, `        found = ${found};`, "        break;", "      }");
     }
-    cases.push("      break;", "    }");
+    finding.push("      break;", "    }");
   }
+  const filling = [...shapes].map(
+    ([statements, shape]) => `    case ${shape}: {\n      ${statements}\n      return;\n    }`,
+  );
   return `/**
  * Decodes an instruction of \`length\` bytes into a slot. \`offset\` is where it
  * lies in its page, or 0x1000 where branches must not be taken within the page.
@@ -121,8 +135,13 @@ export function decode(slot: usize, original: u32, length: u32, offset: u32, ext
   store<u8>(slot, length, SLOT_LENGTH);
   const compressed: i32 = ${enabled(["Zca"]).join()} ? 2 : 0;
   const word = length == 2 ? expand(original, extensions) : original;
+  let found: u32 = 0;
   switch (word & 0x7f) {
-${cases.join("\n")}
+${finding.join("\n")}
+  }
+  const operation = found & 0xffff;
+  switch (found >> ${SHAPE_SHIFT}) {
+${filling.join("\n")}
   }
   illegal(slot, original);
 }`;

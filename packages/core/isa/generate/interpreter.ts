@@ -4,6 +4,7 @@
  * docs/architecture.md.
  */
 import { body } from "./cases.js";
+import { floatConstants } from "./float-cases.js";
 import { indent } from "./operands.js";
 import { isRare, type Operation, operations } from "./operations.js";
 
@@ -64,6 +65,9 @@ export function generateInterpreter(): string {
 /** The upper half of a NaN-boxed single (Unprivileged ISA 21.2). */
 const BOX: u64 = 0xffffffff00000000;
 const CANONICAL_NAN: u32 = 0x7fc00000;
+/** The same of a half. */
+const BOX_HALF: u64 = 0xffffffffffff0000;
+const CANONICAL_HALF_NAN: u16 = 0x7e00;
 /** mstatus.FS. */
 const FS: u32 = 0x6000;
 
@@ -72,6 +76,12 @@ const FS: u32 = 0x6000;
 function unbox(value: u64): u32 {
   return value >> 32 == 0xffffffff ? <u32>value : CANONICAL_NAN;
 }
+
+function unboxHalf(value: u64): u16 {
+  return value >= BOX_HALF ? <u16>value : CANONICAL_HALF_NAN;
+}
+
+${(["h", "s", "d"] as const).map(floatConstants).join("\n\n")}
 
 function upperOfPair(pair: usize): i64 {
   return pair == 0 ? 0 : load<i64>(pair, REGISTER_WINDOW + 8);

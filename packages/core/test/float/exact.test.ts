@@ -5,6 +5,7 @@ import {
   compare,
   convert,
   divide,
+  FLOAT16,
   FLOAT32,
   FLOAT64,
   type FloatFormat,
@@ -12,12 +13,16 @@ import {
   fromInteger,
   fusedMultiplyAdd,
   maximum,
+  maximumOrNaN,
   minimum,
+  minimumOrNaN,
   multiply,
   RoundingMode,
+  roundToIntegral,
   squareRoot,
   subtract,
   toInteger,
+  wrapToInteger,
 } from "../../isa/evaluate/float.js";
 import { compileFloatModule } from "./float_module.js";
 import { edges, fmaTies, integerEdges, product, RANDOM_CASES, Random, randomOperands, SEED } from "./operands.js";
@@ -43,7 +48,7 @@ const operation = (
   { rounds = true, flags = true } = {},
 ): Operation => ({ name, operands, reference, rounds, flags });
 
-function operationsOf(name: "f32" | "f64", format: FloatFormat): Operation[] {
+function operationsOf(name: "f16" | "f32" | "f64", format: FloatFormat): Operation[] {
   const two = [format, format];
   const unrounded = { rounds: false };
   const operations = [
@@ -55,9 +60,15 @@ function operationsOf(name: "f32" | "f64", format: FloatFormat): Operation[] {
     operation(`${name}_fma`, [format, format, format], ([a, b, c], mode) => fusedMultiplyAdd(format, a, b, c, mode)),
     operation(`${name}_min`, two, ([a, b]) => minimum(format, a, b), unrounded),
     operation(`${name}_max`, two, ([a, b]) => maximum(format, a, b), unrounded),
+    operation(`${name}_minm`, two, ([a, b]) => minimumOrNaN(format, a, b), unrounded),
+    operation(`${name}_maxm`, two, ([a, b]) => maximumOrNaN(format, a, b), unrounded),
+    operation(`${name}_round`, [format], ([a], mode) => roundToIntegral(format, a, mode, false)),
+    operation(`${name}_roundnx`, [format], ([a], mode) => roundToIntegral(format, a, mode, true)),
     operation(`${name}_eq`, two, ([a, b]) => compare(format, "eq", a, b), unrounded),
     operation(`${name}_lt`, two, ([a, b]) => compare(format, "lt", a, b), unrounded),
     operation(`${name}_le`, two, ([a, b]) => compare(format, "le", a, b), unrounded),
+    operation(`${name}_ltq`, two, ([a, b]) => compare(format, "ltq", a, b), unrounded),
+    operation(`${name}_leq`, two, ([a, b]) => compare(format, "leq", a, b), unrounded),
     operation(`${name}_classify`, [format], ([a]) => classify(format, a), { rounds: false, flags: false }),
   ];
   for (const integer of ["i32", "u32", "i64", "u64"] as const) {
@@ -73,16 +84,22 @@ function operationsOf(name: "f32" | "f64", format: FloatFormat): Operation[] {
 }
 
 const OPERATIONS: readonly Operation[] = [
+  ...operationsOf("f16", FLOAT16),
   ...operationsOf("f32", FLOAT32),
   ...operationsOf("f64", FLOAT64),
   operation("f32_to_f64", [FLOAT32], ([a], mode) => convert(FLOAT32, FLOAT64, a, mode), { rounds: false }),
   operation("f64_to_f32", [FLOAT64], ([a], mode) => convert(FLOAT64, FLOAT32, a, mode)),
+  operation("f16_to_f32", [FLOAT16], ([a], mode) => convert(FLOAT16, FLOAT32, a, mode), { rounds: false }),
+  operation("f16_to_f64", [FLOAT16], ([a], mode) => convert(FLOAT16, FLOAT64, a, mode), { rounds: false }),
+  operation("f32_to_f16", [FLOAT32], ([a], mode) => convert(FLOAT32, FLOAT16, a, mode)),
+  operation("f64_to_f16", [FLOAT64], ([a], mode) => convert(FLOAT64, FLOAT16, a, mode)),
+  operation("f64_wrap_i32", [FLOAT64], ([a]) => wrapToInteger(FLOAT64, a), { rounds: false }),
 ];
 
 const float = await compileFloatModule();
 
 const isNarrow = (operand: Operand): boolean =>
-  typeof operand === "string" ? operand.endsWith("32") : operand.exponentBits + operand.fractionBits === 31;
+  typeof operand === "string" ? operand.endsWith("32") : operand !== FLOAT64;
 const hex = (bits: bigint): string => `0x${bits.toString(16)}`;
 
 /** Runs one operation on one tuple in every mode that it has; returns how many comparisons that were. */
@@ -121,6 +138,26 @@ function randomTuple(operation: Operation, random: Random): bigint[] {
   return [random.below(2) ? value : BigInt.asUintN(width, -value)];
 }
 
+const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, n) => from + n);
+
+/** Where conversions and roundings meet the ends of a range, which operands drawn from a whole format seldom do. */
+function exponentsOfInterest(name: string): number[] | undefined {
+  if (/_to_[iu]|_round|_wrap/.test(name)) return range(-3, 66);
+  if (name.endsWith("_to_f32")) return [...range(-151, -124), ...range(126, 128)];
+  if (name.endsWith("_to_f16")) return [...range(-26, -13), ...range(14, 16)];
+  return undefined;
+}
+
+/** A value of this exponent, or the nearest that the format has, with runs of zeros at the end. */
+function valueOfExponent(format: FloatFormat, exponent: number, random: Random): bigint {
+  const ones = 2 ** format.exponentBits - 1;
+  const biased = Math.min(Math.max(exponent + (ones >> 1), 0), ones - 1);
+  const fraction = BigInt(format.fractionBits);
+  const sign = BigInt(random.below(2)) << (fraction + BigInt(format.exponentBits));
+  const lowZeros = BigInt(random.below(format.fractionBits));
+  return sign | (BigInt(biased) << fraction) | ((random.bits(format.fractionBits) >> lowZeros) << lowZeros);
+}
+
 let comparisons = 0;
 
 describe("exact floating point", () => {
@@ -141,16 +178,10 @@ describe("exact floating point", () => {
           comparisons += check(operation, routine, fmaTies(format, random));
         }
       }
-      // Conversions to integers see the integers' range only if operands are drawn from it.
-      if (operation.name.includes("_to_") && typeof format === "object") {
-        const bias = 2 ** (format.exponentBits - 1) - 1;
-        const fraction = BigInt(format.fractionBits);
+      const exponents = exponentsOfInterest(operation.name);
+      if (exponents !== undefined && typeof format === "object") {
         for (let index = 0; index < RANDOM_CASES; index += 1) {
-          const exponent = BigInt(bias - 3 + random.below(70));
-          const sign = BigInt(random.below(2)) << (fraction + BigInt(format.exponentBits));
-          const lowZeros = BigInt(random.below(format.fractionBits));
-          const significand = (random.bits(format.fractionBits) >> lowZeros) << lowZeros;
-          comparisons += check(operation, routine, [sign | (exponent << fraction) | significand]);
+          comparisons += check(operation, routine, [valueOfExponent(format, random.pick(exponents), random)]);
         }
       }
     });

@@ -2,7 +2,7 @@
  * Operands that floating-point code gets wrong: the edges of a format, and random values biased towards cancellation,
  * ties and results near the ends of the exponent range. Everything derives from one seed.
  */
-import type { FloatFormat } from "../../isa/evaluate/float.js";
+import { convert, FLOAT16, FLOAT64, type FloatFormat, RoundingMode } from "../../isa/evaluate/float.js";
 
 /** How many random operand tuples an operation gets (each in every rounding mode). */
 export const RANDOM_CASES = Number(process.env.HARTVISOR_FLOAT_CASES ?? 1500);
@@ -120,8 +120,8 @@ export function integerEdges(width: 32 | 64): bigint[] {
       values.add(BigInt.asUintN(width, (1n << BigInt(power)) + offset));
       values.add(BigInt.asUintN(width, -(1n << BigInt(power)) + offset));
     }
-    // Half-way between two values of a format with 24 or 53 bits.
-    for (const precision of [24, 53]) {
+    // Half-way between two values of a format with 11, 24 or 53 bits.
+    for (const precision of [11, 24, 53]) {
       if (power >= precision) {
         const tie = (1n << BigInt(power)) | (1n << BigInt(power - precision));
         for (const offset of [-1n, 0n, 1n]) values.add(BigInt.asUintN(width, tie + offset));
@@ -221,6 +221,7 @@ export function randomOperands(format: FloatFormat, count: number, random: Rando
 const words = new DataView(new ArrayBuffer(8));
 
 export function toNumber(format: FloatFormat, bits: bigint): number {
+  if (format === FLOAT16) return toNumber(FLOAT64, convert(FLOAT16, FLOAT64, bits, RoundingMode.RNE).bits);
   if (format.fractionBits === 52) {
     words.setBigUint64(0, bits);
     return words.getFloat64(0);
@@ -231,6 +232,7 @@ export function toNumber(format: FloatFormat, bits: bigint): number {
 
 /** A number, rounded to the format, as a pattern. */
 export function fromNumber(format: FloatFormat, value: number): bigint {
+  if (format === FLOAT16) return convert(FLOAT64, FLOAT16, fromNumber(FLOAT64, value), RoundingMode.RNE).bits;
   if (format.fractionBits === 52) {
     words.setFloat64(0, value);
     return words.getBigUint64(0);

@@ -13,19 +13,29 @@ import {
   fromInteger,
   fusedMultiplyAdd,
   maximum,
+  maximumOrNaN,
   minimum,
+  minimumOrNaN,
   multiply,
   negate,
   RoundingMode,
+  roundToIntegral,
   squareRoot,
   subtract,
   toInteger,
+  wrapToInteger,
 } from "../../isa/evaluate/float.js";
 import { edges, fromNumber, product, RANDOM_CASES, Random, randomOperands, SEED, toNumber } from "./operands.js";
 
 const { RNE, RTZ, RDN, RUP, RMM } = RoundingMode;
 const { NX, UF, OF, DZ, NV } = FloatFlag;
 const ROUNDING_MODES = [RNE, RTZ, RDN, RUP, RMM];
+
+const DIRECTIONS = [
+  [RTZ, Math.trunc],
+  [RDN, Math.floor],
+  [RUP, Math.ceil],
+] as const;
 
 const context = (operands: readonly bigint[]): string =>
   `${operands.map((bits) => `0x${bits.toString(16)}`).join(", ")} (HARTVISOR_FLOAT_SEED=${SEED})`;
@@ -78,6 +88,25 @@ describe("the reference, rounding to nearest even, computes what JavaScript does
       }
     });
 
+    it(`${name} minimum and maximum where NaN wins`, () => {
+      for (const [a, b] of pairs(format) as [bigint, bigint][]) {
+        const [x, y] = [toNumber(format, a), toNumber(format, b)];
+        expect(toNumber(format, minimumOrNaN(format, a, b).bits), context([a, b])).toBe(Math.min(x, y));
+        expect(toNumber(format, maximumOrNaN(format, a, b).bits), context([a, b])).toBe(Math.max(x, y));
+      }
+    });
+
+    it(`${name} rounding to integers`, () => {
+      for (const [a] of pairs(format) as [bigint][]) {
+        const x = toNumber(format, a);
+        for (const [mode, round] of DIRECTIONS) {
+          const { bits, flags } = roundToIntegral(format, a, mode, true);
+          expect(toNumber(format, bits), context([a])).toBe(round(x));
+          if (!Number.isNaN(x)) expect(flags, context([a])).toBe(Object.is(round(x), x) ? 0 : NX);
+        }
+      }
+    });
+
     it(`${name} minimum and maximum of numbers`, () => {
       for (const [a, b] of pairs(format) as [bigint, bigint][]) {
         const [x, y] = [toNumber(format, a), toNumber(format, b)];
@@ -95,6 +124,18 @@ describe("the reference, rounding to nearest even, computes what JavaScript does
     }
   });
 
+  it("binary64 to an integer modulo 2^32", () => {
+    const random = new Random(SEED);
+    const values = Array.from(
+      { length: RANDOM_CASES },
+      () => (random.uint32() - 2 ** 31) * 2 ** (random.below(100) - 30),
+    );
+    for (const a of [...edges(FLOAT64), ...values.map((value) => fromNumber(FLOAT64, value))]) {
+      const expected = toNumber(FLOAT64, a) | 0; // ECMAScript's ToInt32
+      expect(wrapToInteger(FLOAT64, a).bits, context([a])).toBe(BigInt.asUintN(64, BigInt(expected)));
+    }
+  });
+
   it("integers to binary64", () => {
     const random = new Random(SEED);
     for (let index = 0; index < RANDOM_CASES; index += 1) {
@@ -104,15 +145,10 @@ describe("the reference, rounding to nearest even, computes what JavaScript does
   });
 
   it("binary64 to integers in each direction", () => {
-    const directions = [
-      [RTZ, Math.trunc],
-      [RDN, Math.floor],
-      [RUP, Math.ceil],
-    ] as const;
     const random = new Random(SEED);
     for (let index = 0; index < RANDOM_CASES; index += 1) {
       const value = ((random.uint32() - 2 ** 31) * 2 ** random.below(20)) / 2 ** random.below(32);
-      for (const [mode, round] of directions) {
+      for (const [mode, round] of DIRECTIONS) {
         const { bits, flags } = toInteger(FLOAT64, fromNumber(FLOAT64, value), 64, true, mode);
         expect(BigInt.asIntN(64, bits)).toBe(BigInt(round(value)));
         expect(flags).toBe(Number.isInteger(value) ? 0 : NX);
@@ -176,6 +212,25 @@ describe("the reference raises", () => {
     expect(maximum(FLOAT64, quiet, quiet + 5n)).toEqual({ bits: quiet, flags: 0 });
     expect(compare(FLOAT64, "eq", quiet, one)).toEqual({ bits: 0n, flags: 0 });
     expect(compare(FLOAT64, "lt", quiet, one)).toEqual({ bits: 0n, flags: NV });
+  });
+
+  it("invalid for integers that wrap, as for those that saturate", () => {
+    const [wraps, tail] = [fromNumber(FLOAT64, 2 ** 32 + 5.5), fromNumber(FLOAT64, -7.5)];
+    expect(wrapToInteger(FLOAT64, wraps)).toEqual({ bits: 5n, flags: NV });
+    expect(wrapToInteger(FLOAT64, tail)).toEqual({ bits: BigInt.asUintN(64, -7n), flags: NX });
+    expect(wrapToInteger(FLOAT64, quiet)).toEqual({ bits: 0n, flags: NV });
+  });
+
+  it("inexact for rounding to an integer only if asked to, and invalid for signaling NaNs", () => {
+    const value = fromNumber(FLOAT64, -0.5);
+    expect(roundToIntegral(FLOAT64, value, RNE, true)).toEqual({ bits: 1n << 63n, flags: NX });
+    expect(roundToIntegral(FLOAT64, value, RMM, false)).toEqual({ bits: fromNumber(FLOAT64, -1), flags: 0 });
+    expect(roundToIntegral(FLOAT64, signaling, RNE, false)).toEqual({ bits: quiet, flags: NV });
+  });
+
+  it("nothing for quiet comparisons of quiet NaNs", () => {
+    expect(compare(FLOAT64, "ltq", quiet, one)).toEqual({ bits: 0n, flags: 0 });
+    expect(compare(FLOAT64, "leq", one, signaling)).toEqual({ bits: 0n, flags: NV });
   });
 
   it("invalid alone for integers out of range, in the form of a 64-bit register", () => {

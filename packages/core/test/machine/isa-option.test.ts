@@ -31,8 +31,20 @@ describe("an ISA with less than there is", () => {
     ["rv64gc_zbkc", "clmulr a0, a1, a2"],
     ["rv64gc_zbkb", "clz a0, a1"],
     ["rv64gcb", "pack a0, a1, a2"],
+    ["rv64gc", "flh fa0, 0(a0)"],
+    ["rv64gc", "fcvt.s.h fa0, fa1"],
+    ["rv64gc_zfhmin", "fadd.h fa0, fa1, fa2"],
+    ["rv64gc_zfhmin", "fcvt.h.w fa0, a0"],
+    ["rv64imafc_zfh", "fcvt.d.h fa0, fa1"],
+    ["rv64imafc_zfh", "fcvt.h.d fa0, fa1"],
+    ["rv64gc_zfh", "fround.s fa0, fa1"],
+    ["rv64imafc_zfa", "fround.d fa0, fa1"],
+    ["rv64imafc_zfa", "fcvtmod.w.d a0, fa1, rtz"],
+    ["rv64gc_zfa_zfhmin", "fli.h fa0, 1"],
+    ["rv64gc_zfa_zfhmin", "fltq.h a0, fa1, fa2"],
   ])("%s has no %s", async (isa, instruction) => {
     const guest = await createGuest({ isa });
+    guest.setBits("mstatus", 3n << 13n);
     const source = instruction.startsWith("csrr ") ? "csrrs a0, stimecmp, zero" : instruction;
     expect(guest.trapOf(source).cause).toBe(Cause.IllegalInstruction);
   });
@@ -50,6 +62,21 @@ describe("an ISA with less than there is", () => {
     guest.load(PROGRAM, "mul a0, a1, a2");
     guest.machine.step();
     expect(guest.get("a0")).toBe(42n);
+  });
+});
+
+describe("half precision", () => {
+  it.each([
+    ["rv64gc_zfhmin", "fcvt.d.h fa0, fa1"],
+    ["rv64gc_zfhmin", "fmv.x.h a0, fa1"],
+    ["rv64imafc_zfhmin", "fcvt.h.s fa0, fa1"],
+    ["rv64imafc_zfh_zfa", "fround.h fa0, fa1"],
+  ])("%s has %s", async (isa, instruction) => {
+    const guest = await createGuest({ isa });
+    guest.setBits("mstatus", 3n << 13n);
+    guest.load(PROGRAM, instruction);
+    guest.machine.step();
+    expect(guest.hart.pc).toBe(BigInt(PROGRAM + 4));
   });
 });
 
