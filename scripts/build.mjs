@@ -25,6 +25,7 @@ const PACKAGES = {
     interpreter: "src/interpreter.ts",
     "boot-to-shell": "src/boot-to-shell.ts",
     peers: "src/peers/main.ts",
+    "peers-v86": "src/peers/v86-machine.ts",
   },
 };
 
@@ -57,7 +58,7 @@ if (stale.length > 0) {
       format: "esm",
       target: "es2022",
       platform: "neutral",
-      external: [/^node:/, /^@hartvisor\//, /^hartvisor/, "commander", "benchmark"],
+      external: [/^node:/, /^@hartvisor\//, /^hartvisor/, "commander", "benchmark", "v86"],
       splitting: name === "hartvisor",
       silent: true,
       config: false,

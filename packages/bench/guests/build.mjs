@@ -12,8 +12,8 @@ const HERE = fileURLToPath(new URL(".", import.meta.url));
 const BUILT = join(HERE, "built");
 /** Compilers of Debian's: what stands before the names of their tools, and the package. */
 const RISCV64 = { prefix: "riscv64-linux-gnu-", debianPackage: "gcc-riscv64-linux-gnu" };
-/** Debian's compiler for amd64, which compiles for i386, too. */
-const I386 = { prefix: "x86_64-linux-gnu-", debianPackage: "gcc-x86-64-linux-gnu" };
+/** The compiler for amd64, which compiles for i386, too; on other machines the package is gcc-x86-64-linux-gnu. */
+const I386 = { prefix: "x86_64-linux-gnu-", debianPackage: "gcc" };
 
 /** The committed files stay small: a guest above this is a mistake (a buffer in .data, say). */
 const ELF_BYTES_MAX = 32 * 1024;

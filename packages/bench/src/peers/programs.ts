@@ -31,6 +31,9 @@ const real = (name: string, command: string): GuestProgram => {
   return { name, group: "real programs", command: `./measure ${command}` };
 };
 
+/** Whether it is a program of Debian's, and not one of ours. */
+export const isReal = ({ group }: GuestProgram): boolean => group === "real programs";
+
 /** What is compressed: machine code of some size, the same for both. */
 const LARGE_FILE = "/usr/lib/riscv64-linux-gnu/libcrypto.so.3";
 const SMALL_FILE = "/usr/lib/riscv64-linux-gnu/libssl.so.3";

@@ -6,17 +6,16 @@
  */
 import type { Emulator, GuestImage } from "./emulators.js";
 import { type Cost, GuestSession, measureBoot, type Sample } from "./guest-session.js";
-import type { GuestProgram } from "./programs.js";
+import { BOOT, type GuestProgram } from "./programs.js";
 
-/** What to run. */
-export interface Plan {
-  readonly emulators: readonly [Emulator, Emulator];
+/** An emulator and what it runs. */
+export interface Contender {
+  readonly emulator: Emulator;
   readonly programs: readonly GuestProgram[];
-  readonly rounds: number;
   /** What the programs run in. */
   readonly bench: GuestImage;
   /** What is booted for the boot's own figure; none if that is not wanted. */
-  readonly demo?: GuestImage | undefined;
+  readonly demo: GuestImage | undefined;
 }
 
 /** How far it is. */
@@ -45,17 +44,17 @@ export interface Measurements {
 
 /** A machine that is booted when it is needed, and anew after a failure. */
 class Guest {
-  readonly emulator: Emulator;
+  readonly #emulator: Emulator;
   readonly #image: GuestImage;
   #session: GuestSession | undefined;
 
   constructor(emulator: Emulator, image: GuestImage) {
-    this.emulator = emulator;
+    this.#emulator = emulator;
     this.#image = image;
   }
 
   async run(program: GuestProgram): Promise<Sample> {
-    this.#session ??= await GuestSession.boot(this.emulator, this.#image);
+    this.#session ??= await GuestSession.boot(this.#emulator, this.#image);
     try {
       return await this.#session.run(program);
     } catch (error) {
@@ -70,12 +69,16 @@ class Guest {
   }
 }
 
-/** Carries out a plan. A program that fails is noted, and the others go on. */
-export async function runRounds(plan: Plan, onProgress: (progress: Progress) => void): Promise<Measurements> {
-  const { emulators, programs, rounds, bench, demo } = plan;
+/** Carries out so many rounds. A program that fails is noted, and the others go on. */
+export async function runRounds(
+  contenders: readonly Contender[],
+  rounds: number,
+  onProgress: (progress: Progress) => void,
+): Promise<Measurements> {
   const boots: Attempt<Cost>[] = [];
-  const samples = new Map<string, Attempt<Sample>[]>(programs.map(({ name }) => [name, []]));
-  const total = rounds * emulators.length * (programs.length + (demo === undefined ? 0 : 1));
+  const samples = new Map<string, Attempt<Sample>[]>();
+  const jobs = contenders.map(({ programs, demo }) => programs.length + (demo === undefined ? 0 : 1));
+  const total = rounds * jobs.reduce((sum, count) => sum + count, 0);
   let done = 0;
   const attempt = async <Result>(
     { name }: Emulator,
@@ -90,24 +93,24 @@ export async function runRounds(plan: Plan, onProgress: (progress: Progress) => 
     return { emulator: name, round, outcome };
   };
 
+  const programs = [...new Set(contenders.flatMap((contender) => contender.programs))];
+  for (const { name } of programs) samples.set(name, []);
   for (let round = 0; round < rounds; round++) {
     // Who goes first changes, too.
-    const order = round % 2 === 0 ? emulators : [...emulators].reverse();
-    if (demo !== undefined) {
-      for (const emulator of order) {
-        boots.push(await attempt(emulator, round, "boot", () => measureBoot(emulator, demo)));
-      }
+    const order = round % 2 === 0 ? contenders : [...contenders].reverse();
+    for (const { emulator, demo } of order) {
+      if (demo !== undefined) boots.push(await attempt(emulator, round, BOOT, () => measureBoot(emulator, demo)));
     }
-    const guests = order.map((emulator) => new Guest(emulator, bench));
+    const guests = order.map((contender) => ({ ...contender, guest: new Guest(contender.emulator, contender.bench) }));
     try {
       for (const program of programs) {
-        for (const guest of guests) {
-          const run = () => guest.run(program);
-          samples.get(program.name)?.push(await attempt(guest.emulator, round, program.name, run));
+        for (const { guest, emulator, programs: own } of guests) {
+          if (!own.includes(program)) continue;
+          samples.get(program.name)?.push(await attempt(emulator, round, program.name, () => guest.run(program)));
         }
       }
     } finally {
-      await Promise.all(guests.map((guest) => guest.close()));
+      await Promise.all(guests.map(({ guest }) => guest.close()));
     }
   }
   return { boots, programs: samples };

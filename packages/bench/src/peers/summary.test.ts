@@ -43,12 +43,19 @@ describe("summarise", () => {
     expect(groups[0]?.cpu.median).toBeCloseTo(4);
   });
 
-  it("tells of results that differ", () => {
+  it("tells of real programs' results that differ", () => {
     const all = [
       { emulator: "ours", round: 0, outcome: sample(10, "cafe") },
       { emulator: "peer", round: 0, outcome: sample(10, "beef") },
     ];
-    expect(summarise(measured(all), PROGRAMS, "ours", "peer").failures).toEqual(["sort: results differ: cafe, beef"]);
+    const programs: GuestProgram[] = [{ name: "gzip", group: "real programs", command: "gzip" }];
+    const { failures } = summarise({ boots: [], programs: new Map([["gzip", all]]) }, programs, "ours", "peer");
+    expect(failures).toEqual(["gzip: results differ: cafe, beef"]);
+  });
+
+  it("leaves other peers out", () => {
+    const all = [...attempts("ours", 10), ...attempts("peer", 20), ...attempts("other", "no @ready")];
+    expect(summarise(measured(all), PROGRAMS, "ours", "peer").failures).toEqual([]);
   });
 
   it("leaves out a round in which one of the two failed, and says so", () => {

@@ -6,12 +6,12 @@
 import { mkdir, mkdtemp, readdir, readFile, readlink, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
-import { PassThrough } from "node:stream";
 import { HartvisorError } from "@hartvisor/core";
 import { busyboxInitramfs } from "../../demo/initramfs.js";
 import type { KernelModule } from "../../demo/kernel-modules.js";
 import { Apt, type AptPackage, debianMirror } from "./apt.js";
 import { type RunResult, run } from "./child-process.js";
+import { extractDeb } from "./deb-archive.js";
 
 /** What is being done at the moment, for whoever shows it to a user. */
 export interface DemoImageProgress {
@@ -232,12 +232,7 @@ async function unpack(
   signal: AbortSignal | undefined,
 ): Promise<RunResult[]> {
   await mkdir(directory);
-  const archive = new PassThrough();
-  const options = ["--no-same-owner", "--transform", "s,.*/,,", "--wildcards"];
-  return Promise.all([
-    run("dpkg-deb", ["--fsys-tarfile", deb], { output: archive, signal }),
-    run("tar", ["--extract", "--directory", directory, ...options, ...patterns], { input: archive, signal }),
-  ]).finally(() => archive.destroy()); // what writes to a reader that never started would wait for ever
+  return extractDeb(deb, ["--directory", directory, "--transform", "s,.*/,,", "--wildcards", ...patterns], signal);
 }
 
 async function writeManifest(image: string, kernelVersion: string, packages: readonly AptPackage[]): Promise<void> {

@@ -6,7 +6,7 @@
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Apt, debianMirror } from "./apt.js";
-import { run } from "./child-process.js";
+import { extractDeb } from "./deb-archive.js";
 import { type DemoImageProgress, defaultCacheDirectory } from "./debian-image.js";
 
 /** What to unpack, and under which name to keep it. */
@@ -16,6 +16,8 @@ export interface DebianTreeOptions {
   readonly suite: string;
   readonly architecture: string;
   readonly packages: readonly string[];
+  /** Folders that are not unpacked, from the root, such as "usr/share". */
+  readonly leaveOut?: readonly string[];
   /** Called before the network is used and as it goes on. */
   readonly progress?: (event: DemoImageProgress) => void;
   readonly signal?: AbortSignal | undefined;
@@ -57,7 +59,7 @@ async function readVersions(
 
 /** Downloads and unpacks in a folder of this call alone, then moves the result to its place in one step. */
 async function download(store: string, target: string, options: DebianTreeOptions): Promise<Record<string, string>> {
-  const { suite, architecture, packages, progress, signal } = options;
+  const { suite, architecture, packages, leaveOut = [], progress, signal } = options;
   await mkdir(store, { recursive: true });
   const directory = await mkdtemp(join(store, "incoming-"));
   try {
@@ -72,11 +74,13 @@ async function download(store: string, target: string, options: DebianTreeOption
     progress?.({ step: "download", detail, fraction: 0 });
     const files = await apt.downloadClosure(packages, (fraction) => progress?.({ step: "download", detail, fraction }));
     const unpacked = join(directory, "unpacked");
+    await mkdir(unpacked);
+    const tarArgs = ["--directory", unpacked, ...leaveOut.map((folder) => `--exclude=./${folder}`)];
     // One after another: packages share directories.
     for (const [index, file] of files.entries()) {
       progress?.({ step: "unpack", detail, fraction: index / files.length });
-      const { exitCode, stderr } = await run("dpkg-deb", ["--extract", file, unpacked], { signal });
-      if (exitCode !== 0) throw new Error(`dpkg-deb cannot unpack ${file}: ${stderr.trim()}`);
+      const failed = (await extractDeb(file, tarArgs, signal)).find(({ exitCode }) => exitCode !== 0);
+      if (failed !== undefined) throw new Error(`cannot unpack ${file}: ${failed.stderr.trim()}`);
     }
     await writeFile(join(unpacked, MANIFEST), `${JSON.stringify({ versions }, undefined, 2)}\n`);
     await rm(target, { recursive: true, force: true });
