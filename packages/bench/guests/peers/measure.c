@@ -22,6 +22,30 @@ __attribute__((noreturn)) static void become(char **argv) {
   exit(1);
 }
 
+// Calls a function with each piece of what the program printed.
+static void read_output(void (*take)(const uint8_t *bytes, long length)) {
+  int file = open_output(O_RDONLY);
+  uint8_t chunk[CHUNK_BYTES];
+  long length;
+  while ((length = must("read", system_call3(SYS_READ, file, (long)chunk, sizeof chunk))) > 0) {
+    take(chunk, length);
+  }
+}
+
+static uint64_t hash = FNV_OFFSET;
+
+static void add_to_hash(const uint8_t *bytes, long length) {
+  for (long i = 0; i < length; i++) {
+    hash = (hash ^ bytes[i]) * FNV_PRIME;
+  }
+}
+
+static void print(const uint8_t *bytes, long length) {
+  for (long i = 0; i < length; i++) {
+    putchar((char)bytes[i]);
+  }
+}
+
 static void run(char **argv) {
   long child = must("fork", fork());
   if (child == 0) {
@@ -30,23 +54,9 @@ static void run(char **argv) {
   int status = -1;
   must("wait4", system_call3(SYS_WAIT4, child, (long)&status, 0));
   if (status != 0) {
-    printf("%s ended with status %x\n", argv[0], status);
+    printf("%s ended with status %x:\n", argv[0], status);
+    read_output(print);
     exit(1);
-  }
-}
-
-static uint64_t hash_output(void) {
-  int file = open_output(O_RDONLY);
-  uint64_t hash = FNV_OFFSET;
-  for (;;) {
-    uint8_t chunk[CHUNK_BYTES];
-    long length = must("read", system_call3(SYS_READ, file, (long)chunk, sizeof chunk));
-    if (length == 0) {
-      return hash;
-    }
-    for (long i = 0; i < length; i++) {
-      hash = (hash ^ chunk[i]) * FNV_PRIME;
-    }
   }
 }
 
@@ -60,6 +70,7 @@ int main(int argc, char **argv) {
   uint64_t begin = nanoseconds();
   run(argv + 1);
   uint64_t elapsed = nanoseconds() - begin;
-  report(elapsed, hash_output());
+  read_output(add_to_hash);
+  report(elapsed, hash);
   return 0;
 }

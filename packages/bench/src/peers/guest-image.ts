@@ -38,6 +38,8 @@ const DEBIAN_FOLDERS = ["usr/bin", "usr/lib", "etc/ssl"];
 /** Converters of character sets, which nothing here converts. */
 const LEFT_OUT = "usr/lib/riscv64-linux-gnu/gconv";
 
+const LOADER = "ld-linux-riscv64-lp64d.so.1";
+
 /** What a guest is made of. */
 export interface BenchParts {
   /** The demo's initramfs. */
@@ -66,10 +68,10 @@ export async function benchInitramfs({ demo, programs, scripts, debian }: BenchP
 }
 
 async function debianEntries(root: string): Promise<CpioEntry[]> {
-  const parents = ["usr", "etc"].map((path): CpioEntry => ({ type: "directory", path }));
+  const parents = ["usr", "etc", "lib"].map((path): CpioEntry => ({ type: "directory", path }));
   const folders = await Promise.all(DEBIAN_FOLDERS.map((folder) => files(join(root, folder), folder)));
-  // Where programs look for their loader.
-  return [...parents, ...folders.flat(), { type: "symlink", path: "lib", target: "usr/lib" }];
+  // Programs name their loader in /lib, which Debian has as a link to /usr/lib; the demo has its modules there.
+  return [...parents, ...folders.flat(), { type: "symlink", path: `lib/${LOADER}`, target: `/usr/lib/${LOADER}` }];
 }
 
 /** A folder of this machine as a folder of the guest, with all that is in it. Everything may be executed. */

@@ -119,7 +119,13 @@ function generateDecoder(): string {
       const matches = `(word & ${hex(encoding.mask)}) == ${hex(encoding.match)}`;
       const conditions = [matches, ...enabled(extensions), ...(besides ? enabled([besides]) : [])].join(" && ");
       const found = hex((shapeOf(row) << SHAPE_SHIFT) | firstOperation(row).number);
-      finding.push(`      // ${row.name}`, `      if (${conditions}) {`, `        found = ${found};`, "        break;", "      }");
+      finding.push(
+        `      // ${row.name}`,
+        `      if (${conditions}) {`,
+        `        found = ${found};`,
+        "        break;",
+        "      }",
+      );
     }
     finding.push("      break;", "    }");
   }

@@ -1,0 +1,32 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, it } from "vitest";
+
+const isOffline = process.env.HARTVISOR_OFFLINE === "1";
+const canRunQemu = process.platform === "linux" && process.arch === "x64";
+const reason = isOffline
+  ? " (not run: HARTVISOR_OFFLINE=1)"
+  : canRunQemu
+    ? ""
+    : " (not run: QEMU is for Linux on amd64)";
+const BENCH = fileURLToPath(new URL("../dist/peers.js", import.meta.url));
+
+describe.skipIf(isOffline || !canRunQemu)(`bench:peers${reason}`, () => {
+  const folder = mkdtempSync(join(tmpdir(), "hartvisor-peers-test-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it("runs a kernel and a program of Debian's in both, and writes table and samples", () => {
+    const json = join(folder, "peers.json");
+    const args = ["--engine", "interpreter", "--rounds", "1", "--filter", "getppid,lua", "--json", json];
+    const { status, stdout } = spawnSync(process.execPath, [BENCH, ...args], { encoding: "utf8" });
+    expect(stdout).toMatch(/^ {2}getppid +[\d.]+ +[\d.]+ +[\d.]+ \(/m);
+    expect(stdout).toMatch(/^ {2}lua +[\d.]+ /m);
+    expect(status).toBe(0);
+    const { samples, summaries } = JSON.parse(readFileSync(json, "utf8"));
+    expect(samples.lua.map(({ emulator }: { emulator: string }) => emulator)).toEqual(["hartvisor", "QEMU"]);
+    expect(summaries[0].groups.map(({ group }: { group: string }) => group)).toEqual(["real programs", "system"]);
+  }, 600_000);
+});
