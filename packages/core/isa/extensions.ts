@@ -2,8 +2,11 @@
  * The extensions that this machine knows, what each implies, and ISA strings
  * (Unprivileged ISA ch. 36): parsing them, and writing them in canonical order.
  * A machine has a set of them; rows of the ISA table name the extensions that
- * bring them, and are illegal where none of these is on.
+ * bring them, and are illegal where none of these is on. Some are only names
+ * for what every machine does (RVA Profiles 1.0), so that strings and profiles
+ * can ask for it and the device tree say it.
  */
+import { PROFILES } from "./profiles.js";
 
 /** Every extension by its name, with those that it implies. */
 const EXTENSIONS = {
@@ -16,9 +19,14 @@ const EXTENSIONS = {
   B: ["Zba", "Zbb", "Zbs"],
   S: ["U", "Zicsr"],
   U: [],
+  Zic64b: [], // a name: cache blocks of 64 bytes
   Zicbom: [],
   Zicbop: [],
   Zicboz: [],
+  Ziccamoa: ["Zaamo"], // a name: all AMOs in RAM
+  Ziccif: [], // a name: RAM can be fetched from, aligned words as one
+  Zicclsm: [], // a name: misaligned loads and stores in RAM
+  Ziccrse: ["Zalrsc"], // a name: load-reserved and store-conditional in RAM succeed eventually
   Zicntr: ["Zicsr"],
   Zicond: [],
   Zicsr: [],
@@ -28,6 +36,8 @@ const EXTENSIONS = {
   Zihpm: ["Zicsr"],
   Zimop: [],
   Zmmul: [],
+  Za128rs: ["Zalrsc"], // a name: reservation sets of at most 128 bytes
+  Za64rs: ["Za128rs"], // a name: of at most 64
   Zaamo: [],
   Zabha: ["Zaamo"],
   Zacas: ["Zaamo"],
@@ -57,10 +67,19 @@ const EXTENSIONS = {
   Zksed: [],
   Zksh: [],
   Zkt: [], // no instructions: see DEFAULT_ISA
+  Ssccptr: ["S"], // a name: page tables in any RAM
   Sscofpmf: ["S", "Zihpm"],
+  Sscounterenw: ["S", "Zihpm"], // a name: scounteren has a bit for each counter that counts
   Sstc: ["S"],
+  Sstvala: ["S"], // a name: stval has the faulting address, or the illegal instruction
+  Sstvecd: ["S"], // a name: stvec holds any aligned address in direct mode
+  Ssu64xl: ["S"], // a name: sstatus.UXL can be 64 bits
+  Sv39: ["S"], // a name, as the next two: translation of so many bits
+  Sv48: ["Sv39"],
+  Sv57: ["Sv48"],
   Svade: ["S"],
   Svadu: ["S"],
+  Svbare: ["S"], // a name: satp can be off
   Svinval: ["S"],
   Svnapot: ["S"],
   Svpbmt: ["S"],
@@ -84,18 +103,16 @@ const MANDATORY: readonly Extension[] = ["I", "S", "U", "Zicsr", "Zicntr", "Zihp
  * or looks up by a secret, but what the host's compiler makes of it is its own.
  */
 export const DEFAULT_ISA = [
-  "rv64imafdcb_zicbom_zicbop_zicboz_zicntr_zicond_zicsr_zifencei_zihintntl_zihintpause_zihpm_zimop",
-  "zabha_zacas_zawrs",
+  "rv64imafdcb_zic64b_zicbom_zicbop_zicboz_ziccamoa_ziccif_zicclsm_ziccrse_zicntr_zicond_zicsr",
+  "zifencei_zihintntl_zihintpause_zihpm_zimop",
+  "za64rs_zabha_zacas_zawrs",
   "zfa_zfh",
   "zcb_zcmop",
   "zbc",
   "zkn_zkr_zks",
-  "sscofpmf_sstc_svadu_svinval_svnapot_svpbmt",
+  "ssccptr_sscofpmf_sscounterenw_sstc_sstvala_sstvecd_ssu64xl_sv57_svadu_svbare_svinval_svnapot_svpbmt",
   "smcntrpmf_smepmp",
 ].join("_");
-
-/** Profiles that this machine meets (RVA Profiles 1.0). */
-const PROFILES: Readonly<Record<string, string>> = { rva20u64: "rv64imafdc_zicsr_zicntr" };
 
 /** What the letter g stands for. */
 const GENERAL = ["i", "m", "a", "f", "d", "zicsr", "zifencei"];
@@ -168,8 +185,11 @@ export class IsaSet {
 /** The extensions that a string names, lower case. */
 function partsOf(text: string): string[] {
   const [first = "", ...rest] = text.split("_");
-  const profile = PROFILES[first];
+  const profile = PROFILES.get(first);
   if (profile !== undefined) return partsOf([profile, ...rest].join("_"));
+  if (/^rv[a-z]\d+/.test(first)) {
+    throw new RangeError(`it does not meet the profile ${first}; there are ${[...PROFILES.keys()].join(", ")}`);
+  }
   const [, width, letters = ""] = /^rv(\d+)(.*)$/.exec(first) ?? [];
   if (width === undefined) throw new RangeError("an ISA string begins with rv64, or is a profile such as rva20u64");
   if (width !== "64") throw new RangeError(`it is a 64-bit machine: rv64, not rv${width}`);

@@ -39,7 +39,7 @@ export interface MachineOptions {
   readonly clock?: "real" | "virtual";
   /** SBI extensions that the machine answers when it boots without firmware. Default: all there are. */
   readonly hypercalls?: readonly HypercallExtension[];
-  /** ISA string or profile of the harts, such as `"rv64gc_svadu"`; what it leaves out is illegal. Default: all there is. */
+  /** ISA string or profile of the harts, such as `"rv64gc_svadu"` or `"rva22s64"`; what it leaves out is illegal. Default: all there is. */
   readonly isa?: string;
   readonly limits?: MachineLimits;
   /** What is plugged into the board, such as `virtioBlock(...)`; made anew for each machine. Default: nothing. */

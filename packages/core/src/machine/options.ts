@@ -33,7 +33,7 @@ export interface MachineOptions {
   /** Extensions that answer `ecall` from S-mode. Default: none; `ecall` traps to M-mode then. */
   readonly hypercalls?: readonly HypercallExtension[];
   /**
-   * The ISA string of the harts, or a profile such as `rva20u64`; what it leaves out is illegal. With `svadu` the hart sets accessed and dirty
+   * The ISA string of the harts, or a profile such as `rva22s64`; what it leaves out is illegal. With `svadu` the hart sets accessed and dirty
    * bits where menvcfg.ADUE asks for it; without, they fault (Svade). Default: all that there is, {@link DEFAULT_ISA}.
    */
   readonly isa?: string;

@@ -65,6 +65,28 @@ describe("an ISA with less than there is", () => {
   });
 });
 
+describe("a profile", () => {
+  it.each([
+    ["rva20s64", "sh1add a0, a1, a2"],
+    ["rva22u64", "fadd.h fa0, fa1, fa2"],
+    ["rva22s64", "czero.eqz a0, a1, a2"],
+    ["rva22s64", "amocas.w a0, a1, (a2)"],
+  ])("%s has no %s", async (isa, instruction) => {
+    const guest = await createGuest({ isa });
+    guest.setBits("mstatus", 3n << 13n);
+    expect(guest.trapOf(instruction).cause).toBe(Cause.IllegalInstruction);
+  });
+
+  it("rva22s64 has what it demands, down to half precision in transfers", async () => {
+    const guest = await createGuest({ isa: "rva22s64" });
+    guest.setBits("mstatus", 3n << 13n);
+    const source = ["fence.i", "pause", "sh1add a0, a1, a2", "rev8 a0, a1", "bext a0, a1, a2", "fcvt.s.h fa0, fa1"];
+    guest.load(PROGRAM, [...source, "sinval.vma zero, zero", "prefetch.r 0(a0)"].join("\n"));
+    for (let n = 0; n < source.length + 2; n++) guest.machine.step();
+    expect(guest.hart.pc).toBe(BigInt(PROGRAM + 4 * (source.length + 2)));
+  });
+});
+
 describe("half precision", () => {
   it.each([
     ["rv64gc_zfhmin", "fcvt.d.h fa0, fa1"],

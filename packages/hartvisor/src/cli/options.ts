@@ -27,7 +27,7 @@ export function addMachineOptions(command: Command): Command {
     .addOption(new Option("--harts <n>", `harts, 1 to ${MAX_HARTS}`).default(1).argParser(parseCount))
     .option(
       "--isa <string>",
-      `what the harts can do, for example rv64gc_zba; what it leaves out is illegal (default: ${DEFAULT_ISA})`,
+      `what the harts can do, for example rv64gc_zba or rva22s64; what it leaves out is illegal (default: ${DEFAULT_ISA})`,
     )
     .addOption(
       new Option("--engine <name>", "what runs guest code").choices(["interpreter", "jit", "auto"]).default("auto"),
