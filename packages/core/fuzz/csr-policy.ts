@@ -22,6 +22,8 @@ export const INITIAL_CSRS = [
     "medeleg",
     "mideleg",
     "mseccfg",
+    "mstateen0",
+    "mstateen3",
   ],
   ...["mcycle", "minstret", "sepc", "scause", "stval", "mcause", "mtval", "fcsr", "mepc", "mstatus"],
 ] as const;
@@ -41,6 +43,7 @@ export const FINAL_CSRS = [
     "medeleg",
     "mideleg",
     "mseccfg",
+    "mstateen0",
   ],
   ...["sepc", "scause", "stval", "mcycle", "minstret", "mtvec", "stvec", "mcountinhibit"],
 ] as const;
@@ -80,6 +83,7 @@ const delegatedBits = bits([1, 5, 9, 13]);
 const environment = (high: readonly number[]) => (random: Random) =>
   bits([0, 6, 7, ...high])(random) | (random.chance(0.5) ? 0x30n : 0n);
 const TOP = 1n << 63n;
+const stateBits = bits([62, 63]);
 const COUNTER_BITS = (1n << BigInt(COUNTERS)) - 1n;
 
 const USES: Readonly<Record<string, CsrUse>> = {
@@ -123,6 +127,11 @@ const USES: Readonly<Record<string, CsrUse>> = {
   // It lets counters be opened that it lacks: WARL.
   mcounteren: chosen(masked(COUNTER_BITS), false),
   scounteren: chosen(masked(COUNTER_BITS), false),
+  // QEMU has a bit for hedelegh (56) without H: WARL.
+  mstateen0: chosen(stateBits, false),
+  mstateen1: chosen(stateBits, false),
+  mstateen2: chosen(stateBits, false),
+  mstateen3: chosen(stateBits, false),
   mcyclecfg: chosen(bits([60, 61, 62]), false),
   minstretcfg: chosen(bits([60, 61, 62]), false),
   // Frozen by the driver, so that the counters can be compared.
@@ -173,6 +182,8 @@ export function environmentCsrs(random: Random): Partial<Record<InitialCsr, bigi
     mcounteren: random.dword() & COUNTER_BITS,
     scounteren: random.dword() & COUNTER_BITS,
     mseccfg: bits([8, 9])(random),
+    mstateen0: stateBits(random),
+    mstateen3: stateBits(random),
   };
 }
 

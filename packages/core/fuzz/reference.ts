@@ -25,7 +25,7 @@ const MACHINE = ["mmu=on", "pmp=on", "sv57=on", `pmu-mask=${(1 << COUNTERS) - 8}
 /** No switches of QEMU's, or not on top of others: names for what it does anyway. */
 const QEMU_BUILT_IN: readonly string[] = [
   ...["zic64b", "ziccamoa", "ziccif", "zicclsm", "ziccrse", "za128rs", "za64rs", "sv39", "sv48", "sv57", "svbare"],
-  ...["ssccptr", "sscounterenw", "sstvala", "sstvecd", "ssu64xl"],
+  ...["ssccptr", "sscounterenw", "ssstateen", "sstvala", "sstvecd", "ssu64xl"],
 ];
 
 /** RAM as the guest left it; undefined if it did not end in time, or before `giveUp`. */

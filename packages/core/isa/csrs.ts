@@ -18,7 +18,11 @@ export type CsrGuard =
   /** stimecmp: menvcfg.STCE and mcounteren.TM. */
   | "stimecmp"
   /** seed: by accesses that write only, and below M-mode where mseccfg opens it. */
-  | "seed";
+  | "seed"
+  /** senvcfg: mstateen0.ENVCFG. */
+  | "senvcfg"
+  /** sstateen registers: bit 63 of the mstateen register of the same number. */
+  | "stateen";
 
 export interface Csr {
   readonly name: string;
@@ -69,7 +73,11 @@ special("sstatus", 0x100, { read: "readSstatus", write: "writeSstatus" });
 special("sie", 0x104, { read: "readSie", write: "writeSie" });
 stored("stvec", 0x105, "stvec", ALL & ~2n);
 stored("scounteren", 0x106, "scounteren", COUNTER_BITS);
-stored("senvcfg", 0x10a, "senvcfg", 0xf1n, { write: "writeSenvcfg" });
+stored("senvcfg", 0x10a, "senvcfg", 0xf1n, { guard: "senvcfg", write: "writeSenvcfg" });
+// What they could close to U-mode is not there: custom state, fcsr without F, jvt.
+for (let n = 0; n < 4; n++) {
+  constant(`sstateen${n}`, 0x10c + n, 0n, { guard: "stateen", extensions: ["Ssstateen"], write: "ignoreWrite" });
+}
 stored("sscratch", 0x140, "sscratch");
 stored("sepc", 0x141, "sepc", ALL & ~1n, { write: "writeSepc" });
 stored("scause", 0x142, "scause");
@@ -91,6 +99,13 @@ stored("mie", 0x304, "mie", 0x2aaan, { write: "writeMie" });
 stored("mtvec", 0x305, "mtvec", ALL & ~2n);
 stored("mcounteren", 0x306, "mcounteren", COUNTER_BITS);
 stored("menvcfg", 0x30a, "menvcfg", ALL, { write: "writeMenvcfg" });
+// Of the state that they could close to S-mode there are senvcfg and the sstateen registers.
+for (let n = 0; n < 4; n++) {
+  special(`mstateen${n}`, 0x30c + n, {
+    storage: { field: "mstateen", index: n, writable: n === 0 ? 3n << 62n : 1n << 63n },
+    extensions: ["Smstateen"],
+  });
+}
 stored("mcountinhibit", 0x320, "mcountinhibit", COUNTER_BITS & ~2n, { write: "writeMcountinhibit" });
 for (const [name, n] of [
   ["mcyclecfg", 0],

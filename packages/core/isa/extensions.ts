@@ -70,6 +70,7 @@ const EXTENSIONS = {
   Ssccptr: ["S"], // a name: page tables in any RAM
   Sscofpmf: ["S", "Zihpm"],
   Sscounterenw: ["S", "Zihpm"], // a name: scounteren has a bit for each counter that counts
+  Ssstateen: ["S"],
   Sstc: ["S"],
   Sstvala: ["S"], // a name: stval has the faulting address, or the illegal instruction
   Sstvecd: ["S"], // a name: stvec holds any aligned address in direct mode
@@ -85,11 +86,14 @@ const EXTENSIONS = {
   Svpbmt: ["S"],
   Smcntrpmf: ["Zicntr"],
   Smepmp: [],
+  Smstateen: ["Ssstateen"],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 export type Extension = keyof typeof EXTENSIONS;
 
-const names = Object.keys(EXTENSIONS) as Extension[];
+/** All of them, in canonical order. */
+export const extensionNames = Object.keys(EXTENSIONS) as Extension[];
+const names = extensionNames;
 const byLowerCase = new Map(names.map((name) => [name.toLowerCase(), name]));
 
 /** The number of the bit that stands for an extension in {@link IsaSet.bytes}. */
@@ -111,7 +115,7 @@ export const DEFAULT_ISA = [
   "zbc",
   "zkn_zkr_zks",
   "ssccptr_sscofpmf_sscounterenw_sstc_sstvala_sstvecd_ssu64xl_sv57_svadu_svbare_svinval_svnapot_svpbmt",
-  "smcntrpmf_smepmp",
+  "smcntrpmf_smepmp_smstateen",
 ].join("_");
 
 /** What the letter g stands for. */

@@ -56,6 +56,7 @@ field("mcause", "u64");
 field("mtval", "u64");
 field("menvcfg", "u64");
 field("mseccfg", "u64");
+field("mstateen", "u64", 4);
 field("stvec", "u64");
 field("scounteren", "u64");
 field("sscratch", "u64");

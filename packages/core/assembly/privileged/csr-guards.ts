@@ -1,5 +1,15 @@
 /** Conditions on reaching a CSR beyond the privilege that its number encodes. */
-import { HART_MCOUNTEREN, HART_MENVCFG, HART_MSECCFG, HART_MSTATUS, HART_PRIVILEGE, HART_SCOUNTEREN } from "../generated/layout";
+import {
+  EXTENSION_BIT_SMSTATEEN,
+  HART_MCOUNTEREN,
+  HART_MENVCFG,
+  HART_MSECCFG,
+  HART_MSTATEEN,
+  HART_MSTATUS,
+  HART_PRIVILEGE,
+  HART_SCOUNTEREN,
+} from "../generated/layout";
+import { has } from "./extensions";
 import { MENVCFG_STCE, MSECCFG_SSEED, MSECCFG_USEED, MSTATUS_FS, MSTATUS_TVM } from "./fields";
 
 export function floatOpen(hart: usize, number: u32, writes: bool): bool {
@@ -29,4 +39,18 @@ export function seedOpen(hart: usize, number: u32, writes: bool): bool {
   if (!writes) return false;
   const privilege = load<u32>(hart, HART_PRIVILEGE);
   return privilege == 3 || (load<u64>(hart, HART_MSECCFG) & (privilege == 1 ? MSECCFG_SSEED : MSECCFG_USEED)) != 0;
+}
+
+/** Whether M-mode lets S-mode at the state of a bit of an mstateen register (Smstateen 1.0). */
+function isStateOpen(hart: usize, n: u32, bit: u32): bool {
+  if (load<u32>(hart, HART_PRIVILEGE) == 3 || !has(hart, EXTENSION_BIT_SMSTATEEN)) return true;
+  return ((load<u64>(hart + (<usize>n << 3), HART_MSTATEEN) >> bit) & 1) != 0;
+}
+
+export function senvcfgOpen(hart: usize, number: u32, writes: bool): bool {
+  return isStateOpen(hart, 0, 62);
+}
+
+export function stateenOpen(hart: usize, number: u32, writes: bool): bool {
+  return isStateOpen(hart, number & 3, 63);
 }

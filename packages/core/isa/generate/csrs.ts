@@ -57,7 +57,7 @@ export function generateCsrs(): string {
   });
   const bits = [...new Set(csrs.flatMap(({ extensions = [] }) => extensions))].map(extensionConstant).sort();
   return `import { ${[...functions].sort().join(", ")} } from "../privileged/special-csrs";
-import { counterOpen, floatOpen, satpOpen, seedOpen, stimecmpOpen } from "../privileged/csr-guards";
+import { counterOpen, floatOpen, satpOpen, seedOpen, senvcfgOpen, stateenOpen, stimecmpOpen } from "../privileged/csr-guards";
 import { has } from "../privileged/extensions";
 import { timeNow } from "../privileged/time";
 import { ${bits.join(", ")}, HART_PRIVILEGE } from "./layout";

@@ -1,24 +1,7 @@
 /** Writes the layout as AssemblyScript constants. */
 import { MSTATUS_CONSTANT, MSTATUS_WRITABLE, SSTATUS_CONSTANT, SSTATUS_WRITABLE } from "../csrs.js";
-import { extensionBit } from "../extensions.js";
+import { extensionBit, extensionNames } from "../extensions.js";
 import { CONSTANTS, HART_FIELDS, HART_SIZE, VM_FIELDS } from "../layout.js";
-
-/** Extensions that hand-written AssemblyScript asks for. */
-const STATE_EXTENSIONS = [
-  ...([
-    "F",
-    "Smcntrpmf",
-    "Smepmp",
-    "Sscofpmf",
-    "Sstc",
-    "Svadu",
-    "Svnapot",
-    "Svpbmt",
-    "Zicbom",
-    "Zicboz",
-    "Zkr",
-  ] as const),
-];
 
 const upperSnake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
 
@@ -29,7 +12,7 @@ export function generateLayout(): string {
     ...VM_FIELDS.map(({ name, offset }) => `export const VM_${upperSnake(name)}: usize = ${offset};`),
     ...Object.entries(CONSTANTS).map(([name, value]) => `export const ${name}: ${constantType(name)} = ${value};`),
   ];
-  for (const name of STATE_EXTENSIONS) {
+  for (const name of extensionNames) {
     lines.push(`export const EXTENSION_BIT_${name.toUpperCase()}: u32 = ${extensionBit(name)};`);
   }
   for (const [name, value] of Object.entries({

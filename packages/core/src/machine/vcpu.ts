@@ -99,6 +99,8 @@ export class Vcpu {
     this.#interpreter.writeCsr(this.address, 0x30a, SUPERVISOR_ENVIRONMENT);
     // Linux reads seed in S-mode if the device tree names Zkr, and asks nobody first.
     this.#interpreter.writeCsr(this.address, 0x747, SSEED);
+    // Nothing that S-mode has is closed to it (Smstateen).
+    for (let n = 0; n < 4; n++) this.#interpreter.writeCsr(this.address, 0x30c + n, 3n << 62n);
     // One PMP entry opens all of memory: NAPOT over the whole space, read, write, execute.
     state.set64("pmpaddr", (1n << 54n) - 1n);
     state.set64("pmpcfg", 0x1fn);
