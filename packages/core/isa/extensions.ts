@@ -151,6 +151,11 @@ export class IsaSet {
     return new IsaSet(extensions);
   }
 
+  /** The set without an extension, which none of the others implies. */
+  without(name: Extension): IsaSet {
+    return new IsaSet(new Set([...this.#extensions].filter((each) => each !== name)));
+  }
+
   has(name: Extension): boolean {
     return this.#extensions.has(name);
   }

@@ -254,6 +254,7 @@ export const CONSTANTS = {
 
   OPTION_HYPERCALLS: 1, // ecall from S-mode leaves as EXIT_HYPERCALL
   OPTION_HOST_TRANSLATION: 2, // below M-mode, a module of the host's translates
+  OPTION_TRAP_MISALIGNED: 4, // loads and stores at addresses that are no multiple of their width
 } as const;
 
 /** Names of the exit kinds, by number. */

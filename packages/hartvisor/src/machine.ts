@@ -41,6 +41,8 @@ export interface MachineOptions {
   readonly hypercalls?: readonly HypercallExtension[];
   /** ISA string or profile of the harts, such as `"rv64gc_svadu"` or `"rva22s64"`; what it leaves out is illegal. Default: all there is. */
   readonly isa?: string;
+  /** Misaligned loads and stores: done in `hardware`, or an exception (`trap`). Default: hardware. */
+  readonly misaligned?: "hardware" | "trap";
   readonly limits?: MachineLimits;
   /** What is plugged into the board, such as `virtioBlock(...)`; made anew for each machine. Default: nothing. */
   readonly devices?: readonly (() => VirtioDevice)[];
@@ -91,6 +93,7 @@ export class Machine {
       clock: options.clock ?? "real",
       hypercalls: boot.hypercalls ? (options.hypercalls ?? sbiExtensions) : [],
       ...(options.isa !== undefined && { isa: options.isa }),
+      misaligned: options.misaligned ?? "hardware",
       limits: options.limits ?? {},
       seed,
       debugConsole: console,

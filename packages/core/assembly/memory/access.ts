@@ -16,6 +16,7 @@ import {
   HART_EXIT_VALUE,
   HART_EXIT_VIRTUAL,
   HART_EXIT_WIDTH,
+  HART_OPTIONS,
   HART_RESERVATION,
   HART_STAGING,
   HART_STATUS,
@@ -24,6 +25,7 @@ import {
   HART_VM,
   HART_WALK_ADDRESS,
   HART_WALK_LEVEL,
+  OPTION_TRAP_MISALIGNED,
   STATUS_EXIT,
   TLB_GUARDED,
   TLB_READ,
@@ -92,9 +94,15 @@ function report(hart: usize, kind: u32, address: u64, width: u32): void {
   store<u32>(hart, STATUS_EXIT, HART_STATUS);
 }
 
+/** Misaligned accesses never hit in the TLB, so the choice costs the others nothing; it comes before any fault of the page. */
+function trapsMisaligned(hart: usize, address: u64, width: u32): bool {
+  return (address & (width - 1)) != 0 && (load<u32>(hart, HART_OPTIONS) & OPTION_TRAP_MISALIGNED) != 0;
+}
+
 /** A load: `register` is the destination's offset, `extension` how the value becomes a register's. */
 export function readAddress(hart: usize, address: u64, width: u32, extension: u32, register: u32): usize {
   countAssist(hart, ASSIST_TLB_SLOW);
+  if (trapsMisaligned(hart, address, width)) return raise(hart, LOAD_MISALIGNED, address);
   if (crossesPage(address, width)) return readAcross(hart, address, width);
   const machine = resolve(hart, address, width, ACCESS_READ);
   if (machine != 0 || load<u32>(hart, HART_STATUS) != 0) return machine;
@@ -133,6 +141,7 @@ export function writeAddress(hart: usize, address: u64, width: u32, value: u64):
     if (isFreeStore(<usize>load<u32>(hart, HART_VM), machine, width)) return machine;
   }
   countAssist(hart, ASSIST_TLB_SLOW);
+  if (trapsMisaligned(hart, address, width)) return raise(hart, STORE_MISALIGNED, address);
   if (crossesPage(address, width)) return writeAcross(hart, address, width, value);
   const machine = resolve(hart, address, width, ACCESS_WRITE);
   const vm = <usize>load<u32>(hart, HART_VM);

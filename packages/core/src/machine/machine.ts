@@ -2,7 +2,7 @@
  * The machine: harts, memory, a bus and time, put together and run. It knows
  * no particular device, hypercall or firmware; those are given to it.
  */
-import { DEFAULT_ISA, type IsaSet } from "../../isa/extensions.js";
+import type { IsaSet } from "../../isa/extensions.js";
 import { ASSIST_NAMES, CONSTANTS, EXIT_NAMES, MAX_BREAKPOINTS, vmOffset } from "../../isa/layout.js";
 import { Bus } from "../bus/bus.js";
 import type { Device } from "../bus/device.js";
@@ -23,7 +23,7 @@ import { Hart } from "./hart.js";
 import { HartState } from "./hart-state.js";
 import { Hypercalls } from "./hypercalls.js";
 import { bankAddress, hartAddress, layOut, type MachineTables, tableBytes } from "./layout-plan.js";
-import { checkOptions, DEFAULT_MEMORY_BASE, type MachineOptions, parseIsa } from "./options.js";
+import { checkOptions, DEFAULT_MEMORY_BASE, isaOf, type MachineOptions } from "./options.js";
 import { Scheduler } from "./scheduler.js";
 import { type EntryPoint, Vcpu } from "./vcpu.js";
 
@@ -79,7 +79,7 @@ export class Machine {
   /** Makes a machine that is paused, its harts stopped. Throws `invalid-argument` or `out-of-memory`. */
   static async create(options: MachineOptions): Promise<Machine> {
     checkOptions(options);
-    const isa = parseIsa(options.isa ?? DEFAULT_ISA);
+    const isa = isaOf(options);
     const shape = {
       ramBase: options.memoryBase ?? DEFAULT_MEMORY_BASE,
       ramPages: options.memoryBytes / FRAME_SIZE,
@@ -109,6 +109,7 @@ export class Machine {
     const virtualTime = options.clock === "virtual";
     const flags =
       (hypercalls.length > 0 ? CONSTANTS.OPTION_HYPERCALLS : 0) |
+      (options.misaligned === "trap" ? CONSTANTS.OPTION_TRAP_MISALIGNED : 0) |
       (options.translation ? CONSTANTS.OPTION_HOST_TRANSLATION : 0);
 
     const vcpus = Array.from({ length: options.harts ?? 1 }, (_, id) => {

@@ -37,6 +37,11 @@ export interface MachineOptions {
    * bits where menvcfg.ADUE asks for it; without, they fault (Svade). Default: all that there is, {@link DEFAULT_ISA}.
    */
   readonly isa?: string;
+  /**
+   * Loads and stores at addresses that are no multiple of their width: done in `hardware`, or an address-misaligned exception (`trap`), which
+   * comes before any other fault of the access. With `trap` the machine has no Zicclsm, and `isa` must not ask for it. Default: hardware.
+   */
+  readonly misaligned?: "hardware" | "trap";
   /** With the virtual clock, what the CSR `seed` gives follows from these bytes. Default: none; otherwise the host's randomness. */
   readonly seed?: Uint8Array;
   readonly limits?: MachineLimits;
@@ -64,7 +69,7 @@ export function checkOptions(options: MachineOptions): void {
   if (memoryBytes > MAX_MEMORY_BYTES) {
     refuse(`memory of ${memoryBytes} bytes is more than the ${MAX_MEMORY_BYTES} (3 GiB) that fit a Wasm memory`);
   }
-  parseIsa(options.isa ?? DEFAULT_ISA);
+  isaOf(options);
   if (!Number.isInteger(harts) || harts < 1 || harts > MAX_HARTS) refuse(`${harts} harts: give 1 to ${MAX_HARTS}`);
   for (const [name, value] of Object.entries(limits)) {
     if (value !== undefined && !(value > 0)) refuse(`limit ${name} of ${value}: give a number above 0`);
@@ -72,8 +77,20 @@ export function checkOptions(options: MachineOptions): void {
   if ((limits.cpuShare ?? 1) > 1) refuse(`limit cpuShare of ${limits.cpuShare}: give a share of one CPU, at most 1`);
 }
 
+/** What the harts of a machine can do; throws `invalid-argument` for options that contradict each other. */
+export function isaOf({ isa, misaligned = "hardware" }: MachineOptions): IsaSet {
+  const set = parseIsa(isa ?? DEFAULT_ISA);
+  if (misaligned === "hardware") return set;
+  if (isa === undefined) return set.without("Zicclsm");
+  if (!set.has("Zicclsm")) return set;
+  throw new HartvisorError(
+    "invalid-argument",
+    `this machine cannot be ${isa} and trap misaligned accesses: zicclsm says that it does them`,
+  );
+}
+
 /** Reads an ISA string; throws `invalid-argument` for one that no machine here can have. */
-export function parseIsa(text: string): IsaSet {
+function parseIsa(text: string): IsaSet {
   try {
     return IsaSet.parse(text);
   } catch (cause) {

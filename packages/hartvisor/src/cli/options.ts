@@ -10,13 +10,14 @@ export interface MachineFlags {
   readonly engine: EngineName;
   readonly clock: "real" | "virtual";
   readonly isa?: string;
+  readonly misaligned: "hardware" | "trap";
   readonly maxInstructions?: number;
   readonly stats?: string;
 }
 
 const DEFAULT_MEMORY = "512MiB";
 
-/** Adds --memory, --harts, --isa, --engine, --clock, --max-instructions and --stats. */
+/** Adds --memory, --harts, --isa, --misaligned, --engine, --clock, --max-instructions and --stats. */
 export function addMachineOptions(command: Command): Command {
   return command
     .addOption(
@@ -28,6 +29,11 @@ export function addMachineOptions(command: Command): Command {
     .option(
       "--isa <string>",
       `what the harts can do, for example rv64gc_zba or rva22s64; what it leaves out is illegal (default: ${DEFAULT_ISA})`,
+    )
+    .addOption(
+      new Option("--misaligned <how>", "loads and stores at unaligned addresses: done in hardware, or a trap")
+        .choices(["hardware", "trap"])
+        .default("hardware"),
     )
     .addOption(
       new Option("--engine <name>", "what runs guest code").choices(["interpreter", "jit", "auto"]).default("auto"),
@@ -44,8 +50,9 @@ export function addMachineOptions(command: Command): Command {
 }
 
 /** What the flags mean for a machine. */
-export function machineOptions({ memory, harts, engine, clock, isa }: MachineFlags): Omit<MachineOptions, "boot"> {
-  return { memory, harts, engine, clock, ...(isa !== undefined && { isa }) };
+export function machineOptions(flags: MachineFlags): Omit<MachineOptions, "boot"> {
+  const { memory, harts, engine, clock, isa, misaligned } = flags;
+  return { memory, harts, engine, clock, misaligned, ...(isa !== undefined && { isa }) };
 }
 
 /** Reads a whole number above 0. */
