@@ -34,7 +34,8 @@ export const isVector = (address: number): boolean => address === MACHINE_VECTOR
 /** mtimecmp of hart 0 on the board: pending from the beginning on QEMU, so the driver puts it off. */
 export const MACHINE_TIMER = 0x2004000;
 
-const napot = (base: number, bytes: number): bigint => (BigInt(base) >> 2n) | ((BigInt(bytes) >> 3n) - 1n);
+/** The PMP address of a naturally aligned region (Privileged ISA 3.7.1). */
+export const napot = (base: number, bytes: number): bigint => (BigInt(base) >> 2n) | ((BigInt(bytes) >> 3n) - 1n);
 const EVERYWHERE = (1n << 54n) - 1n;
 /** Locked NAPOT entries: 14 opens RAM, 15 closes the rest, so that no stray access meets a device. */
 const PMP_CONFIGURATION = (0x9fn << 48n) | (0x98n << 56n);
@@ -43,6 +44,24 @@ const FS_DIRTY = 0x6000;
 
 /** The wfi on which the driver waits when every program has run. */
 export const HALT_ADDRESS = HALT;
+
+/** Ends the run: through semihosting where there is one, else by a trap to the wfi. Labels are the caller's. */
+export const LEAVE = `
+leave:
+  li t0, ${HALT}; csrrw zero, mtvec, t0
+  li a0, ${SYS_EXIT}
+  li a1, ${EXIT_BLOCK}
+  slli zero, zero, 0x1f  # semihosting, where there is one: else a trap to HALT
+  ebreak
+  srai zero, zero, 7
+`;
+
+/** What stands at HALT, and what semihosting reads behind it. */
+export const HALT_CODE = `
+  wfi             # HALT
+  j .-4
+  .dword ${APPLICATION_EXIT}, 0
+`;
 
 const registers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, n) => from + n);
 const each = (numbers: readonly number[], line: (n: number) => string) => numbers.map(line).join("\n");
@@ -122,9 +141,7 @@ const SOURCE = `
 again: ecall     # AGAIN: a program ended in the handler of S-mode
   j trap_m        # MACHINE_VECTOR
   j trap_s        # SUPERVISOR_VECTOR
-  wfi             # HALT
-  j .-4
-  .dword ${APPLICATION_EXIT}, 0
+${HALT_CODE}
 boot:
   li t0, ${MACHINE_TIMER}; addi t1, zero, -1; sd t1, 0(t0)
   li t0, ${napot(RAM_BASE, RAM_BYTES)}; csrrw zero, pmpaddr14, t0
@@ -162,14 +179,7 @@ finish_m:
   li t0, ${SLOT_BYTES}
   add x31, x31, t0
   j start
-leave:
-  li t0, ${HALT}; csrrw zero, mtvec, t0
-  li a0, ${SYS_EXIT}
-  li a1, ${EXIT_BLOCK}
-  slli zero, zero, 0x1f  # semihosting, where there is one: else a trap to HALT
-  ebreak
-  srai zero, zero, 7
-`;
+${LEAVE}`;
 
 /** The driver's code, for the beginning of RAM. */
 export function driverCode(): Uint8Array {

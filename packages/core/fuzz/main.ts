@@ -6,6 +6,7 @@
 import { parseArgs } from "node:util";
 import { ProgressLine } from "../../hartvisor/src/cli/progress.js";
 import { obtainQemu, type Qemu } from "../../hartvisor/src/host/node/debian-qemu.js";
+import { DEFAULT_ISA } from "../isa/extensions.js";
 import { BATCH, compareBatch, programsOf, type Verdict } from "./campaign.js";
 import { describe } from "./compare.js";
 import { Coverage } from "./coverage.js";
@@ -13,9 +14,11 @@ import { type ProfileName, profileNames } from "./profiles.js";
 import { instructionCount, listing } from "./program.js";
 import { reduce } from "./reduce.js";
 import { ENGINES, type Engine } from "./subject.js";
+import { describeSweep, sweep } from "./sweep.js";
 
 const USAGE = `fuzz:isa [--seed N] [--count M] [--profile ${profileNames.join("|")}|all]
-         [--engine ${ENGINES.join("|")}] [--coverage] [--keep-going]`;
+         [--engine ${ENGINES.join("|")}] [--coverage] [--keep-going]
+fuzz:isa --sweep [--seed N] [--isa STRING]   legality of encodings instead of programs`;
 
 interface Options {
   readonly seed: number;
@@ -24,6 +27,8 @@ interface Options {
   readonly engine: Engine;
   readonly coverage: boolean;
   readonly keepGoing: boolean;
+  readonly sweep: boolean;
+  readonly isa: string;
 }
 
 function fail(message: string): never {
@@ -51,6 +56,8 @@ function parseOptions(): Options {
         engine: { type: "string", default: "interpreter" },
         coverage: { type: "boolean", default: false },
         "keep-going": { type: "boolean", default: false },
+        sweep: { type: "boolean", default: false },
+        isa: { type: "string", default: DEFAULT_ISA },
       },
     });
     return {
@@ -60,6 +67,8 @@ function parseOptions(): Options {
       engine: oneOf("engine", ENGINES, values.engine),
       coverage: values.coverage,
       keepGoing: values["keep-going"],
+      sweep: values.sweep,
+      isa: values.isa,
     };
   } catch (error) {
     return fail(`${error instanceof Error ? error.message : error}\n${USAGE}`);
@@ -98,11 +107,25 @@ async function fuzz(qemu: Qemu, profile: ProfileName, options: Options, coverage
   return mismatches;
 }
 
+/** Sweeps the encodings; gives the number of disagreements. */
+async function sweepAll(qemu: Qemu, { isa, seed }: Options): Promise<number> {
+  const start = performance.now();
+  let encodings = 0;
+  const found = await sweep(qemu, { isa, stride: 1, random: 300_000, seed }, (count) => {
+    encodings += count;
+  });
+  if (found.length > 0) console.log(describeSweep(found));
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  console.log(`sweep: ${encodings} encodings, ${found.length} disagreements, ${seconds} s`);
+  return found.length;
+}
+
 const options = parseOptions();
 const progress = new ProgressLine();
 const qemu = await obtainQemu((event) => progress.show(event))
   .finally(() => progress.end())
   .catch((error: unknown) => fail(`QEMU cannot be had: ${error instanceof Error ? error.message : error}`));
+if (options.sweep) process.exit((await sweepAll(qemu, options)) > 0 ? 1 : 0);
 const coverage = options.coverage ? new Coverage() : undefined;
 for (const profile of options.profiles) {
   const mismatches = await fuzz(qemu, profile, options, coverage);

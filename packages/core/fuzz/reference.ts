@@ -15,9 +15,9 @@ import { RAM_BYTES } from "./slot.js";
 const MEMORY_MIB = 64;
 const TIMEOUT_MS = 30_000;
 
-/** The bare core of QEMU with what our table has, and no more. */
-function cpuOption(): string {
-  const ours = IsaSet.parse(DEFAULT_ISA).names.filter((name) => !QEMU_BUILT_IN.includes(name));
+/** The bare core of QEMU with what our table has of an ISA, and no more. */
+function cpuOption(isa: string): string {
+  const ours = IsaSet.parse(isa).names.filter((name) => !QEMU_BUILT_IN.includes(name));
   return ["rv64i", ...["s", "u", ...ours].map((name) => `${name}=on`), ...MACHINE].join(",");
 }
 /** What is no extension: translation, protection and as many counters as ours, but no debug triggers. */
@@ -33,6 +33,7 @@ export async function runReference(
   qemu: Qemu,
   image: Uint8Array,
   giveUp?: AbortSignal,
+  isa = DEFAULT_ISA,
 ): Promise<Uint8Array | undefined> {
   const directory = await mkdtemp(join(tmpdir(), "hartvisor-fuzz-"));
   try {
@@ -45,7 +46,7 @@ export async function runReference(
     const result = await qemu
       .run(
         [
-          ...["-machine", "virt,memory-backend=ram", "-object", memory, "-m", `${MEMORY_MIB}M`, "-cpu", cpuOption()],
+          ...["-machine", "virt,memory-backend=ram", "-object", memory, "-m", `${MEMORY_MIB}M`, "-cpu", cpuOption(isa)],
           ...["-bios", "none", "-nographic", "-nodefaults", "-semihosting-config", "enable=on,target=native"],
         ],
         signal,

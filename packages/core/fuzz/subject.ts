@@ -1,5 +1,6 @@
 /** The machine under test: ours, with the image in RAM, run until the driver waits. */
 
+import { DEFAULT_ISA } from "../isa/extensions.js";
 import type { Device } from "../src/bus/device.js";
 import type { Hart } from "../src/machine/hart.js";
 import { Machine } from "../src/machine/machine.js";
@@ -40,8 +41,13 @@ export type SubjectResult =
   | { readonly kind: "endless"; readonly slot: number };
 
 /** Runs an image: RAM as the guest left it; or the slot of the program that did not end. `onStep` needs single steps. */
-export async function runSubject(image: Uint8Array, engine: Engine, onStep?: StepObserver): Promise<SubjectResult> {
-  await using machine = await Machine.create({ memoryBytes: RAM_BYTES, memoryBase: RAM_BASE, clock: "virtual" });
+export async function runSubject(
+  image: Uint8Array,
+  engine: Engine,
+  onStep?: StepObserver,
+  isa = DEFAULT_ISA,
+): Promise<SubjectResult> {
+  await using machine = await Machine.create({ memoryBytes: RAM_BYTES, memoryBase: RAM_BASE, clock: "virtual", isa });
   machine.attach(timerStub);
   machine.memory.write(RAM_BASE, image);
   machine.enterMachine(0, { address: BigInt(RAM_BASE), opaque: 0n });
