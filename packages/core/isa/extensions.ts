@@ -94,6 +94,8 @@ export type Extension = keyof typeof EXTENSIONS;
 /** All of them, in canonical order. */
 export const extensionNames = Object.keys(EXTENSIONS) as Extension[];
 const names = extensionNames;
+/** What an extension implies, by itself. */
+export const impliedBy = (name: Extension): readonly Extension[] => EXTENSIONS[name];
 const byLowerCase = new Map(names.map((name) => [name.toLowerCase(), name]));
 
 /** The number of the bit that stands for an extension in {@link IsaSet.bytes}. */
