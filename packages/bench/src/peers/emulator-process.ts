@@ -14,6 +14,8 @@ export class EmulatorProcess {
   #failure: Error | undefined;
   #arrived: (() => void) | undefined;
 
+  readonly #kill = (): void => void this.#child.kill("SIGKILL");
+
   constructor(command: string, args: readonly string[]) {
     this.#child = spawn(command, args, { stdio: ["pipe", "pipe", "pipe"] });
     this.#child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -24,10 +26,13 @@ export class EmulatorProcess {
       this.#errors = (this.#errors + text).slice(-TAIL_CHARACTERS);
     });
     this.#child.stdin.on("error", () => {}); // a process that ended tells so by its exit
+    // An emulator whose console is gone would run on for ever.
+    process.on("exit", this.#kill);
     this.#ended = new Promise((resolve) => {
       const end = (reason: string) => {
         this.#failure ??= new Error(reason);
         this.#arrived?.();
+        process.off("exit", this.#kill);
         resolve();
       };
       this.#child.once("error", (error) => end(error.message));
@@ -77,7 +82,7 @@ export class EmulatorProcess {
 
   /** Ends the process. */
   async kill(): Promise<void> {
-    this.#child.kill("SIGKILL");
+    this.#kill();
     await this.#ended;
   }
 }

@@ -2,7 +2,7 @@
 import type { EmulatorProcess } from "./emulator-process.js";
 import type { Emulator, GuestImage } from "./emulators.js";
 import { SHELL_READY } from "./guest-image.js";
-import type { CpuTime } from "./process-cpu.js";
+import { type CpuTime, cpuBetween } from "./process-cpu.js";
 import type { GuestProgram } from "./programs.js";
 
 /** What a piece of work took. */
@@ -40,7 +40,11 @@ export async function measureBoot(emulator: Emulator, image: GuestImage): Promis
 }
 
 function scaled({ wallMs, cpu }: Cost, scale: number): Cost {
-  return { wallMs: wallMs * scale, cpu: { userMs: cpu.userMs * scale, systemMs: cpu.systemMs * scale } };
+  const { userMs, systemMs, totalMs, waitMs } = cpu;
+  return {
+    wallMs: wallMs * scale,
+    cpu: { userMs: userMs * scale, systemMs: systemMs * scale, totalMs: totalMs * scale, waitMs: waitMs * scale },
+  };
 }
 
 export class GuestSession {
@@ -98,9 +102,7 @@ export class GuestSession {
   #stopwatch(): () => Cost {
     const from = { cpu: this.#process.cpu(), wall: performance.now() };
     return () => {
-      const { userMs, systemMs } = this.#process.cpu();
-      const cpu = { userMs: userMs - from.cpu.userMs, systemMs: systemMs - from.cpu.systemMs };
-      return { wallMs: performance.now() - from.wall, cpu };
+      return { wallMs: performance.now() - from.wall, cpu: cpuBetween(from.cpu, this.#process.cpu()) };
     };
   }
 }

@@ -3,8 +3,9 @@
  * of speeds for each peer, and writes all that was measured with `--json`. Ends with 1 if a
  * program failed, and with 2 where there is nothing to run or nothing to run it in.
  */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { cpus, tmpdir } from "node:os";
+import { rmSync } from "node:fs";
+import { mkdtemp, writeFile } from "node:fs/promises";
+import { constants, cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { ProgressLine } from "../../../hartvisor/src/cli/progress.js";
 import { prepare } from "./contenders.js";
@@ -13,6 +14,10 @@ import { BOOT } from "./programs.js";
 import { type Contender, type Measurements, runRounds } from "./rounds.js";
 import { summarise } from "./summary.js";
 import { drawTable } from "./table.js";
+
+// Leaving by process.exit() ends the emulators and removes what was written.
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.on(signal, () => process.exit(128 + constants.signals[signal]));
 
 try {
   const options = parseOptions(process.argv.slice(2));
@@ -33,6 +38,7 @@ async function compare(options: Options): Promise<number> {
   const date = new Date().toISOString();
   const { rounds } = options;
   const work = await mkdtemp(join(tmpdir(), "hartvisor-peers-"));
+  process.on("exit", () => rmSync(work, { recursive: true, force: true }));
   const progress = new ProgressLine();
   let contenders: [Contender, ...Contender[]];
   let measurements: Measurements;
@@ -44,7 +50,6 @@ async function compare(options: Options): Promise<number> {
     );
   } finally {
     progress.end();
-    await rm(work, { recursive: true, force: true });
   }
 
   const [ours, ...peers] = contenders.map(({ emulator }) => emulator) as [

@@ -11,7 +11,8 @@ describe("parseStat", () => {
 describe.skipIf(process.platform !== "linux")("processCpu", () => {
   it("agrees with what this process knows of itself, to the file's resolution", () => {
     const { user, system } = process.cpuUsage();
-    const { userMs, systemMs } = processCpu(process.pid);
+    const { userMs, systemMs, totalMs } = processCpu(process.pid);
     expect(Math.abs(userMs + systemMs - (user + system) / 1000)).toBeLessThan(100);
+    expect(Math.abs(totalMs - (user + system) / 1000)).toBeLessThan(100);
   });
 });

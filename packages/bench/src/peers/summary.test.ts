@@ -10,7 +10,7 @@ const PROGRAMS: readonly GuestProgram[] = [
 ];
 
 function sample(wallMs: number, result = "0"): Sample {
-  const cpu = { userMs: 2 * wallMs, systemMs: wallMs };
+  const cpu = { userMs: 2 * wallMs, systemMs: wallMs, totalMs: 3 * wallMs, waitMs: wallMs / 4 };
   return { wallMs, hostMs: wallMs, cpu, whole: { wallMs: 2 * wallMs, cpu }, result };
 }
 
@@ -38,7 +38,7 @@ describe("summarise", () => {
     const sort = [...attempts("ours", 10), ...attempts("peer", 20)];
     const hash = [...attempts("ours", 10), ...attempts("peer", 80)];
     const { groups } = summarise(measured(sort, hash), PROGRAMS, "ours", "peer");
-    expect(groups.map(({ group }) => group)).toEqual(["integer"]);
+    expect(groups.map(({ group }) => group)).toEqual(["integer", "all programs"]);
     expect(groups[0]?.wall.median).toBeCloseTo(4);
     expect(groups[0]?.cpu.median).toBeCloseTo(4);
   });
@@ -51,6 +51,11 @@ describe("summarise", () => {
     const programs: GuestProgram[] = [{ name: "gzip", group: "real programs", command: "gzip" }];
     const { failures } = summarise({ boots: [], programs: new Map([["gzip", all]]) }, programs, "ours", "peer");
     expect(failures).toEqual(["gzip: results differ: cafe, beef"]);
+  });
+
+  it("says how much of the time an emulator waited for a CPU", () => {
+    const all = [...attempts("ours", 10, 30), ...attempts("peer", 20, "crash")];
+    expect(summarise(measured(all), PROGRAMS, "ours", "peer").waited).toEqual({ ours: 0.25, peer: 0.25 });
   });
 
   it("leaves other peers out", () => {

@@ -29,8 +29,9 @@ export interface ProgramSummary {
   readonly wholeCpu: Speed;
 }
 
+/** The geometric means of a group, or of all programs together; the boot, which is no program, counts alone. */
 export interface GroupSummary {
-  readonly group: Group;
+  readonly group: Group | "all programs";
   readonly wall: Speed;
   readonly cpu: Speed;
   readonly wholeCpu: Speed;
@@ -39,12 +40,14 @@ export interface GroupSummary {
 export interface Summary {
   readonly programs: readonly ProgramSummary[];
   readonly groups: readonly GroupSummary[];
+  /** The share of the programs' time that each emulator waited for a CPU of the host, 0 to 1; above a few hundredths, trust CPU times. */
+  readonly waited: { readonly ours: number; readonly peer: number };
   readonly failures: readonly string[];
 }
 
 type Measure<Result> = (result: Result) => number;
 
-const totalCpu = ({ cpu }: Cost): number => cpu.userMs + cpu.systemMs;
+const totalCpu = ({ cpu }: Cost): number => cpu.totalMs;
 
 /** Times of both by round, of the rounds in which both succeeded. */
 interface Pairs<Result> {
@@ -100,8 +103,7 @@ export function summarise(
     ...{ wall: ({ wallMs }) => wallMs, cpu: ({ cpu }) => cpu.userMs, wholeCpu: totalCpu },
   });
 
-  const groups = GROUPS.flatMap((group): GroupSummary[] => {
-    const members = rows.filter((row) => row.group === group);
+  const summariseGroup = (group: GroupSummary["group"], members: readonly ProgramSummary[]): GroupSummary[] => {
     if (members.length === 0) return [];
     const mean = (kind: "wall" | "cpu" | "wholeCpu"): Speed => {
       const each = members.map(({ name }) => quotients.get(name)?.[kind] ?? []);
@@ -112,8 +114,31 @@ export function summarise(
       return withSpread(geometricMean(members.map((member) => member[kind].median)), byRound);
     };
     return [{ group, wall: mean("wall"), cpu: mean("cpu"), wholeCpu: mean("wholeCpu") }];
-  });
-  return { programs: rows, groups, failures };
+  };
+  const groups = [
+    ...GROUPS.flatMap((group) =>
+      summariseGroup(
+        group,
+        rows.filter((row) => row.group === group),
+      ),
+    ),
+    ...summariseGroup(
+      "all programs",
+      rows.filter(({ group }) => group !== BOOT),
+    ),
+  ];
+  const samples = programs.flatMap(({ name }) => attempts.get(name) ?? []);
+  return { programs: rows, groups, waited: { ours: waited(samples, ours), peer: waited(samples, peer) }, failures };
+}
+
+function waited(attempts: readonly Attempt<Sample>[], name: string): number {
+  const sum = { waitMs: 0, hostMs: 0 };
+  for (const { emulator, outcome } of attempts) {
+    if (emulator !== name || isFailure(outcome)) continue;
+    sum.waitMs += outcome.cpu.waitMs;
+    sum.hostMs += outcome.hostMs;
+  }
+  return sum.hostMs === 0 ? 0 : sum.waitMs / sum.hostMs;
 }
 
 function isFailure<Result>(outcome: Attempt<Result>["outcome"]): outcome is { readonly error: string } {

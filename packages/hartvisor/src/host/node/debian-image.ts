@@ -12,6 +12,7 @@ import type { KernelModule } from "../../demo/kernel-modules.js";
 import { Apt, type AptPackage, debianMirror } from "./apt.js";
 import { type RunResult, run } from "./child-process.js";
 import { extractDeb } from "./deb-archive.js";
+import { unless } from "./file-errors.js";
 
 /** What is being done at the moment, for whoever shows it to a user. */
 export interface DemoImageProgress {
@@ -271,12 +272,6 @@ async function removeAbandoned(store: string): Promise<void> {
     const age = Date.now() - (await stat(path).catch(() => ({ mtimeMs: Date.now() }))).mtimeMs;
     if (age > ABANDONED_AFTER_MS) await rm(path, { recursive: true, force: true });
   }
-}
-
-function unless(...codes: string[]): (error: NodeJS.ErrnoException) => void {
-  return (error) => {
-    if (!codes.includes(error.code ?? "")) throw error;
-  };
 }
 
 /** Says in a line why the cache could not be filled. */

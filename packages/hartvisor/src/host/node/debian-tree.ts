@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { Apt, debianMirror } from "./apt.js";
 import { extractDeb } from "./deb-archive.js";
 import { type DemoImageProgress, defaultCacheDirectory } from "./debian-image.js";
+import { unless } from "./file-errors.js";
 
 /** What to unpack, and under which name to keep it. */
 export interface DebianTreeOptions {
@@ -83,8 +84,11 @@ async function download(store: string, target: string, options: DebianTreeOption
       if (failed !== undefined) throw new Error(`cannot unpack ${file}: ${failed.stderr.trim()}`);
     }
     await writeFile(join(unpacked, MANIFEST), `${JSON.stringify({ versions }, undefined, 2)}\n`);
-    await rm(target, { recursive: true, force: true });
-    await rename(unpacked, target);
+    // Another process may have put the same tree there in the meantime, and run programs from it.
+    if ((await readVersions(target, packages)) === undefined) {
+      await rename(target, join(directory, "replaced")).catch(unless("ENOENT"));
+      await rename(unpacked, target).catch(unless("ENOTEMPTY", "EEXIST"));
+    }
     return versions;
   } finally {
     await rm(directory, { recursive: true, force: true });
