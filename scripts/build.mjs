@@ -23,6 +23,7 @@ const PACKAGES = {
   bench: {
     index: "src/index.ts",
     interpreter: "src/interpreter.ts",
+    paired: "src/paired.ts",
     "boot-to-shell": "src/boot-to-shell.ts",
     peers: "src/peers/main.ts",
     "peers-v86": "src/peers/v86-machine.ts",

@@ -4,30 +4,20 @@
  * after it; how long a spinning guest keeps the host's event loop; and the
  * cost of an exit. Prints a table; nothing here passes or fails.
  */
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type EventLoopReport, measureEventLoop } from "./event-loop.js";
 import { measureExits } from "./exits.js";
+import { child, guest, PROGRAMS, type ProgramName, runProgram } from "./programs.js";
 import { geometricMean, median } from "./statistics.js";
 
-const PROGRAMS = ["sort", "hash", "recursion", "bytecode", "nbody", "copy"] as const;
 const ROUNDS = 5;
 const BOOTS = 3;
 const MIB = 2 ** 20;
 
 const cli = fileURLToPath(import.meta.resolve("hartvisor/package.json")).replace(/package\.json$/, "dist/cli.js");
 const here = fileURLToPath(new URL(".", import.meta.url));
-const guest = (name: string) => join(here, "../guests/built", `${name}.elf`);
-
-/** What `--stats` writes, as far as it is used here. */
-interface RunStats {
-  readonly instructions: number;
-  readonly userCpuMs: number;
-  readonly systemCpuMs: number;
-}
 
 /** What boot-to-shell.js prints. */
 interface BootReport {
@@ -38,27 +28,10 @@ interface BootReport {
   readonly guestBytesTouched: number;
 }
 
-function child(args: readonly string[]): string {
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8" });
-  if (status !== 0) throw new Error(`${args.join(" ")} ended with status ${status}: ${stderr}`);
-  return stdout;
-}
-
-function runProgram(name: string, statsFile: string): number {
-  child([cli, "elf", guest(name), "--memory", "64MiB", "--engine", "interpreter", "--stats", statsFile]);
-  const { instructions, userCpuMs, systemCpuMs } = JSON.parse(readFileSync(statsFile, "utf8")) as RunStats;
-  return instructions / (userCpuMs + systemCpuMs) / 1000;
-}
-
 function programs(): void {
-  const folder = mkdtempSync(join(tmpdir(), "hartvisor-bench-"));
-  const samples = new Map<string, number[]>(PROGRAMS.map((name) => [name, []]));
-  try {
-    for (let round = 0; round < ROUNDS; round++) {
-      for (const [name, values] of samples) values.push(runProgram(name, join(folder, "stats.json")));
-    }
-  } finally {
-    rmSync(folder, { recursive: true });
+  const samples = new Map<ProgramName, number[]>(PROGRAMS.map((name) => [name, []]));
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [name, values] of samples) values.push(runProgram(cli, name));
   }
   console.log(`\nInstructions per CPU second, in millions (${ROUNDS} rounds, fresh process each)`);
   console.log("program      median     min     max");

@@ -19,3 +19,24 @@ export function quantile(values: readonly number[], fraction: number): number {
   const above = sorted[Math.ceil(place)] ?? Number.NaN;
   return below + (above - below) * (place - Math.floor(place));
 }
+
+const RESAMPLES = 10_000;
+
+/**
+ * The 95 % confidence interval of a statistic by the percentile bootstrap: that
+ * of samples drawn with replacement, the same ones in every run.
+ */
+export function bootstrapInterval(
+  values: readonly number[],
+  statistic: (values: readonly number[]) => number,
+): [low: number, high: number] {
+  let state = 1;
+  const below = (limit: number): number => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0; // Numerical Recipes, 7.1
+    return Math.floor((state / 2 ** 32) * limit);
+  };
+  const drawn = Array.from({ length: RESAMPLES }, () =>
+    statistic(values.map(() => values[below(values.length)] ?? Number.NaN)),
+  );
+  return [quantile(drawn, 0.025), quantile(drawn, 0.975)];
+}
