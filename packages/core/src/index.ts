@@ -5,6 +5,7 @@ export { DEFAULT_ISA, type Extension, IsaSet } from "../isa/extensions.js";
 export type { BlockBackend } from "./bus/block-backend.js";
 export type { AccessWidth, Device, DeviceState, DeviceTreeContext } from "./bus/device.js";
 export { Interrupt, type InterruptLine, type InterruptNumber, type WiredInterrupt } from "./bus/interrupt.js";
+export type { FrameOffload, NetworkBackend, NetworkCard } from "./bus/network-backend.js";
 export {
   DeviceTreeLabels,
   type EncodeDeviceTreeOptions,

@@ -16,6 +16,17 @@ import { sbiTime } from "./para/sbi/time.js";
 export { blobDisk } from "./backends/blob-disk.js";
 export { type HttpDiskOptions, httpDisk } from "./backends/http-disk.js";
 export { memoryDisk } from "./backends/memory-disk.js";
+export type {
+  HostListener,
+  HostNetwork,
+  HostTcpEvents,
+  HostTcpSocket,
+  HostUdpSocket,
+} from "./backends/nat/host-network.js";
+export { MAX_CONNECTIONS, type NatNetwork, type NatOptions, natNetwork, type PortForward } from "./backends/nat/nat.js";
+export { formatIpv4, type Ipv4, parseIpv4 } from "./backends/nat/packet.js";
+export { type NetworkPolicy, PRIVATE_NETWORKS } from "./backends/nat/policy.js";
+export { TCP_WINDOW } from "./backends/nat/tcp.js";
 export { overlayDisk } from "./backends/overlay-disk.js";
 export { Aclint, type AclintHarts, type AclintOptions } from "./full/aclint/device.js";
 export type { AclintState } from "./full/aclint/persist.js";
@@ -29,6 +40,7 @@ export type { Uart16550State } from "./full/uart16550/persist.js";
 export { VirtioBlock, type VirtioBlockOptions } from "./para/block/device.js";
 export { type ConsolePortOptions, VirtioConsole, type VirtioConsoleOptions } from "./para/console/device.js";
 export { Htif, type HtifMemory, type HtifOptions } from "./para/htif/device.js";
+export { VirtioNet, type VirtioNetOptions } from "./para/net/device.js";
 export type { PciFunction } from "./para/pci/function.js";
 export { PciHost, type PciHostOptions, PciMemoryWindow } from "./para/pci/host-bridge.js";
 export { MAX_RNG_BYTES, VirtioRng, type VirtioRngOptions } from "./para/rng/device.js";

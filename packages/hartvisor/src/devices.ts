@@ -4,6 +4,8 @@ import {
   type VirtioBlockOptions,
   VirtioConsole,
   type VirtioDevice,
+  VirtioNet,
+  type VirtioNetOptions,
   VirtioRng,
   type VirtioRngOptions,
 } from "@hartvisor/devices";
@@ -34,6 +36,17 @@ export function virtioConsole(options: ConsoleOptions): () => VirtioDevice {
     for (const [n, port] of ports.entries()) port.connect(device, n);
     return device;
   };
+}
+
+/**
+ * A network card.
+ *
+ * @example
+ * import { nat } from "hartvisor/node";
+ * const vm = await Machine.create({ boot, devices: [virtioNet({ backend: await nat({ forward: [{ host: 8080, guest: 80 }] }) })] });
+ */
+export function virtioNet(options: VirtioNetOptions): () => VirtioDevice {
+  return () => new VirtioNet(options);
 }
 
 /** A source of entropy. */

@@ -33,7 +33,7 @@ export function addDemoCommand(program: Command, context: CommandContext): void 
     .description("boot Debian's Linux kernel to a shell")
     .option("--append <string>", `added to the kernel's command line, "${COMMAND_LINE}"`)
     .option("--mirror <url>", "a Debian mirror; by default the one in the machine's apt sources");
-  addMachineOptions(addDeviceOptions(command))
+  addMachineOptions(addDeviceOptions(command, "nat"))
     .addHelpText("after", HELP)
     .action(async (flags: DemoFlags) => context.finish(await demo(flags, context.interruptions.signal)));
 }

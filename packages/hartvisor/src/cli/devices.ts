@@ -1,13 +1,21 @@
 /** The options that plug devices into a machine, and what they open on the host. */
-import { type BlockBackend, HartvisorError } from "@hartvisor/core";
-import { httpDisk, overlayDisk, type VirtioDevice } from "@hartvisor/devices";
-import type { Command } from "commander";
-import { virtioBlock, virtioRng } from "../devices.js";
+import { createWriteStream, type WriteStream } from "node:fs";
+import { type BlockBackend, HartvisorError, type NetworkBackend } from "@hartvisor/core";
+import { httpDisk, overlayDisk, type PortForward, type VirtioDevice } from "@hartvisor/devices";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { virtioBlock, virtioNet, virtioRng } from "../devices.js";
 import { fileDisk } from "../host/node/file-disk.js";
+import { nat } from "../host/node/nat.js";
+import { checkWritable } from "./files.js";
 
 /** As commander hands them over. */
 export interface DeviceFlags {
   readonly disk?: readonly string[];
+  readonly net: "nat" | "none";
+  readonly forward?: readonly PortForward[];
+  readonly allow?: readonly string[];
+  readonly deny?: readonly string[];
+  readonly capture?: string;
 }
 
 /** Devices of a command line, for each machine of a session. */
@@ -17,13 +25,40 @@ export interface OpenDevices {
   close(): Promise<void>;
 }
 
-/** Adds --disk. */
-export function addDeviceOptions(command: Command): Command {
-  return command.option(
-    "--disk <file[,overlay][,readonly]>",
-    "a raw disk image or the http(s) URL of one; overlay keeps writes in memory. Give it again for more disks",
-    (text: string, before: readonly string[] = []) => [...before, text],
-  );
+/** Adds --disk, --net, --forward, --allow, --deny and --capture; `net` is what --net is by default. */
+export function addDeviceOptions(command: Command, net: "nat" | "none"): Command {
+  const more = (text: string, before: readonly string[] = []) => [...before, text];
+  return command
+    .option(
+      "--disk <file[,overlay][,readonly]>",
+      "a raw disk image or the http(s) URL of one; overlay keeps writes in memory. Give it again for more disks",
+      more,
+    )
+    .addOption(
+      new Option("--net <kind>", "nat: a network card with DHCP, DNS and connections out through this host")
+        .choices(["nat", "none"])
+        .default(net),
+    )
+    .option(
+      "--forward <[address:]host:guest[/udp]>",
+      "lead a port of this host (127.0.0.1 unless an address says otherwise) to one of the guest's",
+      (text: string, before: readonly PortForward[] = []) => [...before, parseForward(text)],
+    )
+    .option("--allow <network[:port]>", "let the guest connect there; by default only to public addresses", more)
+    .option("--deny <network[:port]>", "do not let it, unless allowed; * for everything", more)
+    .option("--capture <file>", "write what passes the network card, as pcapng");
+}
+
+function parseForward(text: string): PortForward {
+  const match = /^(?:(.+):)?(\d+):(\d+)(\/udp|\/tcp)?$/.exec(text);
+  if (match === null) throw new InvalidArgumentError("Write for example 8080:80, or 0.0.0.0:5353:53/udp.");
+  const [, address, host, guest, protocol] = match;
+  return {
+    host: Number(host),
+    guest: Number(guest),
+    protocol: protocol === "/udp" ? "udp" : "tcp",
+    ...(address !== undefined && { address }),
+  };
 }
 
 /**
@@ -31,13 +66,26 @@ export function addDeviceOptions(command: Command): Command {
  *
  * @throws HartvisorError for what cannot be opened; nothing is left open then
  */
-export async function openDevices({ disk = [] }: DeviceFlags): Promise<OpenDevices> {
+export async function openDevices(flags: DeviceFlags): Promise<OpenDevices> {
   const disks: BlockBackend[] = [];
+  let network: NetworkBackend | undefined;
+  let capture: WriteStream | undefined;
   const close = async () => {
+    await network?.close();
     for (const backend of disks) await backend.close();
+    await new Promise<void>((resolve) => (capture === undefined ? resolve() : capture.end(resolve)));
   };
   try {
-    for (const text of disk) disks.push(await openDisk(text));
+    for (const text of flags.disk ?? []) disks.push(await openDisk(text));
+    if (flags.net === "nat") {
+      if (flags.capture !== undefined) {
+        await checkWritable(flags.capture);
+        capture = createWriteStream(flags.capture);
+      }
+      network = await openNetwork(flags, capture);
+    } else if (flags.forward !== undefined || flags.capture !== undefined) {
+      throw new HartvisorError("invalid-argument", "--forward and --capture need --net nat");
+    }
   } catch (error) {
     await close();
     throw error;
@@ -51,9 +99,18 @@ export async function openDevices({ disk = [] }: DeviceFlags): Promise<OpenDevic
           console.error(`hartvisor: ${name}: ${error instanceof Error ? error.message : String(error)}`);
         return virtioBlock({ backend, name, onError });
       }),
+      ...(network === undefined ? [] : [virtioNet({ backend: network })]),
     ],
     close,
   };
+}
+
+function openNetwork({ forward, allow, deny }: DeviceFlags, capture: WriteStream | undefined): Promise<NetworkBackend> {
+  return nat({
+    ...(forward && { forward }),
+    policy: { ...(allow && { allow }), ...(deny && { deny }) },
+    ...(capture && { capture: (bytes) => void capture.write(bytes) }),
+  });
 }
 
 /** Reads FILE[,overlay][,readonly] and opens it. */

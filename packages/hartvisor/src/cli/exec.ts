@@ -41,7 +41,7 @@ export function addExecCommand(program: Command, context: CommandContext): void 
     .option("--mirror <url>", "a Debian mirror; by default the one in the machine's apt sources")
     .option("--timeout <seconds>", "end with status 124 after so long", (text) => Number(text))
     .option("--console", "print what the guest prints on its serial port to stderr");
-  addMachineOptions(addDeviceOptions(command))
+  addMachineOptions(addDeviceOptions(command, "nat"))
     .addHelpText("after", HELP)
     .action(async (argv: string[], flags: ExecFlags) => context.finish(await exec(argv, flags, context)));
 }

@@ -28,7 +28,7 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     .option("--initrd <file>", "initial RAM disk: a cpio archive, compressed or not")
     .option("--append <string>", "the kernel's command line")
     .option("--firmware <file>", "M-mode firmware, such as OpenSBI's fw_dynamic, in place of the machine's own SBI");
-  addMachineOptions(addDeviceOptions(command))
+  addMachineOptions(addDeviceOptions(command, "none"))
     .addHelpText("after", HELP)
     .action(async (flags: RunFlags) => context.finish(await run(flags, context)));
 }

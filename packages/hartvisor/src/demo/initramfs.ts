@@ -26,6 +26,13 @@ for bus in platform virtio; do
   done
 done
 
+# The network, if there is a card: an address from DHCP.
+if [ -e /sys/class/net/eth0 ]; then
+  ip link set lo up
+  ip link set eth0 up
+  udhcpc -i eth0 -s /etc/udhcpc.sh -b -S >/dev/null 2>&1
+fi
+
 # What answers vm.exec; it ends at once where the machine has no port for it.
 hartvisor-agent </dev/null >/dev/null 2>&1 &
 
@@ -41,6 +48,14 @@ echo "This is a busybox shell. Leave it with 'poweroff'."
 setsid cttyhack sh </dev/console >/dev/console 2>&1 &
 wait $!
 poweroff -f
+`;
+
+/** What udhcpc calls when it has an address. */
+const UDHCPC = `#!/bin/sh
+[ "$1" = bound ] || [ "$1" = renew ] || exit 0
+ip addr replace "$ip/$mask" dev "$interface"
+[ -n "$router" ] && ip route replace default via "$router"
+for server in $dns; do echo "nameserver $server"; done >/etc/resolv.conf
 `;
 
 const DIRECTORIES = ["bin", "dev", "etc", "proc", "root", "run", "sbin", "sys", "tmp", "usr", "usr/bin", "usr/sbin"];
@@ -70,6 +85,7 @@ export function busyboxInitramfs(
     { type: "file", path: "bin/busybox", content: busybox, mode: 0o755 },
     { type: "file", path: "bin/hartvisor-agent", content: guestAgent(), mode: 0o755 },
     { type: "symlink", path: "bin/sh", target: "busybox" },
+    { type: "file", path: "etc/udhcpc.sh", content: UDHCPC, mode: 0o755 },
     { type: "file", path: "etc/passwd", content: "root:x:0:0:root:/root:/bin/sh\n" },
     { type: "file", path: "etc/group", content: "root:x:0:\n" },
     { type: "file", path: "init", content: INIT, mode: 0o755 },

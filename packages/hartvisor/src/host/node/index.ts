@@ -1,2 +1,3 @@
-/** What machines can have of a Node process, or of Deno and Bun: `import { fileDisk } from "hartvisor/node"`. */
+/** What machines can have of a Node process, or of Deno and Bun: `import { fileDisk, nat } from "hartvisor/node"`. */
 export { type FileDiskOptions, fileDisk } from "./file-disk.js";
+export { nat } from "./nat.js";

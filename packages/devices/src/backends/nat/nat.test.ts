@@ -1,0 +1,574 @@
+import type { FrameOffload } from "@hartvisor/core";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { HostNetwork, HostTcpEvents, HostTcpSocket } from "./host-network.js";
+import { MAX_CONNECTIONS, type NatNetwork, type NatOptions, natNetwork } from "./nat.js";
+import {
+  checksum,
+  EtherType,
+  type Ipv4,
+  type Ipv4Packet,
+  Protocol,
+  parseIpv4,
+  readIpv4,
+  readTcp,
+  readUdp,
+  TcpFlag,
+  type TcpSegment,
+  viewOf,
+  writeIpv4,
+} from "./packet.js";
+
+const at = (text: string): Ipv4 => parseIpv4(text) ?? 0;
+const GUEST = at("10.0.2.15");
+const ROUTER = at("10.0.2.2");
+const SERVER = at("93.184.216.34");
+const MAC = Uint8Array.of(0x52, 0x54, 0, 0x12, 0x34, 0x56);
+const { Syn, Acknowledge, Fin, Reset, Push } = TcpFlag;
+
+/** A socket of the host's as the test sees it. */
+class FakeSocket implements HostTcpSocket {
+  readonly events: HostTcpEvents;
+  readonly target: string;
+  written = "";
+  backlog = 0;
+  log: string[] = [];
+  constructor(target: string, events: HostTcpEvents) {
+    this.target = target;
+    this.events = events;
+  }
+  write(bytes: Uint8Array): void {
+    this.written += new TextDecoder().decode(bytes);
+  }
+  end(): void {
+    this.log.push("end");
+  }
+  destroy(): void {
+    this.log.push("destroy");
+  }
+  pause(): void {
+    this.log.push("pause");
+  }
+  resume(): void {
+    this.log.push("resume");
+  }
+}
+
+let nat: NatNetwork;
+let sockets: FakeSocket[];
+let datagrams: string[];
+let receivers: ((bytes: Uint8Array) => void)[];
+let accept: (socket: HostTcpSocket) => HostTcpEvents;
+let peer: (key: string, bytes: Uint8Array) => void;
+let frames: {
+  readonly packet: Ipv4Packet | undefined;
+  readonly frame: Uint8Array;
+  readonly offload: FrameOffload | undefined;
+}[];
+let hasRoom: boolean;
+
+const host: HostNetwork = {
+  connectTcp: (address, port, events) => {
+    const socket = new FakeSocket(`${address}:${port}`, events);
+    sockets.push(socket);
+    return socket;
+  },
+  connectUdp: (address, port, received) => {
+    receivers.push(received);
+    return {
+      send: (bytes) => datagrams.push(`${address}:${port} ${new TextDecoder().decode(bytes)}`),
+      close: () => datagrams.push("closed"),
+    };
+  },
+  listenTcp: async (_, port, accepted) => {
+    if (port === 1) throw new Error("it is taken");
+    accept = accepted;
+    return { port, close: async () => {} };
+  },
+  listenUdp: async (_, port, received) => {
+    peer = received;
+    return {
+      port,
+      send: (key, bytes) => void datagrams.push(`${key} ${new TextDecoder().decode(bytes)}`),
+      close: async () => {},
+    };
+  },
+  resolve: async (name) => {
+    if (name === "example.org") return [SERVER];
+    throw Object.assign(new Error("no"), { code: name === "broken.org" ? "EAI_AGAIN" : "ENOTFOUND" });
+  },
+};
+
+async function begin(options: Partial<NatOptions> = {}): Promise<void> {
+  sockets = [];
+  datagrams = [];
+  receivers = [];
+  frames = [];
+  hasRoom = true;
+  nat = await natNetwork({ host, ...options });
+  nat.connect({
+    largestSegment: 60_000,
+    deliver: (parts, offload) => {
+      if (!hasRoom) return false;
+      const frame = Uint8Array.from(parts.flatMap((part) => [...part]));
+      const isIp = viewOf(frame).getUint16(12) === EtherType.Ipv4;
+      frames.push({ frame, offload, packet: isIp ? readIpv4(frame) : undefined });
+      return true;
+    },
+  });
+}
+
+beforeEach(() => begin());
+afterEach(() => nat.close());
+
+function sendPacket(protocol: number, destination: Ipv4, payload: Uint8Array, source = GUEST): void {
+  const frame = new Uint8Array(34 + payload.length);
+  writeIpv4(frame, MAC, MAC, { source, destination, protocol, length: payload.length });
+  frame.set(payload, 34);
+  nat.receive(frame);
+  nat.flush();
+}
+
+interface Sent {
+  readonly flags: number;
+  readonly sequence: number;
+  readonly acknowledgement?: number;
+  readonly window?: number;
+  readonly data?: string;
+  readonly ports?: readonly [number, number];
+  readonly destination?: Ipv4;
+}
+
+function sendTcp({
+  flags,
+  sequence,
+  acknowledgement = 0,
+  window = 1000,
+  data = "",
+  ports = [1024, 80],
+  destination = SERVER,
+}: Sent): void {
+  const options = flags & Syn ? [2, 4, 5, 0xb4, 1, 3, 3, 4] : [];
+  const bytes = new Uint8Array(20 + options.length + data.length);
+  const view = viewOf(bytes);
+  view.setUint16(0, ports[0]);
+  view.setUint16(2, ports[1]);
+  view.setUint32(4, sequence);
+  view.setUint32(8, acknowledgement);
+  view.setUint8(12, (bytes.length - data.length) << 2);
+  view.setUint8(13, flags);
+  view.setUint16(14, window);
+  bytes.set(options, 20);
+  bytes.set(new TextEncoder().encode(data), 20 + options.length);
+  sendPacket(Protocol.Tcp, destination, bytes);
+}
+
+function sendUdp(destination: Ipv4, ports: readonly [number, number], payload: Uint8Array, source = GUEST): void {
+  const bytes = new Uint8Array(8 + payload.length);
+  const view = viewOf(bytes);
+  view.setUint16(0, ports[0]);
+  view.setUint16(2, ports[1]);
+  view.setUint16(4, bytes.length);
+  bytes.set(payload, 8);
+  sendPacket(Protocol.Udp, destination, bytes, source);
+}
+
+/** The segments that the guest got since the last call. */
+function segments(): TcpSegment[] {
+  return frames
+    .splice(0)
+    .flatMap(({ packet }) => (packet?.protocol === Protocol.Tcp ? [readTcp(packet.payload) as TcpSegment] : []));
+}
+const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+const bytes = (string: string) => new TextEncoder().encode(string);
+const moment = (ms = 5) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Connects the guest to the server; gives the socket and the sequence number that the server's bytes begin with. */
+function connected(window = 1000): { socket: FakeSocket; sequence: number } {
+  sendTcp({ flags: Syn, sequence: 100 });
+  const socket = sockets.at(-1) as FakeSocket;
+  socket.events.connected();
+  const [answer] = segments();
+  const sequence = ((answer?.sequence ?? 0) + 1) >>> 0;
+  sendTcp({ flags: Acknowledge, sequence: 101, acknowledgement: sequence, window });
+  return { socket, sequence };
+}
+
+describe("a connection of the guest's", () => {
+  it("is made when the host's is", () => {
+    sendTcp({ flags: Syn, sequence: 100 });
+    expect([sockets[0]?.target, segments()]).toEqual([`${SERVER}:80`, []]);
+    sockets[0]?.events.connected();
+    expect(segments()).toMatchObject([
+      { flags: Syn | Acknowledge, acknowledgement: 101, segmentSize: 1460, windowScale: 7 },
+    ]);
+  });
+
+  it("is refused when the host's is", () => {
+    sendTcp({ flags: Syn, sequence: 100 });
+    sockets[0]?.events.closed(true);
+    expect(segments()).toMatchObject([{ flags: Reset | Acknowledge, acknowledgement: 101 }]);
+  });
+
+  it("carries bytes to the host, in order and each once", async () => {
+    const { socket, sequence } = connected();
+    sendTcp({ flags: Acknowledge, sequence: 101, acknowledgement: sequence, data: "hello " });
+    sendTcp({ flags: Acknowledge, sequence: 110, acknowledgement: sequence, data: "early" });
+    sendTcp({ flags: Acknowledge, sequence: 104, acknowledgement: sequence, data: "lo world" });
+    expect(socket.written).toBe("hello world");
+    await moment();
+    expect(segments().at(-1)).toMatchObject({ flags: Acknowledge, acknowledgement: 112 });
+  });
+
+  it("acknowledges much at once, and little a moment later", async () => {
+    const { sequence } = connected();
+    sendTcp({ flags: Acknowledge, sequence: 101, acknowledgement: sequence, data: "x".repeat(20_000) });
+    expect(segments()).toMatchObject([{ acknowledgement: 20_101 }]);
+    sendTcp({ flags: Acknowledge, sequence: 20_101, acknowledgement: sequence, data: "x" });
+    expect(segments()).toEqual([]);
+    await moment();
+    expect(segments()).toMatchObject([{ acknowledgement: 20_102 }]);
+  });
+
+  it("carries bytes to the guest, as far as its window", () => {
+    const { socket, sequence } = connected(2);
+    socket.events.data(bytes("x".repeat(100)));
+    expect(segments()).toMatchObject([{ sequence, payload: { length: 32 } }]);
+    sendTcp({ flags: Acknowledge, sequence: 101, acknowledgement: sequence + 32, window: 100 });
+    expect(segments()).toMatchObject([{ sequence: sequence + 32, flags: Acknowledge | Push, payload: { length: 68 } }]);
+  });
+
+  it("leaves long segments to the guest to cut", () => {
+    const { socket } = connected(65535);
+    socket.events.data(new Uint8Array(50_000));
+    expect(frames[0]?.offload).toEqual({ checksumStart: 34, checksumOffset: 16, segmentSize: 1460 });
+    expect(segments()).toMatchObject([{ payload: { length: 50_000 } }]);
+  });
+
+  it("holds back a host that sends faster than the guest reads", () => {
+    const { socket, sequence } = connected(0);
+    for (let n = 0; n < 9; n++) socket.events.data(new Uint8Array(64 * 1024));
+    expect(socket.log).toEqual(["pause"]);
+    let next = sequence;
+    for (let n = 0; n < 9; n++) {
+      sendTcp({ flags: Acknowledge, sequence: 101, acknowledgement: next, window: 4096 });
+      next += segments().reduce((sum, { payload }) => sum + payload.length, 0);
+    }
+    expect(socket.log).toEqual(["pause", "resume"]);
+  });
+
+  it("shows the guest no more window than the host's socket has room", () => {
+    const { socket, sequence } = connected();
+    socket.backlog = 512 * 1024;
+    sendTcp({ flags: Acknowledge, sequence: 101, acknowledgement: sequence, data: "x".repeat(65_535 - 1000) });
+    const [acknowledged] = segments();
+    expect(acknowledged?.window).toBeLessThan(1000);
+    socket.backlog = 0;
+    socket.events.drained();
+    expect(segments()[0]?.window).toBe(4096);
+  });
+
+  it("sends again what the guest does not acknowledge", async () => {
+    const { socket, sequence } = connected();
+    socket.events.data(bytes("hello"));
+    segments();
+    await moment(500);
+    expect(segments()).toMatchObject([{ sequence, payload: { length: 5 } }]);
+  });
+
+  it("waits for room in the guest", () => {
+    const { socket, sequence } = connected();
+    hasRoom = false;
+    socket.events.data(bytes("hello"));
+    hasRoom = true;
+    nat.ready();
+    expect(segments()).toMatchObject([{ sequence, payload: { length: 5 } }]);
+  });
+
+  it("ends in each direction by itself", () => {
+    const { socket, sequence } = connected();
+    socket.events.data(bytes("bye"));
+    socket.events.ended();
+    expect(segments().map(({ flags }) => flags)).toEqual([Acknowledge | Push, Fin | Acknowledge]);
+    sendTcp({ flags: Acknowledge, sequence: 101, acknowledgement: sequence + 4, data: "still here" });
+    sendTcp({ flags: Acknowledge | Fin, sequence: 111, acknowledgement: sequence + 4 });
+    expect([socket.written, socket.log]).toEqual(["still here", ["end"]]);
+    expect(segments().at(-1)).toMatchObject({ acknowledgement: 112 });
+    sendTcp({ flags: Acknowledge, sequence: 112, acknowledgement: sequence + 4 });
+    expect(segments()).toMatchObject([{ flags: Reset }]);
+  });
+
+  it("is reset by the guest, and by the host", () => {
+    const { socket, sequence } = connected();
+    sendTcp({ flags: Reset, sequence: 101, acknowledgement: sequence });
+    expect(socket.log).toEqual(["destroy"]);
+    const other = connected();
+    other.socket.events.closed(true);
+    expect(segments()).toMatchObject([{ flags: Reset | Acknowledge, sequence: other.sequence }]);
+  });
+
+  it("answers segments that belong to none with a reset", () => {
+    sendTcp({ flags: Acknowledge, sequence: 5, acknowledgement: 77, data: "x" });
+    expect(segments()).toMatchObject([{ flags: Reset, sequence: 77 }]);
+    sendTcp({ flags: Reset, sequence: 5 });
+    expect(segments()).toEqual([]);
+  });
+
+  it(`is one of at most ${MAX_CONNECTIONS}`, () => {
+    for (let n = 0; n <= MAX_CONNECTIONS; n++) sendTcp({ flags: Syn, sequence: 1, ports: [2000 + n, 80] });
+    expect([sockets.length, segments()]).toMatchObject([
+      MAX_CONNECTIONS,
+      [{ flags: Reset | Acknowledge, destinationPort: 2000 + MAX_CONNECTIONS }],
+    ]);
+  });
+
+  it("ends with the card", () => {
+    const { socket } = connected();
+    nat.connect(undefined);
+    expect(socket.log).toEqual(["destroy"]);
+  });
+});
+
+describe("the policy", () => {
+  it.each(["127.0.0.1", "10.1.2.3", "192.168.1.1", "169.254.169.254", "172.20.0.1", "224.0.0.1", "10.0.2.2"])(
+    "denies %s by default",
+    (address) => {
+      sendTcp({ flags: Syn, sequence: 1, destination: at(address) });
+      sendUdp(at(address), [1, 2], bytes("x"));
+      expect([sockets, datagrams, segments()]).toMatchObject([[], [], [{ flags: Reset | Acknowledge }]]);
+    },
+  );
+
+  it("allows what is allowed, by address and port", async () => {
+    await begin({ policy: { allow: ["127.0.0.1:80", "192.168.0.0/16"], deny: ["*:25", "93.184.216.34:80-90"] } });
+    sendTcp({ flags: Syn, sequence: 1, destination: ROUTER });
+    sendTcp({ flags: Syn, sequence: 1, destination: ROUTER, ports: [1, 81] });
+    sendTcp({ flags: Syn, sequence: 1, destination: at("192.168.7.8") });
+    sendTcp({ flags: Syn, sequence: 1, destination: at("8.8.8.8"), ports: [2, 25] });
+    sendTcp({ flags: Syn, sequence: 1, destination: SERVER });
+    sendTcp({ flags: Syn, sequence: 1, destination: SERVER, ports: [3, 91] });
+    expect(sockets.map(({ target }) => target)).toEqual([
+      `${at("127.0.0.1")}:80`,
+      `${at("192.168.7.8")}:80`,
+      `${SERVER}:91`,
+    ]);
+  });
+
+  it.each(["nonsense", "10.0.0.0/33", "1.2.3.4:99999", "1.2.3", "1.2.3.4:5-4", "*/8"])(
+    "is not made of %s",
+    async (rule) => {
+      await expect(natNetwork({ host, policy: { allow: [rule] } })).rejects.toThrow(/no network rule/);
+    },
+  );
+});
+
+describe("datagrams", () => {
+  it("go out and back", () => {
+    sendUdp(SERVER, [4000, 123], bytes("time?"));
+    expect(datagrams).toEqual([`${SERVER}:123 time?`]);
+    receivers[0]?.(bytes("late"));
+    const datagram = readUdp(frames[0]?.packet?.payload ?? new Uint8Array(0));
+    expect(frames[0]?.packet).toMatchObject({ source: SERVER, destination: GUEST });
+    expect([datagram?.sourcePort, datagram?.destinationPort, text(datagram?.payload ?? new Uint8Array(0))]).toEqual([
+      123,
+      4000,
+      "late",
+    ]);
+  });
+
+  it("share a socket by their ends, of which there are at most 256", () => {
+    for (let n = 0; n < 2; n++) sendUdp(SERVER, [4000, 123], bytes("x"));
+    expect(receivers).toHaveLength(1);
+    for (let n = 0; n < 256; n++) sendUdp(SERVER, [5000 + n, 123], bytes("x"));
+    expect(datagrams.filter((entry) => entry === "closed")).toHaveLength(1);
+  });
+
+  it("come in fragments when they are long", () => {
+    sendUdp(SERVER, [4000, 123], bytes("x"));
+    receivers[0]?.(new Uint8Array(4000).fill(7));
+    const parts = frames.map(({ frame }) => ({ fragment: viewOf(frame).getUint16(20), length: frame.length - 34 }));
+    expect(parts).toEqual([
+      { fragment: 0x2000, length: 1480 },
+      { fragment: 0x2000 | 185, length: 1480 },
+      { fragment: 370, length: 1048 },
+    ]);
+  });
+});
+
+describe("forwarded ports", () => {
+  it("connect to the guest when somebody connects to the host", () => {
+    return begin({ forward: [{ host: 8080, guest: 80 }] }).then(() => {
+      const socket = new FakeSocket("", {} as HostTcpEvents);
+      const events = accept(socket);
+      const [syn] = segments();
+      expect([nat.forwarded, syn]).toMatchObject([[8080], { flags: Syn, destinationPort: 80 }]);
+      const ports = [80, syn?.sourcePort ?? 0] as const;
+      const acknowledgement = ((syn?.sequence ?? 0) + 1) >>> 0;
+      sendTcp({ flags: Syn | Acknowledge, sequence: 500, acknowledgement, ports, destination: ROUTER });
+      expect(segments()).toMatchObject([{ flags: Acknowledge, acknowledgement: 501 }]);
+      expect(socket.log).toEqual(["pause", "resume"]);
+      events.data(bytes("GET /"));
+      expect(text(segments()[0]?.payload ?? new Uint8Array(0))).toBe("GET /");
+      sendTcp({
+        flags: Acknowledge,
+        sequence: 501,
+        acknowledgement: acknowledgement + 5,
+        data: "200",
+        ports,
+        destination: ROUTER,
+      });
+      expect(socket.written).toBe("200");
+    });
+  });
+
+  it("refuse where the guest does", async () => {
+    await begin({ forward: [{ host: 8080, guest: 80 }] });
+    const socket = new FakeSocket("", {} as HostTcpEvents);
+    accept(socket);
+    const [syn] = segments();
+    sendTcp({ flags: Reset | Acknowledge, sequence: 0, ports: [80, syn?.sourcePort ?? 0], destination: ROUTER });
+    expect(socket.log).toEqual(["pause", "destroy"]);
+  });
+
+  it("take datagrams in and answers out", async () => {
+    await begin({ forward: [{ host: 5353, guest: 53, protocol: "udp" }] });
+    peer("peer-1", bytes("in"));
+    const datagram = readUdp(frames[0]?.packet?.payload ?? new Uint8Array(0));
+    expect(datagram?.destinationPort).toBe(53);
+    sendUdp(ROUTER, [53, datagram?.sourcePort ?? 0], bytes("out"));
+    expect(datagrams).toEqual(["peer-1 out"]);
+  });
+
+  it.each([
+    [{ host: 1, guest: 80 }, /cannot listen on 127.0.0.1:1: it is taken/],
+    [{ host: 70_000, guest: 80 }, /no port of the host/],
+    [{ host: 80, guest: 0 }, /no port of the guest/],
+  ])("cannot be %j", async (forward, reason) => {
+    await expect(natNetwork({ host, forward: [forward] })).rejects.toThrow(reason);
+  });
+});
+
+describe("the router", () => {
+  function dhcp(kind: number, ...options: number[]): Uint8Array {
+    const message = new Uint8Array(260);
+    message.set([1, 1, 6, 0, 1, 2, 3, 4]);
+    message.set(MAC, 28);
+    message.set([0x63, 0x82, 0x53, 0x63, 53, 1, kind, ...options, 255], 236);
+    return message;
+  }
+  const answer = () => readUdp(frames.splice(0)[0]?.packet?.payload ?? new Uint8Array(0))?.payload;
+
+  it("offers and confirms the one address", () => {
+    sendUdp(0xffff_ffff, [68, 67], dhcp(1), 0);
+    const offer = answer();
+    expect([offer?.[0], viewOf(offer ?? new Uint8Array(20)).getUint32(16), offer?.[242]]).toEqual([2, GUEST, 2]);
+    expect([...(offer?.subarray(4, 8) ?? [])]).toEqual([1, 2, 3, 4]);
+    sendUdp(0xffff_ffff, [68, 67], dhcp(3, 50, 4, 10, 0, 2, 15, 54, 4, 10, 0, 2, 2), 0);
+    expect(answer()?.[242]).toBe(5);
+    sendUdp(0xffff_ffff, [68, 67], dhcp(3, 50, 4, 10, 0, 2, 99), 0);
+    expect(answer()?.[242]).toBe(6);
+    sendUdp(0xffff_ffff, [68, 67], dhcp(3, 50, 4, 10, 0, 2, 15, 54, 4, 9, 9, 9, 9), 0);
+    sendUdp(0xffff_ffff, [68, 67], dhcp(7), 0);
+    expect(answer()).toBeUndefined();
+  });
+
+  it("is everybody in its network but the guest", () => {
+    const arp = new Uint8Array(42);
+    arp.set([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, ...MAC, 8, 6, 0, 1, 8, 0, 6, 4, 0, 1, ...MAC, 10, 0, 2, 15]);
+    for (const address of ["10.0.2.2", "10.0.2.15", "10.0.3.2"]) {
+      viewOf(arp).setUint32(38, at(address));
+      nat.receive(arp);
+    }
+    expect(frames).toHaveLength(1);
+    const reply = frames[0]?.frame ?? new Uint8Array(42);
+    expect([viewOf(reply).getUint16(20), viewOf(reply).getUint32(28), [...reply.subarray(32, 38)]]).toEqual([
+      2,
+      ROUTER,
+      [...MAC],
+    ]);
+  });
+
+  it("answers pings", () => {
+    const ping = Uint8Array.of(8, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8);
+    viewOf(ping).setUint16(2, checksum(ping));
+    sendPacket(Protocol.Icmp, ROUTER, ping);
+    const reply = frames[0]?.packet?.payload ?? new Uint8Array(0);
+    expect([reply[0], checksum(reply), [...reply.subarray(4)]]).toEqual([0, 0, [1, 2, 3, 4, 5, 6, 7, 8]]);
+    sendPacket(Protocol.Icmp, SERVER, ping);
+    expect(frames).toHaveLength(1);
+  });
+
+  it.each([
+    ["example.org", 1, 0, 1],
+    ["example.org", 28, 0, 0],
+    ["example.org", 15, 4, 0],
+    ["nothing.org", 1, 3, 0],
+    ["broken.org", 1, 2, 0],
+  ])("answers for the name %s, type %i, with code %i and %i records", async (name, type, code, count) => {
+    const labels = name.split(".").flatMap((label) => [label.length, ...bytes(label)]);
+    sendUdp(
+      at("10.0.2.3"),
+      [4000, 53],
+      Uint8Array.of(0xab, 0xcd, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, ...labels, 0, 0, type, 0, 1),
+    );
+    await moment();
+    const reply = viewOf(answer() ?? new Uint8Array(12));
+    expect([reply.getUint16(0), reply.getUint16(2) & 0x800f, reply.getUint16(6)]).toEqual([
+      0xabcd,
+      0x8000 | code,
+      count,
+    ]);
+    if (count === 1) expect(reply.getUint32(reply.byteLength - 4)).toBe(SERVER);
+  });
+});
+
+describe("a capture", () => {
+  it("is a pcapng file of all that passes", async () => {
+    const blocks: Uint8Array[] = [];
+    await begin({ capture: (block) => blocks.push(block) });
+    sendTcp({ flags: Syn, sequence: 1, destination: at("10.9.9.9") });
+    expect(viewOf(blocks[0] ?? new Uint8Array(4)).getUint32(0)).toBe(0x0a0d0d0a);
+    for (const block of blocks.slice(1)) {
+      const view = viewOf(block);
+      expect([view.getUint32(0, true), view.getUint32(4, true), view.getUint32(block.length - 4, true)]).toEqual([
+        6,
+        block.length,
+        block.length,
+      ]);
+    }
+    expect(blocks).toHaveLength(3);
+  });
+});
+
+describe("a hostile guest", () => {
+  it.each([1, 2, 3])("sends nothing that makes the network throw, seed %i", (seed) => {
+    let state = seed * 0x9e3779b9;
+    const random = (most: number) => {
+      state ^= state << 13;
+      state ^= state >>> 17;
+      state ^= state << 5;
+      return (state >>> 0) % most;
+    };
+    const valid: Uint8Array[] = [];
+    const { receive } = nat;
+    nat.receive = (frame) => {
+      valid.push(frame.slice());
+      receive.call(nat, frame);
+    };
+    const { sequence } = connected();
+    sendTcp({ flags: Acknowledge, sequence: 101, acknowledgement: sequence, data: "hello" });
+    sendUdp(at("10.0.2.3"), [4000, 53], Uint8Array.of(0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 97, 0, 0, 1, 0, 1));
+    sendUdp(0xffff_ffff, [68, 67], new Uint8Array(300).fill(1), 0);
+    nat.receive = receive;
+    for (let n = 0; n < 20_000; n++) {
+      const frame = (valid[random(valid.length)] as Uint8Array).slice();
+      for (let changes = random(5); changes > 0; changes--) frame[random(frame.length)] = random(256);
+      nat.receive(frame.subarray(0, random(4) === 0 ? random(frame.length + 1) : frame.length));
+      if (random(10) === 0) nat.flush();
+      if (random(20) === 0) sockets[random(sockets.length)]?.events.data(new Uint8Array(random(2000)));
+      hasRoom = random(10) !== 0;
+      if (hasRoom) nat.ready();
+      frames.length = 0;
+    }
+    expect(sockets.length).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,114 @@
+/** A Debian guest on the network: its own virtio_net driver, NAT, and servers on this host. */
+import { createSocket, type Socket } from "node:dgram";
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Server } from "node:net";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { debianDemoImage } from "../src/host/node/debian-image.js";
+import { nat } from "../src/host/node/nat.js";
+import { linux, Machine, type NetworkBackend, virtioNet } from "../src/index.js";
+
+const isOffline = process.env.HARTVISOR_OFFLINE === "1";
+const note = isOffline ? " (not run: HARTVISOR_OFFLINE=1)" : "";
+const SIZE = 4 * 2 ** 20;
+
+describe.skipIf(isOffline)(`the network of a Debian guest${note}`, () => {
+  let vm: Machine;
+  let network: NetworkBackend & { readonly forwarded: readonly number[] };
+  let echo: Server;
+  let source: Server;
+  let datagrams: Socket;
+  const captured: Uint8Array[] = [];
+  const failures: string[] = [];
+  const port = (server: Server) => (server.address() as AddressInfo).port;
+  const sh = async (command: string, stdin?: Uint8Array) =>
+    (await vm.exec(["sh", "-c", command], { timeoutMs: 60_000, ...(stdin && { stdin }) })).stdoutText;
+
+  beforeAll(async () => {
+    echo = createServer({ allowHalfOpen: true }, (socket) => socket.pipe(socket)).listen(0, "127.0.0.1");
+    source = createServer((socket) => socket.end(Buffer.alloc(SIZE, "abcdefghij"))).listen(0, "127.0.0.1");
+    datagrams = createSocket("udp4", (bytes, peer) =>
+      datagrams.send(bytes.toString().toUpperCase(), peer.port, peer.address),
+    );
+    datagrams.bind(0, "127.0.0.1");
+    await Promise.all([once(echo, "listening"), once(source, "listening"), once(datagrams, "listening")]);
+    network = await nat({
+      policy: { allow: ["127.0.0.1"] },
+      forward: [
+        { host: 0, guest: 80 },
+        { host: 0, guest: 7, protocol: "udp" },
+      ],
+      capture: (bytes) => captured.push(bytes),
+    });
+    const image = await debianDemoImage();
+    vm = await Machine.create({
+      boot: linux({ ...image, cmdline: "console=ttyS0 quiet" }),
+      devices: [virtioNet({ backend: network })],
+      onDeviceFailure: (device, reason) => failures.push(`${device}: ${reason}`),
+      limits: { wallTimeMs: 170_000 },
+    });
+    void vm.console.output.cancel();
+    vm.start();
+  }, 600_000);
+
+  afterAll(async () => {
+    await vm.destroy();
+    await network.close();
+    echo.close();
+    source.close();
+    datagrams.close();
+    expect(failures).toEqual([]);
+  });
+
+  it("has its address, route and name server from DHCP", async () => {
+    expect(await sh("ip addr show eth0")).toContain("inet 10.0.2.15/24");
+    expect(await sh("ip route; cat /etc/resolv.conf")).toMatch(/default via 10\.0\.2\.2[\s\S]*nameserver 10\.0\.2\.3/);
+  });
+
+  it("answers pings of the router", async () => {
+    expect(await sh("ping -c 1 10.0.2.2")).toContain("1 packets received");
+  });
+
+  it("resolves names as the host does", async () => {
+    expect(await sh("nslookup localhost")).toContain("Address: 127.0.0.1");
+    expect(await sh("nslookup nothing.invalid")).toContain("NXDOMAIN");
+  });
+
+  it("connects to the host, where it is allowed, and is refused elsewhere", async () => {
+    expect(await sh(`echo hello | nc 10.0.2.2 ${port(echo)}`)).toBe("hello\n");
+    expect(await sh("nc -w 5 10.0.2.2 1 2>&1")).toContain("Connection refused");
+    expect(await sh("nc -w 5 192.168.1.1 80 2>&1")).toContain("Connection refused");
+  });
+
+  it("moves megabytes whole, both ways", async () => {
+    const md5 = await sh(`nc 10.0.2.2 ${port(source)} </dev/null | md5sum`);
+    expect(md5).toBe(await sh("md5sum", Buffer.alloc(SIZE, "abcdefghij")));
+    const there = await sh(`yes abcdefghi | head -c ${SIZE} | nc 10.0.2.2 ${port(echo)} | md5sum`);
+    expect(there).toBe(await sh("md5sum", Buffer.alloc(SIZE, "abcdefghi\n")));
+  });
+
+  it("is a web server that the host reaches", async () => {
+    await sh("mkdir -p /www; echo 'from the guest' >/www/index.html; httpd -p 80 -h /www");
+    const pages = Array.from({ length: 20 }, () => fetch(`http://127.0.0.1:${network.forwarded[0]}/`));
+    for (const page of await Promise.all(pages)) expect(await page.text()).toBe("from the guest\n");
+  });
+
+  it("sends and gets datagrams", async () => {
+    // busybox has no client for them but its own: a name server that is none, whose answer is not understood.
+    await vm.writeFile(
+      "/tmp/udp.sh",
+      `nslookup -port=${(datagrams.address() as AddressInfo).port} a 10.0.2.2 2>&1 &\nsleep 1`,
+    );
+    const arrived = once(datagrams, "message");
+    await sh("sh /tmp/udp.sh");
+    expect((await arrived)[0].length).toBeGreaterThan(12);
+    // Nobody listens at port 7 of the guest: it says so to the router.
+    datagrams.send("in", network.forwarded[1] ?? 0, "127.0.0.1");
+    await vm.exec(["sleep", "0.3"]);
+    expect(await sh("grep Udp: /proc/net/snmp | tail -n 1 | cut -d ' ' -f 3")).not.toBe("0\n");
+  });
+
+  it("is captured", () => {
+    expect(Buffer.from(captured[0] ?? []).readUInt32LE(0)).toBe(0x0a0d0d0a);
+    expect(captured.length).toBeGreaterThan(100);
+  });
+});
