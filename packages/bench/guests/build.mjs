@@ -75,6 +75,7 @@ const GUESTS = new Map([
   linux("nothing", "peers/nothing.c"),
   linuxI386("nothing", "peers/nothing.c"),
   linux("measure", "peers/measure.c", "peers/timing.c"),
+  ["io", [...RV64GC, ...LINUX, "io/io.c", ...LINUX_LIBRARY]],
 ]);
 
 /** An error whose message is all that the user needs. */

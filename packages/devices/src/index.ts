@@ -50,6 +50,8 @@ export { CommonFeature, featureBits, type VirtioContext, type VirtioDevice } fro
 export { VirtioMmio, type VirtioMmioOptions } from "./para/virtio/mmio.js";
 export { VirtioPci, type VirtioPciOptions } from "./para/virtio/pci.js";
 export { MAX_CHAIN_BUFFERS, SplitQueue, type SplitQueueState } from "./para/virtio/split-queue.js";
+export { VSOCK_BUFFER, type VsockConnection } from "./para/vsock/connection.js";
+export { MAX_VSOCK_CONNECTIONS, VirtioVsock, type VirtioVsockOptions } from "./para/vsock/device.js";
 export { sbiBase, sbiDbcn, sbiHsm, sbiIpi, sbiRfence, sbiSrst, sbiTime };
 
 /**

@@ -1,4 +1,5 @@
 /** Devices to plug into a machine. Each function gives a recipe, because every machine needs a device of its own. */
+import { HartvisorError } from "@hartvisor/core";
 import {
   VirtioBlock,
   type VirtioBlockOptions,
@@ -8,6 +9,9 @@ import {
   type VirtioNetOptions,
   VirtioRng,
   type VirtioRngOptions,
+  VirtioVsock,
+  type VirtioVsockOptions,
+  type VsockConnection,
 } from "@hartvisor/devices";
 import type { ConsolePort } from "./console/port.js";
 
@@ -52,4 +56,47 @@ export function virtioNet(options: VirtioNetOptions): () => VirtioDevice {
 /** A source of entropy. */
 export function virtioRng(options?: VirtioRngOptions): () => VirtioDevice {
   return () => new VirtioRng(options);
+}
+
+/**
+ * Streams between programs in the guest (AF_VSOCK) and this process. Listeners stay when the machine is made anew.
+ *
+ * @example
+ * const sockets = new Vsock();
+ * sockets.listen(1024, ({ readable, writable }) => readable.pipeTo(writable));
+ * const vm = await Machine.create({ boot, devices: [sockets.device] });
+ */
+export class Vsock {
+  readonly #options: VirtioVsockOptions;
+  readonly #listeners = new Map<number, (connection: VsockConnection) => void>();
+  #device: VirtioVsock | undefined;
+
+  constructor(options: VirtioVsockOptions = {}) {
+    this.#options = options;
+    new VirtioVsock(options); // refuses what no device can be
+  }
+
+  /** The recipe of the device, to plug into a machine. */
+  readonly device = (): VirtioDevice => {
+    this.#device = new VirtioVsock(this.#options);
+    for (const [port, accept] of this.#listeners) this.#device.listen(port, accept);
+    return this.#device;
+  };
+
+  /** Accepts connections of the guest's to a port of this process; call the result to stop. */
+  listen(port: number, accept: (connection: VsockConnection) => void): () => void {
+    if (this.#listeners.has(port)) throw new HartvisorError("invalid-argument", `somebody listens at port ${port}`);
+    this.#listeners.set(port, accept);
+    this.#device?.listen(port, accept);
+    return () => {
+      this.#listeners.delete(port);
+      this.#device?.unlisten(port);
+    };
+  }
+
+  /** Connects to a port of the guest's. Rejects with `invalid-state` if nobody listens there, or there is no driver yet. */
+  async connect(port: number): Promise<VsockConnection> {
+    if (this.#device === undefined) throw new HartvisorError("invalid-state", "this device is in no machine yet");
+    return this.#device.connect(port);
+  }
 }

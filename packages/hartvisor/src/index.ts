@@ -26,7 +26,7 @@ export { type BareMetalOptions, bareMetal } from "./boot/bare-metal.js";
 export type { Boot, BootContext } from "./boot/boot.js";
 export { type LinuxOptions, linux, type NamedImage } from "./boot/linux.js";
 export { ConsolePort } from "./console/port.js";
-export { type ConsoleOptions, virtioBlock, virtioConsole, virtioNet, virtioRng } from "./devices.js";
+export { type ConsoleOptions, Vsock, virtioBlock, virtioConsole, virtioNet, virtioRng } from "./devices.js";
 export type { ExecOptions, ExecResult, GuestProcess, SpawnOptions } from "./exec/agent.js";
 export { guestAgent } from "./exec/guest-agent.js";
 export type { ExitStatus } from "./exec/job.js";

@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type DemoImage, debianDemoImage } from "../src/host/node/debian-image.js";
-import { linux, memoryDisk, virtioBlock, virtioRng } from "../src/index.js";
-import { CliProcess } from "./cli-process.js";
+import { linux, Machine, memoryDisk, Vsock, virtioBlock, virtioRng } from "../src/index.js";
+import { CliProcess, guest } from "./cli-process.js";
 import { GuestShell } from "./guest-shell.js";
 
 const isOffline = process.env.HARTVISOR_OFFLINE === "1";
@@ -48,6 +48,37 @@ describe.skipIf(isOffline)(`virtio in Debian${note}`, () => {
       expect(await shell.powerOff()).toEqual({ kind: "poweroff", exitCode: 0 });
     }, 180_000);
   });
+
+  it("has streams to the host by vsock, both ways", async () => {
+    const sockets = new Vsock({ guestCid: 42 });
+    const vm = await Machine.create({ boot: linux({ ...image, cmdline }), devices: [sockets.device], limits });
+    void vm.console.output.cancel();
+    vm.start();
+    await vm.writeFile("/io", await readFile(guest("io")), { mode: 0o755 });
+    const sent = new Uint8Array(1_000_000).map((_, n) => n * 7);
+    const echo = async ({
+      readable,
+      writable,
+    }: Pick<TransformStream<Uint8Array, Uint8Array>, "readable" | "writable">) => {
+      const writer = writable.getWriter();
+      void writer.write(sent).then(() => writer.close());
+      const chunks: Uint8Array[] = [];
+      for await (const bytes of readable) chunks.push(bytes);
+      return Buffer.compare(Buffer.concat(chunks), sent) === 0;
+    };
+    const accepted = new Promise<boolean>((resolve) => {
+      sockets.listen(1024, (connection) => resolve(echo(connection)));
+    });
+    expect(await vm.exec(["/io", "vsock-connect", "1024"])).toMatchObject({ exitCode: 0, stdoutText: "" });
+    expect(await accepted).toBe(true);
+    const listening = vm.exec(["/io", "vsock-listen", "5"]);
+    await vm.exec(["sleep", "0.5"]);
+    expect(await echo(await sockets.connect(5))).toBe(true);
+    expect((await listening).exitCode).toBe(0);
+    await expect(sockets.connect(6)).rejects.toThrow(/nobody at port 6/);
+    expect((await vm.exec(["/io", "vsock-connect", "7"])).stdoutText).toMatch(/connect: error/);
+    await vm.destroy();
+  }, 120_000);
 
   describe("--disk", () => {
     let folder: string;

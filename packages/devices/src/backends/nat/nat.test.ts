@@ -382,6 +382,31 @@ describe("datagrams", () => {
     expect(datagrams.filter((entry) => entry === "closed")).toHaveLength(1);
   });
 
+  it("go out whole when the guest sends them in fragments, and not with a piece missing", () => {
+    const datagram = new Uint8Array(8 + 3000).fill(65);
+    viewOf(datagram).setUint32(0, (4000 << 16) | 123);
+    viewOf(datagram).setUint16(4, datagram.length);
+    const send = (identification: number, ...offsets: number[]) => {
+      for (const offset of offsets) {
+        const payload = datagram.subarray(offset, offset + 1480);
+        const frame = new Uint8Array(34 + payload.length);
+        const fragment = (offset + 1480 < datagram.length ? 0x2000 : 0) | (offset / 8);
+        const header = { source: GUEST, destination: SERVER, protocol: Protocol.Udp, length: payload.length };
+        writeIpv4(frame, MAC, MAC, { ...header, identification, fragment });
+        frame.set(payload, 34);
+        nat.receive(frame);
+      }
+    };
+    send(1, 0, 2960);
+    send(2, 1480, 2960);
+    expect(datagrams).toEqual([]);
+    send(3, 0, 1480, 2960);
+    expect(datagrams).toEqual([`${SERVER}:123 ${"A".repeat(3000)}`]);
+    for (let n = 0; n < 1000; n++) send(n, 0);
+    send(999, 1480, 2960);
+    expect(datagrams).toHaveLength(2);
+  });
+
   it("come in fragments when they are long", () => {
     sendUdp(SERVER, [4000, 123], bytes("x"));
     receivers[0]?.(new Uint8Array(4000).fill(7));

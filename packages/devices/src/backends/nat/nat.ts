@@ -8,6 +8,7 @@ import { HartvisorError, type NetworkBackend, type NetworkCard } from "@hartviso
 import { pcapngHeader, pcapngPacket } from "../pcapng.js";
 import { answerDhcp } from "./dhcp.js";
 import { answerDns } from "./dns.js";
+import { Fragments } from "./fragments.js";
 import type { HostListener, HostNetwork, HostTcpEvents, HostTcpSocket } from "./host-network.js";
 import {
   checksum,
@@ -17,6 +18,7 @@ import {
   IPV4_HEADER,
   type Ipv4,
   type Ipv4Packet,
+  MAX_IPV4,
   Protocol,
   parseIpv4,
   pseudoHeaderSum,
@@ -110,6 +112,7 @@ class Nat implements NatNetwork, TcpLink {
   /** Connections that owe an acknowledgement which can wait a moment. */
   readonly #owing = new Set<TcpConnection>();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #fragments = new Fragments();
   readonly #udp: UdpFlows;
   #card: NetworkCard | undefined;
   #guestMac = new Uint8Array(6).fill(0xff);
@@ -161,7 +164,8 @@ class Nat implements NatNetwork, TcpLink {
     const type = viewOf(frame).getUint16(12);
     if (type === EtherType.Arp) this.#answerArp(frame);
     if (type !== EtherType.Ipv4) return;
-    const packet = readIpv4(frame);
+    const part = readIpv4(frame);
+    const packet = part && this.#fragments.push(part);
     if (packet === undefined) return;
     this.#guestMac = frame.slice(6, 12);
     if (packet.protocol === Protocol.Tcp) this.#receiveTcp(packet);
@@ -331,7 +335,7 @@ class Nat implements NatNetwork, TcpLink {
   /** Sends a datagram to the guest, in fragments where it is longer than a frame; one that finds no room is lost. */
   #sendUdp(source: Ipv4, sourcePort: number, guestPort: number, payload: Uint8Array, destination = GUEST): void {
     const datagram = new Uint8Array(UDP_HEADER + payload.length);
-    if (datagram.length > 65535 - IPV4_HEADER) return;
+    if (datagram.length > MAX_IPV4 - IPV4_HEADER) return;
     const view = viewOf(datagram);
     view.setUint16(0, sourcePort);
     view.setUint16(2, guestPort);

@@ -10,6 +10,8 @@ export const ETHERNET_HEADER = 14;
 export const IPV4_HEADER = 20;
 export const UDP_HEADER = 8;
 export const TCP_HEADER = 20;
+/** The longest IPv4 packet. */
+export const MAX_IPV4 = 65535;
 
 /** An IPv4 address as an unsigned number. */
 export type Ipv4 = number;
@@ -24,7 +26,7 @@ export function formatIpv4(address: Ipv4): string {
   return [24, 16, 8, 0].map((shift) => (address >>> shift) & 0xff).join(".");
 }
 
-/** An IPv4 packet within a frame. */
+/** An IPv4 packet. */
 export interface Ipv4Packet {
   readonly source: Ipv4;
   readonly destination: Ipv4;
@@ -32,25 +34,36 @@ export interface Ipv4Packet {
   readonly payload: Uint8Array;
 }
 
+/** A packet or a fragment of one, as a frame holds it. */
+export interface Ipv4Part extends Ipv4Packet {
+  readonly identification: number;
+  /** Where in the packet the payload belongs, in bytes. */
+  readonly fragmentOffset: number;
+  readonly hasMore: boolean;
+}
+
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** Reads the IPv4 packet of a frame; undefined for a malformed one, and for fragments, which nobody here puts together. */
-export function readIpv4(frame: Uint8Array): Ipv4Packet | undefined {
+/** Reads the IPv4 packet of a frame, or the fragment; undefined for a malformed one. */
+export function readIpv4(frame: Uint8Array): Ipv4Part | undefined {
   const packet = frame.subarray(ETHERNET_HEADER);
   if (packet.length < IPV4_HEADER) return undefined;
   const view = viewOf(packet);
   const headerLength = (view.getUint8(0) & 0xf) * 4;
   const length = view.getUint16(2);
-  const isFragment = (view.getUint16(6) & 0x3fff) !== 0;
-  if (view.getUint8(0) >> 4 !== 4 || headerLength < IPV4_HEADER || isFragment) return undefined;
+  const fragment = view.getUint16(6);
+  if (view.getUint8(0) >> 4 !== 4 || headerLength < IPV4_HEADER) return undefined;
   if (length < headerLength || length > packet.length) return undefined;
   return {
     source: view.getUint32(12),
     destination: view.getUint32(16),
     protocol: view.getUint8(9),
     payload: packet.subarray(headerLength, length),
+    identification: view.getUint16(4),
+    fragmentOffset: (fragment & 0x1fff) * 8,
+    hasMore: (fragment & 0x2000) !== 0,
   };
 }
 
