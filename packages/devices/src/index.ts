@@ -11,6 +11,8 @@ import { sbiHsm } from "./para/sbi/hsm.js";
 import { sbiIpi } from "./para/sbi/ipi.js";
 import { sbiRfence } from "./para/sbi/rfence.js";
 import { sbiSrst } from "./para/sbi/srst.js";
+import { sbiSta } from "./para/sbi/sta.js";
+import { sbiSusp } from "./para/sbi/susp.js";
 import { sbiTime } from "./para/sbi/time.js";
 
 export { blobDisk } from "./backends/blob-disk.js";
@@ -40,6 +42,15 @@ export type { Uart16550State } from "./full/uart16550/persist.js";
 export { VirtioBlock, type VirtioBlockOptions } from "./para/block/device.js";
 export { type ConsolePortOptions, VirtioConsole, type VirtioConsoleOptions } from "./para/console/device.js";
 export { Htif, type HtifMemory, type HtifOptions } from "./para/htif/device.js";
+export { defineHypercall, type HypercallDefinition, type HypercallFunction } from "./para/hypercall/define.js";
+export {
+  type HostCall,
+  MAX_BATCH,
+  MAX_BATCH_BYTES,
+  MAX_HOST_CALL_BYTES,
+  PRIVATE_EXTENSION_ID,
+  privateHypercalls,
+} from "./para/hypercall/private.js";
 export { VirtioNet, type VirtioNetOptions } from "./para/net/device.js";
 export type { PciFunction } from "./para/pci/function.js";
 export { PciHost, type PciHostOptions, PciMemoryWindow } from "./para/pci/host-bridge.js";
@@ -52,7 +63,7 @@ export { VirtioPci, type VirtioPciOptions } from "./para/virtio/pci.js";
 export { MAX_CHAIN_BUFFERS, SplitQueue, type SplitQueueState } from "./para/virtio/split-queue.js";
 export { VSOCK_BUFFER, type VsockConnection } from "./para/vsock/connection.js";
 export { MAX_VSOCK_CONNECTIONS, VirtioVsock, type VirtioVsockOptions } from "./para/vsock/device.js";
-export { sbiBase, sbiDbcn, sbiHsm, sbiIpi, sbiRfence, sbiSrst, sbiTime };
+export { sbiBase, sbiDbcn, sbiHsm, sbiIpi, sbiRfence, sbiSrst, sbiSta, sbiSusp, sbiTime };
 
 /**
  * Every SBI 2.0 extension there is here. A machine may take fewer, or others
@@ -71,4 +82,6 @@ export const sbiExtensions: readonly HypercallExtension[] = [
   sbiHsm,
   sbiSrst,
   sbiDbcn,
+  sbiSusp,
+  sbiSta,
 ];

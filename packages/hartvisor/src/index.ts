@@ -15,10 +15,12 @@ export {
 } from "@hartvisor/core";
 export {
   blobDisk,
+  defineHypercall,
   type HttpDiskOptions,
   httpDisk,
   memoryDisk,
   overlayDisk,
+  privateHypercalls,
   sbiExtensions,
   type VirtioDevice,
 } from "@hartvisor/devices";

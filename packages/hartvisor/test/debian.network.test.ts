@@ -47,6 +47,12 @@ describe.skipIf(isOffline)(`unmodified Debian${note}`, () => {
     expect(await shell.powerOff()).toEqual({ kind: "poweroff", exitCode: 0 });
   }, 180_000);
 
+  it("finds that the machine can suspend", async () => {
+    const shell = await GuestShell.boot({ boot: linux({ ...image, cmdline }), limits });
+    expect(await shell.run("dmesg | grep 'SUSP extension'; cat /sys/power/mem_sleep")).toMatch(/detected[\s\S]*deep/u);
+    expect(await shell.powerOff()).toEqual({ kind: "poweroff", exitCode: 0 });
+  }, 180_000);
+
   it("makes do with the baseline RV64GC: no Sstc, no Svadu", async () => {
     const shell = await GuestShell.boot({ boot: linux({ ...image, cmdline }), isa: "rv64gc", limits });
     expect(await shell.run("cat /proc/cpuinfo")).not.toMatch(/sstc|svadu|zba/);

@@ -80,6 +80,14 @@ export interface HypercallContext {
   writeConsole(bytes: Uint8Array): void;
   /** Takes up to `length` bytes of pending input from the machine's debug console. */
   readConsole(length: number): Uint8Array;
+  /** Nanoseconds since 1970 on the machine's clock. */
+  unixTimeNs(): bigint;
+  /** Gives the rest of the calling hart's turn to the other harts. */
+  yieldTurn(): void;
+  /** How long a hart has wanted to run and could not, as far as it was measured: see {@link onResume}. */
+  stealTimeNs(hart: number): bigint;
+  /** Measures a hart's steal time, and calls back before it runs again after having waited; undefined ends that. */
+  onResume(hart: number, callback: (() => void) | undefined): void;
   /** Asks the machine to stop after this call. */
   shutdown(request: ShutdownRequest): void;
   /** mvendorid, marchid, mimpid as the machine reports them. */

@@ -22,6 +22,10 @@ const ALL_ONES = 0xffff_ffff_ffff_ffffn;
 export interface HypercallHost {
   readonly debugConsole: DebugConsole | undefined;
   shutdown(request: ShutdownRequest): void;
+  unixTimeNs(): bigint;
+  yieldTurn(): void;
+  /** Whether the scheduler measures how long harts wait for their turns. */
+  measureSteal(isWanted: boolean): void;
 }
 
 export class Hypercalls implements HypercallContext {
@@ -126,8 +130,19 @@ export class Hypercalls implements HypercallContext {
     return this.#host.debugConsole?.read(length) ?? new Uint8Array(0);
   }
 
-  shutdown(request: ShutdownRequest): void {
-    this.#host.shutdown(request);
+  readonly shutdown = (request: ShutdownRequest): void => this.#host.shutdown(request);
+
+  readonly unixTimeNs = (): bigint => this.#host.unixTimeNs();
+
+  readonly yieldTurn = (): void => this.#host.yieldTurn();
+
+  stealTimeNs(hart: number): bigint {
+    return BigInt(Math.round(this.#vcpu(hart).stealMs * 1e6));
+  }
+
+  onResume(hart: number, callback: (() => void) | undefined): void {
+    this.#vcpu(hart).onResume = callback;
+    this.#host.measureSteal(this.#vcpus.some((vcpu) => vcpu.onResume !== undefined));
   }
 
   #vcpu(hart: number): Vcpu {

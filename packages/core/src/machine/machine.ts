@@ -136,6 +136,9 @@ export class Machine {
     this.#hypercalls = new Hypercalls(hypercalls, this.memory, this.#vcpus, interpreter, {
       debugConsole: options.debugConsole,
       shutdown: (request) => this.requestShutdown(request),
+      unixTimeNs: () => this.clock.unixTimeNs(),
+      yieldTurn: () => this.#scheduler.yieldTurn(),
+      measureSteal: (isWanted) => this.#scheduler.measureSteal(isWanted),
     });
     this.#scheduler = new Scheduler(
       this.#vcpus,

@@ -51,6 +51,7 @@ export class Scheduler {
   #turns = 0;
   #longestTurn = Number.POSITIVE_INFINITY; // of the present round
   #last: Vcpu | undefined; // the hart that ran last
+  #measuresSteal = false;
   #running: Promise<void> | undefined;
   #stopping = false;
   #wanted = false; // the last word: started, or asked to stop
@@ -117,6 +118,16 @@ export class Scheduler {
     this.#sleeper.wake();
   }
 
+  /** Says whether harts are told how long they wait for their turns. With the virtual clock they do not wait. */
+  measureSteal(isWanted: boolean): void {
+    this.#measuresSteal = isWanted && !this.#virtualTime;
+  }
+
+  /** The present turn ends after this exit. */
+  yieldTurn(): void {
+    this.#left = 0;
+  }
+
   /** Something happened that a sleeping machine should look at. */
   wake(): void {
     this.#sleeper.wake();
@@ -145,7 +156,12 @@ export class Scheduler {
         return;
       }
       if (!busy) await this.#idle();
-      else await this.#yield(now - begin);
+      else {
+        const current = this.#measuresSteal ? this.#vcpus[this.#turn] : undefined;
+        if (this.#left > 0) current?.leaveTurn(now);
+        await this.#yield(now - begin);
+        if (this.#left > 0) current?.enterTurn(performance.now());
+      }
     }
   }
 
@@ -210,6 +226,7 @@ export class Scheduler {
 
   /** Chooses the next hart that has something to do; false if there is none. */
   #nextTurn(): boolean {
+    if (this.#measuresSteal) this.#vcpus[this.#turn]?.leaveTurn(performance.now());
     for (;;) {
       this.#turn++;
       if (this.#turn >= this.#vcpus.length || this.#turn === 0) {
@@ -226,7 +243,10 @@ export class Scheduler {
       const length = this.#turnLength();
       if (length === 0) return false;
       this.#left = length;
-      if (vcpu.wake() || this.#idleInTurn(vcpu)) return true;
+      if (vcpu.wake() || this.#idleInTurn(vcpu)) {
+        if (this.#measuresSteal) vcpu.enterTurn(performance.now());
+        return true;
+      }
       this.#left = 0;
     }
   }

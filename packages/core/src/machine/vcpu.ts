@@ -41,6 +41,12 @@ export class Vcpu {
   lifecycle: HartStateNumber = HsmState.Stopped;
   /** In wfi, or suspended: until an interrupt is pending. */
   waiting = false;
+  /** Milliseconds that it was ready to run while something else did; counted while somebody measures. */
+  stealMs = 0;
+  /** Since when it has been ready and does not run; undefined while it runs, or waits for an interrupt. */
+  readySince: number | undefined;
+  /** Hears that it runs again after having been ready. */
+  onResume: (() => void) | undefined;
   /** Where a non-retentive suspend resumes. */
   resumeAt: EntryPoint | undefined;
 
@@ -118,6 +124,19 @@ export class Vcpu {
     this.#interpreter.selectBanks(this.address);
     this.#interpreter.updateFloatFast(this.address);
     this.#interpreter.changeCounterMode(this.address, this.state.get64("executed"));
+  }
+
+  /** It does not run from now on; that it could counts as stolen. */
+  leaveTurn(now: number): void {
+    this.readySince = this.waiting || this.lifecycle !== HsmState.Started ? undefined : now;
+  }
+
+  /** It runs from now on. */
+  enterTurn(now: number): void {
+    if (this.readySince === undefined) return;
+    this.stealMs += now - this.readySince;
+    this.readySince = undefined;
+    this.onResume?.();
   }
 
   /** Whether the hart has something to do; one that waited is woken if an interrupt is pending. */

@@ -1,7 +1,8 @@
 /** Hypercalls: what extensions are asked, and what they may do to harts. */
 import { describe, expect, it } from "vitest";
+import type { HypercallContext } from "../../src/hypercall/extension.js";
 import { extension } from "./fakes.js";
-import { Cause, createGuest, DATA, guestWith, PROGRAM } from "./guest.js";
+import { Cause, createGuest, DATA, guestWith, PROGRAM, SPIN } from "./guest.js";
 
 describe("hypercalls", () => {
   const FAKE = 0x0900_0000;
@@ -30,6 +31,35 @@ describe("hypercalls", () => {
     ]);
     expect(guest.hart.pc).toBe(BigInt(PROGRAM + 4));
     expect(guest.hart.privilege).toBe("supervisor");
+  });
+
+  it("learn how long harts that could run did not", async () => {
+    const resumed = [0, 0];
+    let context: HypercallContext | undefined;
+    const guest = await guestWith(`ecall\n${SPIN}`, {
+      harts: 2,
+      clock: "real",
+      hypercalls: [
+        extension(FAKE, (_, __, here) => {
+          context = here;
+          if (here.hart === 0) here.startHart(1, BigInt(PROGRAM), 0n);
+          const { hart } = here;
+          here.onResume(hart, () => resumed.splice(hart, 1, (resumed[hart] ?? 0) + 1));
+          return { error: 0 };
+        }),
+      ],
+    });
+    guest.machine.harts[1]?.setRegister(17, BigInt(FAKE));
+    guest.machine.enterSupervisor(0, { address: BigInt(PROGRAM), opaque: 0n });
+    guest.set({ a7: FAKE });
+    const begin = performance.now();
+    guest.machine.start();
+    while (Math.min(...resumed) < 1000) await new Promise((resolve) => setTimeout(resolve, 5));
+    await guest.machine.pause();
+    const elapsedNs = (performance.now() - begin) * 1e6;
+    const stolen = [0, 1].map((hart) => Number(context?.stealTimeNs(hart)));
+    for (const ns of stolen) expect(ns / elapsedNs).toBeGreaterThan(0.2);
+    for (const ns of stolen) expect(ns / elapsedNs).toBeLessThan(1);
   });
 
   it("give 0 in a1 where the extension has no value", async () => {

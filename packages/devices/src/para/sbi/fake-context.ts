@@ -22,6 +22,10 @@ export interface FakeMachine {
   readonly states: HartStateNumber[];
   /** Input that waits on the debug console. */
   input: number[];
+  /** Sets the harts' steal time. */
+  steal(ns: bigint): void;
+  /** A hart resumes: calls back whoever asked for it. */
+  resume(): void;
 }
 
 /** A machine with a hart per state, of which hart 0 calls. */
@@ -38,7 +42,13 @@ export function fakeMachine(
     (...args: unknown[]): void => {
       asked.push([name, ...args]);
     };
+  let stealNs = 0n;
+  let onResume: (() => void) | undefined;
   const machine: FakeMachine = {
+    steal: (ns) => {
+      stealNs = ns;
+    },
+    resume: () => onResume?.(),
     asked,
     ram,
     states,
@@ -71,6 +81,12 @@ export function fakeMachine(
       fenceAddresses: note("fenceAddresses"),
       writeConsole: note("writeConsole"),
       readConsole: (length) => Uint8Array.from(machine.input.splice(0, length)),
+      unixTimeNs: () => 1_700_000_000_000_000_000n,
+      yieldTurn: note("yieldTurn"),
+      stealTimeNs: () => stealNs,
+      onResume: (_, callback) => {
+        onResume = callback;
+      },
       shutdown: (request: ShutdownRequest) => note("shutdown")(request),
     },
   };
