@@ -25,6 +25,9 @@ export interface Sample extends Cost {
 
 const BOOT_TIMEOUT_MS = 180_000;
 const PROGRAM_TIMEOUT_MS = 300_000;
+/** How far a guest's clock may be from the host's, and how long its words may take to reach the host when that is busy. */
+const CLOCK_TOLERANCE = 0.9;
+const CONSOLE_DELAY_MS = 1000;
 const DEMO_PROMPT = /hartvisor:~# /;
 
 /** Boots the demo to its prompt in a process of its own, and ends it there. */
@@ -79,8 +82,12 @@ export class GuestSession {
     this.#process.send("");
     const [, ns, result = ""] = await this.#expect(/@done (\d+) (\w+)\r?\n/);
     const { wallMs: hostMs, cpu } = timed();
-    const exit = await this.#process.expect(/@exit 0\r?\n/, PROGRAM_TIMEOUT_MS);
+    const exit = await this.#process.expect(/@exit (\d+)\r?\n/, PROGRAM_TIMEOUT_MS);
+    if (exit[1] !== "0") throw new Error(`the program ended with status ${exit[1]} after its work`);
     const sample = { wallMs: Number(ns) / 1e6, hostMs, cpu, whole: whole() };
+    if (hostMs < sample.wallMs * CLOCK_TOLERANCE || hostMs > sample.wallMs / CLOCK_TOLERANCE + CONSOLE_DELAY_MS) {
+      throw new Error(`the guest's clock says ${sample.wallMs.toFixed(0)} ms, the host's ${hostMs.toFixed(0)} ms`);
+    }
     if (unitMs === undefined) return { ...sample, result };
     // Its time is given: what it did in that time decides. CPU times are those of a unit, too.
     const scale = unitMs(exit.input.slice(0, exit.index)) / sample.wallMs;

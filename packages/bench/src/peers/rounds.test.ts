@@ -6,14 +6,17 @@ import { type Contender, runRounds } from "./rounds.js";
 
 /** What a guest does, without one: answers commands as the programs of the benchmark do. */
 const GUEST = `
+let slow = false;
 const say = (line) => process.stdout.write(line + "\\r\\n");
 say("[    0.1] a kernel's message");
 say("@shell");
 require("node:readline").createInterface({ input: process.stdin }).on("line", (line) => {
   if (line === "./crash") process.exit(3);
   if (line === "./wrong") { say("wrong: wrong result=1 expected=2"); say("@exit 1"); }
+  if (line === "./slow-clock") say("@ready"), (slow = true);
   if (line === "./good" || line === "./rated") say("@ready");
-  if (line === "") { say("@done 250000000 00cafe00"); say("rate 50"); say("@exit 0"); }
+  if (line === "" && slow) { say("@done 9000000000 0"); say("@exit 0"); }
+  else if (line === "") setTimeout(() => { say("@done 20000000 00cafe00"); say("rate 5"); say("@exit 0"); }, 30);
 });`;
 const SILENT = `setTimeout(() => process.exit(4), 50)`;
 
@@ -37,7 +40,7 @@ function contender(name: string, commands: readonly string[], script = GUEST): C
 }
 
 const rated = (output: string) => Number(/rate (\d+)/.exec(output)?.[1]);
-const programs: GuestProgram[] = ["good", "wrong", "crash", "rated"].map((name) => ({
+const programs: GuestProgram[] = ["good", "wrong", "crash", "rated", "slow-clock"].map((name) => ({
   ...{ name, group: "integer" as const, command: `./${name}` },
   ...(name === "rated" && { unitMs: rated }),
 }));
@@ -48,7 +51,7 @@ describe("runRounds", () => {
     const { programs: samples } = await runRounds([a, b], 2, () => {});
     const good = samples.get("good") ?? [];
     expect(good.map(({ emulator, round }) => `${emulator}${round}`)).toEqual(["a0", "b0", "b1", "a1"]);
-    expect(good[0]?.outcome).toMatchObject({ wallMs: 250, result: "00cafe00" });
+    expect(good[0]?.outcome).toMatchObject({ wallMs: 20, result: "00cafe00" });
   });
 
   it("boots once a round", async () => {
@@ -59,7 +62,7 @@ describe("runRounds", () => {
 
   it("gives times per unit of a program that works for a fixed time", async () => {
     const { programs: samples } = await runRounds([contender("a", ["rated"])], 1, () => {});
-    expect(samples.get("rated")?.[0]?.outcome).toMatchObject({ wallMs: 50 });
+    expect(samples.get("rated")?.[0]?.outcome).toMatchObject({ wallMs: 5 });
   });
 
   it("notes what a program that fails said, and goes on with the next in a fresh guest", async () => {
@@ -69,9 +72,15 @@ describe("runRounds", () => {
     expect(outcomes).toEqual([
       { error: expect.stringMatching(/ended early: wrong: wrong result=1 expected=2\s+@exit 1/) },
       { error: "the emulator ended with status 3" },
-      expect.objectContaining({ wallMs: 50 }),
+      expect.objectContaining({ wallMs: 5 }),
     ]);
     expect(a.starts()).toBe(3);
+  });
+
+  it("notes a guest whose clock is not the host's", async () => {
+    const { programs: samples } = await runRounds([contender("a", ["slow-clock"])], 1, () => {});
+    const error = expect.stringMatching(/^the guest's clock says 9000 ms, the host's \d+ ms$/);
+    expect(samples.get("slow-clock")?.[0]?.outcome).toEqual({ error });
   });
 
   it("notes a guest that does not boot", async () => {

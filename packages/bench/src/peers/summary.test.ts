@@ -26,7 +26,7 @@ function measured(sort: Attempt<Sample>[], hash: Attempt<Sample>[] = []): Measur
 }
 
 describe("summarise", () => {
-  it("divides the peer's median by ours, with the quartiles of the rounds", () => {
+  it("divides the peer's time by ours in each round, and takes median and quartiles", () => {
     const all = [...attempts("ours", 10, 20, 40), ...attempts("peer", 40, 40, 40)];
     const { programs } = summarise(measured(all), PROGRAMS, "ours", "peer");
     expect(programs).toHaveLength(1);

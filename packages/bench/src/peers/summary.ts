@@ -1,7 +1,7 @@
 /**
  * What the measurements say. A speed is the peer's time over ours, so above 1 we are
- * faster: the quotient of the medians over all rounds, with the quartiles of the quotients
- * of single rounds as its spread. A group's speed is the geometric mean of its programs'.
+ * faster: the median of the quotients of single rounds, whose times were taken one after the
+ * other, with their quartiles as its spread. A group's speed is the geometric mean of its programs'.
  */
 import { geometricMean, median, quantile } from "../statistics.js";
 import type { Cost, Sample } from "./guest-session.js";
@@ -45,14 +45,22 @@ export interface Summary {
   readonly failures: readonly string[];
 }
 
-type Measure<Result> = (result: Result) => number;
+type Kind = "wall" | "cpu" | "wholeCpu";
+/** How to read each kind of time from a result. */
+type Measures<Result> = Readonly<Record<Kind, (result: Result) => number>>;
 
 const totalCpu = ({ cpu }: Cost): number => cpu.totalMs;
+const PROGRAM_MEASURES: Measures<Sample> = {
+  ...{ wall: ({ wallMs }) => wallMs, cpu: totalCpu, wholeCpu: ({ whole }) => totalCpu(whole) },
+};
+const BOOT_MEASURES: Measures<Cost> = {
+  ...{ wall: ({ wallMs }) => wallMs, cpu: ({ cpu }) => cpu.userMs, wholeCpu: totalCpu },
+};
 
-/** Times of both by round, of the rounds in which both succeeded. */
-interface Pairs<Result> {
-  readonly ours: readonly Result[];
-  readonly peer: readonly Result[];
+/** A program's row, and the quotients of its single rounds. */
+interface Row {
+  readonly summary: ProgramSummary;
+  readonly quotients: Readonly<Record<Kind, readonly number[]>>;
 }
 
 /** Sums up. `ours` and `peer` are the emulators' names. */
@@ -62,73 +70,68 @@ export function summarise(
   ours: string,
   peer: string,
 ): Summary {
-  const rows: ProgramSummary[] = [];
-  const quotients = new Map<string, Readonly<Record<"wall" | "cpu" | "wholeCpu", readonly number[]>>>();
   const failures: string[] = [];
-
-  const add = <Result>(
-    { name, group }: Pick<GuestProgram, "name" | "group">,
-    tried: readonly Attempt<Result>[],
-    measures: Readonly<Record<"wall" | "cpu" | "wholeCpu", Measure<Result>>>,
-  ): void => {
-    failures.push(...failuresOf(name, tried));
+  const rowsOf = <Result>(
+    program: Pick<GuestProgram, "name" | "group">,
+    all: readonly Attempt<Result>[],
+    measures: Measures<Result>,
+  ): Row[] => {
+    const tried = all.filter(({ emulator }) => emulator === ours || emulator === peer);
+    failures.push(...failuresOf(program.name, tried));
     const pairs = pair(tried, ours, peer);
-    if (pairs.ours.length === 0) return;
-    quotients.set(name, {
-      wall: quotientsOf(pairs, measures.wall),
-      cpu: quotientsOf(pairs, measures.cpu),
-      wholeCpu: quotientsOf(pairs, measures.wholeCpu),
-    });
-    rows.push({
-      ...{ name, group, oursMs: median(pairs.ours.map(measures.wall)), peerMs: median(pairs.peer.map(measures.wall)) },
-      wall: speedOf(pairs, measures.wall),
-      cpu: speedOf(pairs, measures.cpu),
-      wholeCpu: speedOf(pairs, measures.wholeCpu),
-    });
+    return pairs.length === 0 ? [] : [rowOf(program, pairs, measures)];
   };
-
-  const of = <Result>(all: readonly Attempt<Result>[]) =>
-    all.filter(({ emulator }) => emulator === ours || emulator === peer);
-  for (const program of programs) {
-    const tried = of(attempts.get(program.name) ?? []);
+  const rows = programs.flatMap((program) => {
+    const tried = attempts.get(program.name) ?? [];
     // Kernels know what is right, which for floating point is not the same everywhere.
-    const results = new Set(tried.flatMap(({ outcome }) => ("error" in outcome ? [] : [outcome.result])));
-    if (isReal(program) && results.size > 1)
-      failures.push(`${program.name}: results differ: ${[...results].join(", ")}`);
-    add<Sample>(program, tried, {
-      ...{ wall: ({ wallMs }) => wallMs, cpu: totalCpu, wholeCpu: ({ whole }) => totalCpu(whole) },
-    });
-  }
-  add<Cost>({ name: BOOT, group: BOOT }, of(boots), {
-    ...{ wall: ({ wallMs }) => wallMs, cpu: ({ cpu }) => cpu.userMs, wholeCpu: totalCpu },
+    if (isReal(program)) failures.push(...differencesOf(program.name, tried));
+    return rowsOf(program, tried, PROGRAM_MEASURES);
   });
+  const boot = rowsOf({ name: BOOT, group: BOOT }, boots, BOOT_MEASURES);
 
-  const summariseGroup = (group: GroupSummary["group"], members: readonly ProgramSummary[]): GroupSummary[] => {
-    if (members.length === 0) return [];
-    const mean = (kind: "wall" | "cpu" | "wholeCpu"): Speed => {
-      const each = members.map(({ name }) => quotients.get(name)?.[kind] ?? []);
-      const rounds = Math.min(...each.map(({ length }) => length));
-      const byRound = Array.from({ length: rounds }, (_, round) =>
-        geometricMean(each.map((values) => values[round] ?? Number.NaN)),
-      );
-      return withSpread(geometricMean(members.map((member) => member[kind].median)), byRound);
-    };
-    return [{ group, wall: mean("wall"), cpu: mean("cpu"), wholeCpu: mean("wholeCpu") }];
-  };
-  const groups = [
-    ...GROUPS.flatMap((group) =>
-      summariseGroup(
-        group,
-        rows.filter((row) => row.group === group),
-      ),
-    ),
-    ...summariseGroup(
-      "all programs",
-      rows.filter(({ group }) => group !== BOOT),
-    ),
-  ];
+  const members = (group: Group) => [...rows, ...boot].filter(({ summary }) => summary.group === group);
+  const groups = [...GROUPS.map((group) => groupOf(group, members(group))), groupOf("all programs", rows)];
   const samples = programs.flatMap(({ name }) => attempts.get(name) ?? []);
-  return { programs: rows, groups, waited: { ours: waited(samples, ours), peer: waited(samples, peer) }, failures };
+  return {
+    programs: [...rows, ...boot].map(({ summary }) => summary),
+    groups: groups.filter((group) => group !== undefined),
+    waited: { ours: waited(samples, ours), peer: waited(samples, peer) },
+    failures,
+  };
+}
+
+function rowOf<Result>(
+  { name, group }: Pick<GuestProgram, "name" | "group">,
+  pairs: readonly Pair<Result>[],
+  measures: Measures<Result>,
+): Row {
+  const wallMs = (who: keyof Pair<Result>) => median(pairs.map((each) => measures.wall(each[who])));
+  const quotients = (kind: Kind) => pairs.map((each) => measures[kind](each.peer) / measures[kind](each.ours));
+  const speed = (kind: Kind) => withSpread(median(quotients(kind)), quotients(kind));
+  return {
+    summary: {
+      ...{ name, group, oursMs: wallMs("ours"), peerMs: wallMs("peer") },
+      ...{ wall: speed("wall"), cpu: speed("cpu"), wholeCpu: speed("wholeCpu") },
+    },
+    quotients: { wall: quotients("wall"), cpu: quotients("cpu"), wholeCpu: quotients("wholeCpu") },
+  };
+}
+
+function groupOf(group: GroupSummary["group"], rows: readonly Row[]): GroupSummary | undefined {
+  if (rows.length === 0) return undefined;
+  const mean = (kind: Kind): Speed => {
+    const rounds = Math.min(...rows.map(({ quotients }) => quotients[kind].length));
+    const byRound = Array.from({ length: rounds }, (_, round) =>
+      geometricMean(rows.map(({ quotients }) => quotients[kind][round] ?? Number.NaN)),
+    );
+    return withSpread(geometricMean(rows.map(({ summary }) => summary[kind].median)), byRound);
+  };
+  return { group, wall: mean("wall"), cpu: mean("cpu"), wholeCpu: mean("wholeCpu") };
+}
+
+function differencesOf(name: string, attempts: readonly Attempt<Sample>[]): string[] {
+  const results = new Set(attempts.flatMap(({ outcome }) => (isFailure(outcome) ? [] : [outcome.result])));
+  return results.size > 1 ? [`${name}: results differ: ${[...results].join(", ")}`] : [];
 }
 
 function waited(attempts: readonly Attempt<Sample>[], name: string): number {
@@ -151,26 +154,22 @@ function failuresOf<Result>(name: string, attempts: readonly Attempt<Result>[]):
   );
 }
 
-function pair<Result>(attempts: readonly Attempt<Result>[], ours: string, peer: string): Pairs<Result> {
-  const found: { ours: Result[]; peer: Result[] } = { ours: [], peer: [] };
-  const find = (emulator: string, round: number) =>
-    attempts.find((attempt) => attempt.emulator === emulator && attempt.round === round)?.outcome;
-  for (const round of new Set(attempts.map((attempt) => attempt.round))) {
-    const [a, b] = [find(ours, round), find(peer, round)];
-    if (a === undefined || b === undefined || isFailure(a) || isFailure(b)) continue;
-    found.ours.push(a);
-    found.peer.push(b);
-  }
-  return found;
+/** What both took in a round. */
+interface Pair<Result> {
+  readonly ours: Result;
+  readonly peer: Result;
 }
 
-function quotientsOf<Result>({ ours, peer }: Pairs<Result>, measure: Measure<Result>): number[] {
-  return ours.map((result, index) => measure(peer[index] ?? result) / measure(result));
-}
-
-function speedOf<Result>(pairs: Pairs<Result>, measure: Measure<Result>): Speed {
-  const quotient = median(pairs.peer.map(measure)) / median(pairs.ours.map(measure));
-  return withSpread(quotient, quotientsOf(pairs, measure));
+/** The rounds in which both succeeded. */
+function pair<Result>(attempts: readonly Attempt<Result>[], ours: string, peer: string): Pair<Result>[] {
+  const find = (name: string, round: number): Result[] =>
+    attempts.flatMap(({ emulator, round: when, outcome }) =>
+      emulator === name && when === round && !isFailure(outcome) ? [outcome] : [],
+    );
+  return [...new Set(attempts.map(({ round }) => round))].flatMap((round) => {
+    const [[a], [b]] = [find(ours, round), find(peer, round)];
+    return a === undefined || b === undefined ? [] : [{ ours: a, peer: b }];
+  });
 }
 
 function withSpread(middle: number, values: readonly number[]): Speed {
