@@ -132,6 +132,11 @@ const USES: Readonly<Record<string, CsrUse>> = {
   mstateen1: chosen(stateBits, false),
   mstateen2: chosen(stateBits, false),
   mstateen3: chosen(stateBits, false),
+  // QEMU has bits 62 and 63 in the registers of S-mode, too, where they are not defined: WARL.
+  sstateen0: chosen(masked((1n << 62n) - 1n)),
+  sstateen1: chosen(masked((1n << 62n) - 1n)),
+  sstateen2: chosen(masked((1n << 62n) - 1n)),
+  sstateen3: chosen(masked((1n << 62n) - 1n)),
   mcyclecfg: chosen(bits([60, 61, 62]), false),
   minstretcfg: chosen(bits([60, 61, 62]), false),
   // Frozen by the driver, so that the counters can be compared.
