@@ -6,6 +6,7 @@ const source = (path: string) => new URL(`./packages/${path}`, import.meta.url).
 export default defineConfig({
   resolve: {
     alias: {
+      "@hartvisor/core/isa": source("core/src/isa.ts"),
       "@hartvisor/core": source("core/src/index.ts"),
       "@hartvisor/devices": source("devices/src/index.ts"),
       "@hartvisor/jit": source("jit/src/index.ts"),

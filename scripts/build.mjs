@@ -11,7 +11,7 @@ const require = createRequire(import.meta.url);
 
 /** Entry points by package: the name of the bundle and its source. */
 const PACKAGES = {
-  core: { index: "src/index.ts" },
+  core: { index: "src/index.ts", isa: "src/isa.ts" },
   jit: { index: "src/index.ts" },
   devices: { index: "src/index.ts" },
   hartvisor: {
@@ -60,7 +60,7 @@ if (stale.length > 0) {
       target: "es2022",
       platform: "neutral",
       external: [/^node:/, /^@hartvisor\//, /^hartvisor/, "commander", "benchmark", "v86"],
-      splitting: name === "hartvisor",
+      splitting: name === "hartvisor" || name === "core",
       silent: true,
       config: false,
     });

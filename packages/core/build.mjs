@@ -25,6 +25,7 @@ node(
   "-O3",
   "--noAssert",
   "--importMemory",
+  "--importTable",
   "--disableWarning",
   "201",
 );

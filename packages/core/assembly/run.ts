@@ -22,13 +22,17 @@ import { execute } from "./generated/execute";
 import { instructionsToOverflow, settleCounters } from "./privileged/performance-counters";
 import { instructionsToDeadline, updateTimers } from "./privileged/time";
 import { isStuck, takeInterrupt, takeWaitingException } from "./privileged/trap";
+import { executeSampled, hasHotBlocks, mustLeave } from "./translated/profile";
 
-/** Straight-line code runs at most this much past its budget: a page, and an instruction that crosses into the next. */
-const SLACK: i32 = <i32>SLOTS_PER_PAGE + 2;
+/**
+ * Straight-line code runs at most this much past its budget: a page, and an instruction that crosses into the next; a
+ * translated region as much again.
+ */
+const SLACK: i32 = 2 * (<i32>SLOTS_PER_PAGE + 2);
 
 /**
  * Runs a hart for `budget` instructions, or a little more unless `exact`.
- * Returns the kind of exit; EXIT_BUDGET when the budget is used up.
+ * Returns the kind of exit; EXIT_BUDGET when the budget is used up, or earlier when there are blocks to translate.
  */
 export function run(hart: usize, budget: i32, exact: bool): u32 {
   const end = load<u64>(hart, HART_EXECUTED) + <u64>budget;
@@ -36,16 +40,16 @@ export function run(hart: usize, budget: i32, exact: bool): u32 {
   while (true) {
     const remaining = <i32>(end - load<u64>(hart, HART_EXECUTED));
     if (remaining <= 0) return EXIT_BUDGET;
+    store<u32>(hart, 0, HART_DEADLINE_MOVED);
     updateTimers(hart);
     settleCounters(hart, load<u64>(hart, HART_EXECUTED));
     takeInterrupt(hart);
     const limit = instructionsToOverflow(hart, <u64>remaining);
     const chunk = virtualTime ? <i32>instructionsToDeadline(hart, limit) : min<i32>(<i32>limit, POLL_INTERVAL);
-    store<u32>(hart, 0, HART_DEADLINE_MOVED);
-    const kind = virtualTime || exact ? executeExactly(hart, chunk) : execute(hart, chunk);
+    const kind = virtualTime || exact ? executeExactly(hart, chunk) : executeSampled(hart, chunk, false);
     if (takeWaitingException(hart)) {
       if (isStuck(hart)) return EXIT_STUCK;
-    } else if (kind != EXIT_BUDGET) return kind;
+    } else if (kind != EXIT_BUDGET || hasHotBlocks(hart)) return kind;
   }
 }
 
@@ -53,8 +57,8 @@ export function run(hart: usize, budget: i32, exact: bool): u32 {
 function executeExactly(hart: usize, budget: i32): u32 {
   const end = load<u64>(hart, HART_EXECUTED) + <u64>budget;
   if (budget > SLACK) {
-    const kind = execute(hart, budget - SLACK);
-    if (kind != EXIT_BUDGET || load<u32>(hart, HART_DEADLINE_MOVED) != 0 || load<u32>(hart, HART_TRAP_WAITS) != 0) return kind;
+    const kind = executeSampled(hart, budget - SLACK, true);
+    if (kind != EXIT_BUDGET || mustLeave(hart)) return kind;
   }
   const remaining = <i32>(end - load<u64>(hart, HART_EXECUTED));
   if (remaining <= 0) return EXIT_BUDGET;

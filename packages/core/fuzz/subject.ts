@@ -4,13 +4,15 @@ import { DEFAULT_ISA } from "../isa/extensions.js";
 import type { Device } from "../src/bus/device.js";
 import type { Hart } from "../src/machine/hart.js";
 import { Machine } from "../src/machine/machine.js";
+import type { MachineOptions } from "../src/machine/options.js";
 import type { GuestMemory } from "../src/memory/guest-memory.js";
 import { HALT_ADDRESS, MACHINE_TIMER } from "./driver.js";
 import { RAM_BASE, RAM_BYTES, Slot } from "./slot.js";
 
-export const ENGINES = ["interpreter", "step", "evaluator"] as const;
+export const ENGINES = ["interpreter", "translator", "blocks", "step", "evaluator"] as const;
 /**
- * `interpreter`: in long slices; `step`: every instruction on its own;
+ * `interpreter`: in long slices; `translator`: every block translated before it is first executed, with what is around
+ * it; `blocks`: each on its own; `step`: every instruction on its own;
  * `evaluator`: so, too, and held to the slow evaluator besides QEMU.
  */
 export type Engine = (typeof ENGINES)[number];
@@ -40,6 +42,14 @@ export type SubjectResult =
   | { readonly kind: "ended"; readonly ram: Uint8Array }
   | { readonly kind: "endless"; readonly slot: number };
 
+/** The tests of core may know the translator; core itself does not. */
+async function translatorOf(engine: Engine): Promise<Pick<MachineOptions, "translator">> {
+  if (engine !== "translator" && engine !== "blocks") return {};
+  const { translator } = await import("../../jit/src/index.js");
+  const unit = engine === "blocks" ? "block" : "region";
+  return { translator: translator({ threshold: 1, sampleInterval: 1, eager: true, unit }) };
+}
+
 /** Runs an image: RAM as the guest left it; or the slot of the program that did not end. `onStep` needs single steps. */
 export async function runSubject(
   image: Uint8Array,
@@ -47,13 +57,19 @@ export async function runSubject(
   onStep?: StepObserver,
   isa = DEFAULT_ISA,
 ): Promise<SubjectResult> {
-  await using machine = await Machine.create({ memoryBytes: RAM_BYTES, memoryBase: RAM_BASE, clock: "virtual", isa });
+  await using machine = await Machine.create({
+    memoryBytes: RAM_BYTES,
+    memoryBase: RAM_BASE,
+    clock: "virtual",
+    isa,
+    ...(await translatorOf(engine)),
+  });
   machine.attach(timerStub);
   machine.memory.write(RAM_BASE, image);
   machine.enterMachine(0, { address: BigInt(RAM_BASE), opaque: 0n });
   const hart = machine.harts[0];
   if (hart === undefined) throw new Error("a machine without harts");
-  const length = engine === "interpreter" ? SLICE : 1;
+  const length = engine === "step" || engine === "evaluator" ? 1 : SLICE;
   for (let left = LIMIT; left > 0; left -= length) {
     onStep?.(Number(hart.pc), { hart, memory: machine.memory });
     // Waiting ends the turn: the step is not finished then.

@@ -126,6 +126,8 @@ field("bankKeys", "u64", 32); // per bank: regime, satp
 field("bankUsed", "u32", 16); // per bank: when last chosen
 field("bankLarge", "u32", 16); // per bank: 1 if it holds pieces of superpages
 field("banks", "u32"); // address of the first bank; one more lies behind the last, whose fetch table stays empty
+field("sampleCountdown", "u32"); // interpreted instructions to the next sample of where time goes
+field("regionBudget", "u32"); // instructions that translated code may execute in this slice
 field("staging", "u64", 2); // where an access that crosses pages is put together
 field("walkAddress", "u64"); // result of a translation: guest-physical address
 field("walkLevel", "u32"); // result of a translation: log2 of the page size
@@ -154,6 +156,14 @@ const vmFields = {
   watchLength: ["u32", 60],
   misa: ["u64", 64],
   extensions: ["u64", 72, 4], // a bit for each extension that is on; read byte by byte
+  // The translator's; all zero without one.
+  sampleInterval: ["u32", 104], // instructions between samples; 0: none are taken
+  sampleThreshold: ["u32", 108], // samples that make a block hot
+  sampleCounts: ["u32", 112], // SAMPLE_COUNTS of {slot u32, count u32}
+  hotBlocks: ["u32", 116], // HOT_BLOCKS of {pc u64, slot u32, code pages before and after its own u32, 0 if unknown}
+  hotCount: ["u32", 120], // how many of them are filled
+  regions: ["u32", 124], // REGION_SIZE bytes per region, by its index in the table of functions
+  codeEpoch: ["u32", 128], // counts the times that translated code was overwritten
 } as const;
 export const VM_FIELDS: readonly StateField[] = Object.entries(vmFields).map(([name, [type, offset, count = 1]]) => ({
   name,
@@ -161,7 +171,7 @@ export const VM_FIELDS: readonly StateField[] = Object.entries(vmFields).map(([n
   count,
   offset,
 }));
-export const VM_SIZE = 104;
+export const VM_SIZE = 136;
 
 /** Offset of a field of the VM block; throws for a name that is none. */
 export function vmOffset(name: string): number {
@@ -176,6 +186,10 @@ export const CONSTANTS = {
   // While a hart executes, its registers lie here: a constant address saves an addition per operand, 8 % in all.
   REGISTER_WINDOW: 4096,
   REGISTERS_SIZE,
+
+  // Behind the registers in the window: what translated code needs to know of the hart that executes.
+  WINDOW_HART: 4096 + REGISTERS_SIZE,
+  WINDOW_LEFT: 4096 + REGISTERS_SIZE + 4, // budget
 
   // Decoded slot: op u16, rd u16, rs1 u16, rs2 u16, imm i32, rs3 u16, length u8, rm u8.
   SLOT_SIZE: 16,
@@ -193,17 +207,34 @@ export const CONSTANTS = {
   FRAME_METADATA_SIZE: 16,
   GUARD_CODE: 1, // some of its lines are decoded
   GUARD_DIRTY_LOG: 2, // not written since dirty tracking was last armed
+  GUARD_TRANSLATED: 8, // some of its lines lie in translated regions; only with GUARD_CODE
   GUARD_WATCH: 4, // stores to the watched bytes leave as EXIT_WRITE
 
-  // TLB bank: three tables of entries {tag u64, addend u32, level u32}.
+  // TLB bank: three tables of entries {tag u64, addend u32, level u32}, the jump cache with entries {pc u64, region u32,
+  // unused u32}, and a bit per page number (modulo their count) on which a region in the jump cache relies.
   TLB_ENTRIES: 256,
   TLB_ENTRY_SIZE: 16,
   TLB_READ: 0,
   TLB_WRITE: 4096,
   TLB_FETCH: 8192,
-  TLB_BANK_SIZE: 12288,
+  JUMP_CACHE: 12288,
+  JUMP_ENTRIES: 512,
+  JUMP_PAGES: 12288 + 8192,
+  JUMP_PAGES_SIZE: 64,
+  TLB_BANK_SIZE: 24576,
   TLB_BANKS: 16,
   TLB_GUARDED: 0x800, // in the tag of a store entry whose frame is guarded: the interpreter's probe never matches it
+
+  // Translated code. A region: number of pages beside the one where it begins u32, and for each its distance in pages i32
+  // and its code page u32.
+  OP_REGION: 0xffff, // operation of the slots where regions begin; their immediate is the region's index
+  REGION_SIZE: 32,
+  REGION_EXTRA_PAGES: 3,
+  MAX_REGIONS: 4096,
+  REGION_STACK: 262_144, // bytes of the host's stack that nested regions may use, as they estimate it
+  SAMPLE_COUNTS: 2048,
+  HOT_BLOCKS: 64,
+  HOT_BLOCK_SIZE: 24,
 
   // What a helper leaves in `status`.
   STATUS_NONE: 0,

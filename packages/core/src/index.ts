@@ -13,6 +13,7 @@ export {
   type MemoryReservation,
 } from "./devicetree/encode.js";
 export type { DeviceTreeNode, PropertyValue } from "./devicetree/node.js";
+export type { HotBlock, TranslationHost, Translator, TranslatorFactory } from "./engine/translator.js";
 export { type ErrorCode, HartvisorError } from "./error.js";
 export {
   HartState,

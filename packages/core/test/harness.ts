@@ -33,11 +33,11 @@ const MSTATUS_FS_INITIAL = 1n << 13n;
 export async function createTestHart(ramBytes = 64 * FRAME_SIZE) {
   const shape = { ramBase: RAM_BASE, ramPages: ramBytes / FRAME_SIZE, hartCount: 1 };
   const pool = new FramePool({ frames: shape.ramPages, tableBytes: tableBytes(shape) });
-  const interpreter = await instantiateInterpreter(pool.memory, {
-    ticks: () => 0,
-    entropy: () => 0,
-    translate: () => 1,
-  });
+  const interpreter = await instantiateInterpreter(
+    pool.memory,
+    new WebAssembly.Table({ element: "anyfunc", initial: 1 }),
+    { ticks: () => 0, entropy: () => 0, translate: () => 1, forgetRegions: () => {} },
+  );
   const tables = layOut(pool, shape, IsaSet.parse(DEFAULT_ISA));
   const state = new HartState(pool.memory, hartAddress(tables, 0));
   const { address } = state;

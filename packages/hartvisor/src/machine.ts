@@ -11,6 +11,7 @@ import {
   parseByteSize,
 } from "@hartvisor/core";
 import { sbiExtensions, VirtioConsole, type VirtioDevice } from "@hartvisor/devices";
+import { type TranslatorOptions, translator } from "@hartvisor/jit";
 import { VirtBoard } from "./board/virt.js";
 import type { Boot } from "./boot/boot.js";
 import { SerialConsole } from "./console/serial-console.js";
@@ -35,6 +36,8 @@ export interface MachineOptions {
   readonly harts?: number;
   /** Default: `auto`, the fastest there is. */
   readonly engine?: EngineName;
+  /** How the translator is set up. */
+  readonly translator?: TranslatorOptions;
   /** `real`: the host's time. `virtual`: time is the instruction count, and runs repeat exactly. Default: real. */
   readonly clock?: "real" | "virtual";
   /** SBI extensions that the machine answers when it boots without firmware. Default: all there are. */
@@ -81,9 +84,6 @@ export class Machine {
    */
   static async create(options: MachineOptions): Promise<Machine> {
     const { boot, memory = DEFAULT_MEMORY, engine = "auto" } = options;
-    if (engine === "jit") {
-      throw new HartvisorError("unsupported", `engine "jit" is not part of this version: use "interpreter" or "auto"`);
-    }
     const console = new SerialConsole();
     const virtual = options.clock === "virtual";
     const seed = options.seed ?? (virtual ? new Uint8Array(64) : crypto.getRandomValues(new Uint8Array(64)));
@@ -94,6 +94,7 @@ export class Machine {
       hypercalls: boot.hypercalls ? (options.hypercalls ?? sbiExtensions) : [],
       ...(options.isa !== undefined && { isa: options.isa }),
       misaligned: options.misaligned ?? "hardware",
+      ...(engine !== "interpreter" && { translator: translator(options.translator) }),
       limits: options.limits ?? {},
       seed,
       debugConsole: console,

@@ -1,15 +1,32 @@
-/**
- * The place of the dynamic binary translator, which turns hot guest code into
- * WebAssembly. This version has the interface only; machines interpret.
- */
+/** The dynamic binary translator: turns hot guest code into WebAssembly. */
+import type { TranslatorFactory } from "@hartvisor/core";
+import { RegionTranslator } from "./translator.js";
+import { hasTailCalls } from "./wasm/features.js";
 
-/** What a translator makes one Wasm function of. */
+/** What the translator makes one WebAssembly function of. */
 export type TranslationUnit = "block" | "region";
 
 /** How a translator is set up. */
 export interface TranslatorOptions {
-  /** `region`: a guest function at a time. `block`: one basic block, for comparison. Default: region. */
+  /** `region`: the blocks around a hot one, with its loops and calls. `block`: one basic block, for comparison. Default: region. */
   readonly unit?: TranslationUnit;
-  /** Executions of a block before it is translated. */
+  /** Times, out of one in {@link sampleInterval} instructions, that the interpreter must meet a block before it is translated. Default: 100. */
   readonly threshold?: number;
+  /** Instructions that are interpreted between two looks at where the guest is. Default: 1,000. */
+  readonly sampleInterval?: number;
+  /** Instructions of a region at most. Default: 500. */
+  readonly regionInstructions?: number;
+  /** Take in blocks that were never executed, too. Default: false. */
+  readonly eager?: boolean;
+}
+
+/** A translator for {@link Machine.create}. */
+export function translator(options: TranslatorOptions = {}): TranslatorFactory {
+  const { unit = "region", threshold = 100, sampleInterval = 1000, regionInstructions = 500, eager = false } = options;
+  const limits = { instructions: regionInstructions, singleBlock: unit === "block", eager };
+  return {
+    sampleInterval,
+    sampleThreshold: threshold,
+    create: (host) => new RegionTranslator(host, { limits, tailCalls: hasTailCalls() }),
+  };
 }

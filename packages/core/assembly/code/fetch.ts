@@ -22,6 +22,7 @@ import {
   SLOT_SIZE,
   STATUS_EXIT,
   STATUS_LOCATED,
+  STATUS_NONE,
   TLB_FETCH,
   VM_BREAKPOINTS,
   VM_BREAKPOINT_ADDRESSES,
@@ -32,7 +33,7 @@ import { OP_BREAKPOINT, OP_CROSSING, OP_NEXT_PAGE } from "../generated/operation
 import { frameMetadata, guardCode, machineAddress } from "../memory/frames";
 import { checkPmp, PMP_DENIED, PMP_GRANTED } from "../memory/pmp";
 import { entryOf, fillEntry } from "../memory/tlb";
-import { ACCESS_EXECUTE, WALK_ACCESS_FAULT, WALK_OK } from "../memory/translation/outcome";
+import { ACCESS_EXECUTE, ACCESS_WITHOUT_EFFECT, WALK_ACCESS_FAULT, WALK_OK } from "../memory/translation/outcome";
 import { translate } from "../memory/translation/translation";
 import { countTlbFill } from "../privileged/counters";
 import { FETCH_ACCESS_FAULT, FETCH_PAGE_FAULT } from "../privileged/fields";
@@ -43,15 +44,15 @@ import { codePageOf, frameOfCodePage } from "./pages";
 const CHECK_EACH: usize = 1;
 
 /** Decoded slots of the page that holds `address`, perhaps with CHECK_EACH, or 0 with a trap raised. */
-function fetchPage(hart: usize, address: u64): usize {
+function fetchPage(hart: usize, address: u64, access: u32): usize {
   if (load<u32>(hart, HART_TRAP_WAITS) != 0) return CHECK_EACH; // `stopsAt` ends the slice
   const bank = <usize>load<u32>(hart, HART_FETCH_BANK);
   const entry = entryOf(bank, TLB_FETCH, address);
   if (load<u64>(entry) == (address & ~0xfff)) return <usize>load<u32>(entry, 8);
 
-  countTlbFill(hart);
+  if (access == ACCESS_EXECUTE) countTlbFill(hart);
   const regime = load<u32>(hart, HART_PRIVILEGE);
-  const outcome = translate(hart, address, ACCESS_EXECUTE, regime);
+  const outcome = translate(hart, address, access, regime);
   if (outcome != WALK_OK) {
     return raise(hart, outcome == WALK_ACCESS_FAULT ? FETCH_ACCESS_FAULT : FETCH_PAGE_FAULT, address);
   }
@@ -67,10 +68,17 @@ function fetchPage(hart: usize, address: u64): usize {
   return page;
 }
 
+/** Decoded slots of the page that holds `address` if it can be fetched without any effect on the guest; else 0. */
+export function peekPage(hart: usize, address: u64): usize {
+  const page = fetchPage(hart, address, ACCESS_EXECUTE | ACCESS_WITHOUT_EFFECT);
+  store<u32>(hart, STATUS_NONE, HART_STATUS);
+  return page & CHECK_EACH ? 0 : page;
+}
+
 /** Makes `slot` and `slotDelta` stand for the hart's pc; false with a trap raised. */
 export function locate(hart: usize): bool {
   const pc = load<u64>(hart, HART_PC);
-  const page = fetchPage(hart, pc);
+  const page = fetchPage(hart, pc, ACCESS_EXECUTE);
   if (page == 0) return false;
   const offset = <usize>pc & 0xfff;
   const slot = page + offset * (SLOT_SIZE / 2);
@@ -139,12 +147,12 @@ export function breakpoint(hart: usize): u32 {
 
 /** Runs the instruction at the pc from the scratch slots: it crosses a page, or its slot is taken. */
 export function crossing(hart: usize): u32 {
-  const page = fetchPage(hart, load<u64>(hart, HART_PC));
+  const page = fetchPage(hart, load<u64>(hart, HART_PC), ACCESS_EXECUTE);
   return page != 0 && isolate(hart, page) ? STATUS_LOCATED : load<u32>(hart, HART_STATUS);
 }
 
 /** Decodes the instruction at the pc into the scratch slots, with nothing decoded behind it. */
-function isolate(hart: usize, page: usize): bool {
+export function isolate(hart: usize, page: usize): bool {
   const pc = load<u64>(hart, HART_PC);
   const vm = <usize>load<u32>(hart, HART_VM);
   const offset = <usize>pc & 0xfff;
@@ -155,7 +163,7 @@ function isolate(hart: usize, page: usize): bool {
     length = 4;
     if (offset != 0xffe && (page & CHECK_EACH) == 0) word = load<u32>(frame + offset);
     else {
-      const next = fetchPage(hart, pc + 2);
+      const next = fetchPage(hart, pc + 2, ACCESS_EXECUTE);
       if (next == 0) return false;
       word |= <u32>load<u16>(frameOfCodePage(vm, next & ~CHECK_EACH) + ((offset + 2) & 0xfff)) << 16;
     }
@@ -177,7 +185,7 @@ export function instructionAt(hart: usize): u64 {
 }
 
 function halfAt(hart: usize, address: u64): u64 {
-  const page = fetchPage(hart, address);
+  const page = fetchPage(hart, address, ACCESS_EXECUTE);
   if (page == 0) return 0;
   const frame = frameOfCodePage(<usize>load<u32>(hart, HART_VM), page & ~CHECK_EACH);
   return <u64>load<u16>(frame + (<usize>address & 0xfff));

@@ -43,7 +43,7 @@ function newCodePage(hart: usize, vm: usize, metadata: usize): usize {
   const frames = <usize>load<u32>(vm, VM_FRAME_METADATA);
   const page = <usize>load<u32>(vm, VM_CODE_ARENA) + n * CODE_PAGE_SIZE;
   if (evicted != 0) {
-    detachCodePage(frames + (evicted - 1) * FRAME_METADATA_SIZE);
+    detachCodePage(vm, frames + (evicted - 1) * FRAME_METADATA_SIZE);
     dropAllFetchTables(vm);
     memory.fill(page, 0, SLOTS_PER_PAGE * SLOT_SIZE); // a page's first use finds zeros that the host has not committed yet
   }
@@ -61,7 +61,7 @@ export function dropAllCode(vm: usize): void {
     const owner = <usize>load<u32>(vm, VM_CODE_OWNER) + (<usize>n << 2);
     const frame = load<u32>(owner);
     if (frame == 0) continue;
-    detachCodePage(frames + (frame - 1) * FRAME_METADATA_SIZE);
+    detachCodePage(vm, frames + (frame - 1) * FRAME_METADATA_SIZE);
     memory.fill(<usize>load<u32>(vm, VM_CODE_ARENA) + n * CODE_PAGE_SIZE, 0, SLOTS_PER_PAGE * SLOT_SIZE);
     store<u32>(owner, 0);
   }

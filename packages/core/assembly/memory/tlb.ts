@@ -21,11 +21,15 @@ import {
   HART_PRIVILEGE,
   HART_REGIME_BANK,
   HART_SATP,
+  JUMP_CACHE,
+  JUMP_PAGES,
+  JUMP_PAGES_SIZE,
   OPTION_HOST_TRANSLATION,
   TLB_BANKS,
   TLB_BANK_SIZE,
   TLB_ENTRIES,
   TLB_ENTRY_SIZE,
+  TLB_FETCH,
 } from "../generated/layout";
 import { countAssist } from "../privileged/counters";
 import { MSTATUS_MPRV, MSTATUS_MXR, MSTATUS_SUM } from "../privileged/fields";
@@ -137,13 +141,26 @@ export function dropAllBanks(hart: usize): void {
   for (let n: u32 = 0; n < count; n++) clearBank(hart, banks + n * TLB_BANK_SIZE);
 }
 
-/** Drops the fetch tables: a code page changes its frame. */
+/** Drops the fetch tables and jump caches: a code page changes its frame. */
 export function dropFetchTables(hart: usize): void {
   const banks = <usize>load<u32>(hart, HART_BANKS);
   const count = load<u32>(hart, HART_BANK_COUNT);
   for (let n: u32 = 0; n < count; n++) {
-    memory.fill(banks + n * TLB_BANK_SIZE + 2 * TLB_ENTRIES * TLB_ENTRY_SIZE, 0xff, TLB_ENTRIES * TLB_ENTRY_SIZE);
+    memory.fill(banks + n * TLB_BANK_SIZE + TLB_FETCH, 0xff, JUMP_PAGES - TLB_FETCH);
   }
+}
+
+/** Forgets which regions begin where, in one bank. */
+function dropJumpCache(bank: usize): void {
+  memory.fill(bank + JUMP_CACHE, 0xff, JUMP_PAGES - JUMP_CACHE);
+  memory.fill(bank + JUMP_PAGES, 0, JUMP_PAGES_SIZE);
+}
+
+/** The byte that holds a page's bit among those on which the jump cache relies. */
+// @ts-ignore: decorator
+@inline
+export function jumpPagesOf(bank: usize, address: u64): usize {
+  return bank + JUMP_PAGES + (<usize>(address >> 15) & (JUMP_PAGES_SIZE - 1));
 }
 
 /** sfence.vma (Privileged ISA 10.2.1): by address, by address space, by both, or all. */
@@ -156,8 +173,13 @@ export function fence(hart: usize, byAddress: bool, address: u64, bySpace: bool,
     if (satp >> 60 == 0 && !byHost) continue; // untranslated
     if (bySpace && ((satp >> 44) & 0xffff) != (space & 0xffff)) continue;
     const bank = banks + n * TLB_BANK_SIZE;
-    if (!byAddress) clearBank(hart, bank);
-    else if (load<u32>(hart + (<usize>n << 2), HART_BANK_LARGE)) dropPieces(bank, address);
+    if (!byAddress) {
+      clearBank(hart, bank);
+      continue;
+    }
+    const large = load<u32>(hart + (<usize>n << 2), HART_BANK_LARGE) != 0;
+    if (large || (load<u8>(jumpPagesOf(bank, address)) >> ((<u32>address >> 12) & 7)) & 1) dropJumpCache(bank);
+    if (large) dropPieces(bank, address);
     else {
       for (let table: u32 = 0; table < 3; table++) {
         store<u64>(entryOf(bank, table * TLB_ENTRIES * TLB_ENTRY_SIZE, address), -1);
@@ -168,7 +190,7 @@ export function fence(hart: usize, byAddress: bool, address: u64, bySpace: bool,
 
 /** Drops every entry that is a piece of the page, of whatever size, that holds an address. */
 function dropPieces(bank: usize, address: u64): void {
-  for (let entry = bank; entry < bank + TLB_BANK_SIZE; entry += TLB_ENTRY_SIZE) {
+  for (let entry = bank; entry < bank + JUMP_CACHE; entry += TLB_ENTRY_SIZE) {
     const tag = load<u64>(entry);
     if (tag != -1 && ((tag ^ address) >> load<u32>(entry, 12)) == 0) store<u64>(entry, -1);
   }

@@ -20,9 +20,9 @@ import { MENVCFG_STCE, MTIP, STIP } from "./fields";
 @external("host", "ticks")
 declare function hostTicks(): f64;
 
-/** Instructions executed before the present one. */
+/** Instructions executed before the present one. What is left is negative where straight-line code runs past its budget. */
 export function executedNow(hart: usize): u64 {
-  return load<u64>(hart, HART_EXECUTED) + <u64>(load<u32>(hart, HART_SLICE_BUDGET) - load<u32>(hart, HART_LEFT));
+  return load<u64>(hart, HART_EXECUTED) + <u64>(load<i32>(hart, HART_SLICE_BUDGET) - load<i32>(hart, HART_LEFT));
 }
 
 export function timeNow(hart: usize): u64 {

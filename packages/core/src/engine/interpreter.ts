@@ -26,6 +26,11 @@ export interface InterpreterExports {
   updateFloatFast(hart: number): void;
   chooseCounters(hart: number, executed: bigint): void;
   changeCounterMode(hart: number, executed: bigint): void;
+  guardRegion(vm: number, frame: number, offset: number, length: number): void;
+  dropJumpCaches(vm: number): void;
+  enterable(hart: number, pc: bigint): number;
+  loadSlow(address: bigint, width: number): number;
+  storeSlow(address: bigint, value: bigint, width: number): number;
 }
 
 /** What the module imports beside its memory. */
@@ -36,6 +41,8 @@ export interface InterpreterHost {
   entropy(): number;
   /** Answers a TLB miss in place of the hart's own translation; see `hostTranslation`. */
   translate(hart: number, address: bigint, access: number, regime: number): number;
+  /** Lines of a frame that translated regions are made of were overwritten. */
+  forgetRegions(vm: number, frame: number, lines: bigint): void;
 }
 
 let compiled: Promise<WebAssembly.Module> | undefined;
@@ -48,11 +55,12 @@ function compile(): Promise<WebAssembly.Module> {
 /** Instantiates the interpreter over a memory; throws `unsupported` where the host forbids WebAssembly. */
 export async function instantiateInterpreter(
   memory: WebAssembly.Memory,
+  table: WebAssembly.Table,
   host: InterpreterHost,
 ): Promise<InterpreterExports> {
   compiled ??= compile();
   try {
-    const instance = await WebAssembly.instantiate(await compiled, { env: { memory }, host: { ...host } });
+    const instance = await WebAssembly.instantiate(await compiled, { env: { memory, table }, host: { ...host } });
     return instance.exports as unknown as InterpreterExports;
   } catch (cause) {
     compiled = undefined;

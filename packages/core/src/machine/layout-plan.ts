@@ -5,6 +5,7 @@ import { CONSTANTS, HART_SIZE, MAX_BREAKPOINTS, VM_FIELDS, VM_SIZE, vmOffset } f
 import { FRAME_SIZE, type FramePool } from "../memory/frame-pool.js";
 
 const { CODE_PAGE_SIZE, FRAME_METADATA_SIZE, TLB_BANKS, TLB_BANK_SIZE } = CONSTANTS;
+const { HOT_BLOCKS, HOT_BLOCK_SIZE, MAX_REGIONS, REGION_SIZE, SAMPLE_COUNTS } = CONSTANTS;
 
 /** Code pages of a machine: 64 MiB of decoded slots, the oldest of which make room. */
 const CODE_PAGES = Math.floor((64 << 20) / CODE_PAGE_SIZE);
@@ -27,6 +28,9 @@ function tableSizes({ ramPages, hartCount }: MachineShape, frameCount: number) {
     frameMetadata: frameCount * FRAME_METADATA_SIZE,
     codeOwner: CODE_PAGES * 4,
     breakpointAddresses: MAX_BREAKPOINTS * 8,
+    sampleCounts: SAMPLE_COUNTS * 8,
+    hotBlocks: HOT_BLOCKS * HOT_BLOCK_SIZE,
+    regions: MAX_REGIONS * REGION_SIZE,
     codeArena: CODE_PAGES * CODE_PAGE_SIZE,
   };
 }

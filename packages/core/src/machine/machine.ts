@@ -8,6 +8,7 @@ import { Bus } from "../bus/bus.js";
 import type { Device } from "../bus/device.js";
 import type { InterruptLine, WiredInterrupt } from "../bus/interrupt.js";
 import { type InterpreterExports, instantiateInterpreter } from "../engine/interpreter.js";
+import { HotBlocks, type Translator } from "../engine/translator.js";
 import { HartvisorError } from "../error.js";
 import type { ShutdownRequest } from "../hypercall/extension.js";
 import { hostTranslation } from "../memory/address-translation.js";
@@ -42,6 +43,8 @@ export interface MachineStats {
   readonly exits: Readonly<Record<string, number>>;
   /** Work done in Wasm on the guest's behalf, by kind. */
   readonly assists: Readonly<Record<string, number>>;
+  /** What the translator did; absent without one. */
+  readonly jit?: Readonly<Record<string, number>>;
   readonly memory: {
     readonly guestBytes: number;
     /** Frames of 4 KiB that back guest pages. */
@@ -69,6 +72,7 @@ export class Machine {
   readonly #scheduler: Scheduler;
   readonly #deviceExits: DeviceExits;
   readonly #hypercalls: Hypercalls;
+  readonly #translator: Translator | undefined;
   readonly #exits = exitCounters();
   readonly #breakpoints = new Set<bigint>();
   readonly #listeners = new Map<keyof MachineEvents, Set<(event: never) => void>>();
@@ -86,12 +90,18 @@ export class Machine {
       hartCount: options.harts ?? 1,
     };
     const pool = new FramePool({ frames: shape.ramPages, tableBytes: tableBytes(shape) });
-    const interpreter = await instantiateInterpreter(pool.memory, {
+    const functions = options.translator === undefined ? 1 : CONSTANTS.MAX_REGIONS;
+    const table = new WebAssembly.Table({ element: "anyfunc", initial: functions });
+    let translator: Translator | undefined;
+    const interpreter = await instantiateInterpreter(pool.memory, table, {
       ticks: hostTicks,
       entropy: hostEntropy,
       translate: hostTranslation(pool.memory, options.translation),
+      forgetRegions: (_vm, frame, lines) => translator?.forget(frame, BigInt.asUintN(64, lines)),
     });
-    return new Machine(options, isa, pool, layOut(pool, shape, isa), interpreter);
+    const tables = layOut(pool, shape, isa);
+    translator = options.translator?.create({ memory: pool.memory, table, interpreter, vm: tables.vm, isa });
+    return new Machine(options, isa, pool, tables, interpreter, translator);
   }
 
   private constructor(
@@ -100,11 +110,16 @@ export class Machine {
     pool: FramePool,
     tables: MachineTables,
     interpreter: InterpreterExports,
+    translator: Translator | undefined,
   ) {
     this.isa = isa;
     this.#pool = pool;
     this.#tables = tables;
     this.#interpreter = interpreter;
+    this.#translator = translator;
+    this.#setVmField("sampleInterval", options.translator?.sampleInterval ?? 0);
+    this.#setVmField("sampleThreshold", options.translator?.sampleThreshold ?? 0);
+    const hotBlocks = new HotBlocks(pool.memory, tables.vm);
     const { hypercalls = [], limits = {} } = options;
     const virtualTime = options.clock === "virtual";
     const flags =
@@ -145,7 +160,13 @@ export class Machine {
       interpreter,
       this.#alarms,
       {
-        answer: (vcpu, kind) => this.#answer(vcpu, kind),
+        answer: (vcpu, kind) => {
+          if (translator !== undefined) {
+            const blocks = hotBlocks.take();
+            if (blocks.length > 0) translator.translate(blocks);
+          }
+          return this.#answer(vcpu, kind);
+        },
         limitReached: (limit) => this.#finish({ kind: "limit", limit }),
         failed: (error) => this.#fail(error),
       },
@@ -297,6 +318,7 @@ export class Machine {
       instructions: sum(({ state }) => state.getNumber("executed")),
       exits: named(EXIT_NAMES, (n) => this.#exits[n] ?? 0),
       assists: named(ASSIST_NAMES, (n) => sum(({ state }) => Number(state.get64("assists", n)))),
+      ...(this.#translator !== undefined && { jit: this.#translator.stats }),
       memory: {
         guestBytes: this.memory.size,
         framesInUse: this.#pool.framesInUse,

@@ -1,6 +1,7 @@
 /** What a machine is made of. */
 
 import { DEFAULT_ISA, IsaSet } from "../../isa/extensions.js";
+import type { TranslatorFactory } from "../engine/translator.js";
 import { HartvisorError } from "../error.js";
 import type { HypercallExtension } from "../hypercall/extension.js";
 import type { AddressTranslation } from "../memory/address-translation.js";
@@ -45,6 +46,8 @@ export interface MachineOptions {
   /** With the virtual clock, what the CSR `seed` gives follows from these bytes. Default: none; otherwise the host's randomness. */
   readonly seed?: Uint8Array;
   readonly limits?: MachineLimits;
+  /** Turns hot code into WebAssembly. Default: none; everything is interpreted. */
+  readonly translator?: TranslatorFactory;
   /** Answers TLB misses below M-mode. Default: bare, Sv39, Sv48 and Sv57, as satp says. */
   readonly translation?: AddressTranslation;
   /** Default: output is dropped, and there is no input. */

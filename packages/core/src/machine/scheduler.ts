@@ -203,7 +203,9 @@ export class Scheduler {
     const before = state.getNumber("executed");
     const kind = this.#interpreter.run(address, this.#left, exact ? 1 : 0);
     this.#left -= state.getNumber("executed") - before;
-    return this.#host.answer(vcpu, kind);
+    const goesOn = this.#host.answer(vcpu, kind);
+    // The budget is not used up where hot code was to be translated first.
+    return goesOn || (kind === CONSTANTS.EXIT_BUDGET && this.#left > 0);
   }
 
   /**

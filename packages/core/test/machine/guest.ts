@@ -198,9 +198,20 @@ function registerNumber(name: string): number {
   return number;
 }
 
+/**
+ * The engine under test: HARTVISOR_TEST_TRANSLATOR holds the options of a translator, as JSON, and every test of machines
+ * runs with it; without, they are interpreted.
+ */
+async function engine(): Promise<Pick<MachineOptions, "translator">> {
+  const options = process.env.HARTVISOR_TEST_TRANSLATOR;
+  if (options === undefined) return {};
+  const { translator } = await import("../../../jit/src/index.js");
+  return { translator: translator(JSON.parse(options)) };
+}
+
 /** Makes a machine whose hart 0 stands at {@link PROGRAM} in M-mode, with handlers in place. */
 export async function createGuest({ pace = "in slices", closedMemory, ...options }: GuestOptions = {}): Promise<Guest> {
-  const machine = await Machine.create({ memoryBytes: RAM_BYTES, clock: "virtual", ...options });
+  const machine = await Machine.create({ memoryBytes: RAM_BYTES, clock: "virtual", ...(await engine()), ...options });
   const guest = new Guest(machine, pace);
   for (const vector of [M_VECTOR, S_VECTOR]) guest.load(vector, "j .+0");
   guest.load(EXIT_FROM_MACHINE, "mret");

@@ -443,7 +443,8 @@ describe("two runs with the virtual clock", () => {
       ];
       expect(registers(hart)).toEqual(registers(other.machine.harts[id]));
     }
-    expect(one.machine.stats).toEqual(other.machine.stats);
+    const statsOf = ({ machine }: Guest) => ({ ...machine.stats, jit: undefined }); // which has times in it
+    expect(statsOf(one)).toEqual(statsOf(other));
     expect(one.machine.clock.ticks()).toBe(other.machine.clock.ticks());
     expect(one.machine.clock.unixTimeNs()).toBe(other.machine.clock.unixTimeNs());
     expect(one.read64(DATA + 0x800)).toBeGreaterThan(3n);

@@ -4,6 +4,8 @@
 export const ACCESS_READ: u32 = 1;
 export const ACCESS_WRITE: u32 = 2;
 export const ACCESS_EXECUTE: u32 = 4;
+/** Beside a kind: fail rather than set accessed or dirty bits. */
+export const ACCESS_WITHOUT_EFFECT: u32 = 8;
 
 export const WALK_OK: u32 = 0;
 export const WALK_PAGE_FAULT: u32 = 1;

@@ -14,7 +14,7 @@ import { MENVCFG_ADUE, MENVCFG_PBMTE } from "../../privileged/fields";
 import { machineAddress, prepareWrite } from "../frames";
 import { checkPmp, PMP_DENIED } from "../pmp";
 import { REGIME_MXR, REGIME_SUM } from "../tlb";
-import { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, WALK_ACCESS_FAULT, WALK_OK, WALK_PAGE_FAULT } from "./outcome";
+import { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WITHOUT_EFFECT, ACCESS_WRITE, WALK_ACCESS_FAULT, WALK_OK, WALK_PAGE_FAULT } from "./outcome";
 
 const PTE_V: u64 = 1;
 const PTE_R: u64 = 2;
@@ -67,7 +67,7 @@ export function translatePaged(hart: usize, address: u64, access: u32, regime: u
     if (target & offset) return WALK_PAGE_FAULT;
     const wanted = PTE_A | (access & ACCESS_WRITE ? PTE_D : 0);
     if ((pte & wanted) != wanted) {
-      if (!has(hart, EXTENSION_BIT_SVADU)) return WALK_PAGE_FAULT;
+      if (!has(hart, EXTENSION_BIT_SVADU) || access & ACCESS_WITHOUT_EFFECT) return WALK_PAGE_FAULT;
       if ((load<u64>(hart, HART_MENVCFG) & MENVCFG_ADUE) == 0) return WALK_PAGE_FAULT;
       if (pageTableEntry(hart, slot, ACCESS_READ | ACCESS_WRITE) == 0) return WALK_ACCESS_FAULT;
       prepareWrite(<usize>load<u32>(hart, HART_VM), machine, 8);

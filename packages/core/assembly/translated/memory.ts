@@ -1,0 +1,32 @@
+/**
+ * What translated code does where its TLB probe fails. An access that traps or
+ * leaves for a device has no effect here: the region gives the instruction back
+ * to the interpreter, which finds the same and reports it.
+ */
+import { HART_STATUS, HART_VM, STATUS_NONE, VM_CODE_EPOCH, WINDOW_HART } from "../generated/layout";
+import { readAddress, writeAddress } from "../memory/access";
+
+/** Where the bytes of a load lie; 0 if the interpreter must see to it. */
+export function loadSlow(address: u64, width: u32): usize {
+  const hart = <usize>load<u32>(WINDOW_HART);
+  const machine = readAddress(hart, address, width, 0, 0);
+  if (machine == 0) store<u32>(hart, STATUS_NONE, HART_STATUS);
+  return machine;
+}
+
+/** A store: 0 if done; 1 if the interpreter must see to it; 2 if done, but translated code was overwritten. */
+export function storeSlow(address: u64, value: u64, width: u32): u32 {
+  const hart = <usize>load<u32>(WINDOW_HART);
+  const vm = <usize>load<u32>(hart, HART_VM);
+  const epoch = load<u32>(vm, VM_CODE_EPOCH);
+  const machine = writeAddress(hart, address, width, value);
+  if (machine == 0) {
+    store<u32>(hart, STATUS_NONE, HART_STATUS);
+    return 1;
+  }
+  if (width == 1) store<u8>(machine, <u8>value);
+  else if (width == 2) store<u16>(machine, <u16>value);
+  else if (width == 4) store<u32>(machine, <u32>value);
+  else store<u64>(machine, value);
+  return load<u32>(vm, VM_CODE_EPOCH) == epoch ? 0 : 2;
+}

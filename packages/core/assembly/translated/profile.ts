@@ -1,0 +1,99 @@
+/**
+ * Where the interpreter spends its time: every so many instructions, where
+ * control leaves straight-line code, the block that comes next is counted. A
+ * block that was met often enough is hot, and the translator hears of it. Code
+ * that runs translated is not counted.
+ */
+import {
+  EXIT_BUDGET,
+  HART_DEADLINE_MOVED,
+  HART_EXECUTED,
+  HART_FETCH_BANK,
+  HART_PC,
+  HART_REGION_BUDGET,
+  HART_TRAP_WAITS,
+  HART_SAMPLE_COUNTDOWN,
+  HART_VM,
+  HOT_BLOCKS,
+  HOT_BLOCK_SIZE,
+  OP_REGION,
+  SAMPLE_COUNTS,
+  SLOT_SIZE,
+  TLB_FETCH,
+  VM_HOT_BLOCKS,
+  VM_HOT_COUNT,
+  VM_SAMPLE_COUNTS,
+  VM_SAMPLE_INTERVAL,
+  VM_SAMPLE_THRESHOLD,
+} from "../generated/layout";
+import { peekPage } from "../code/fetch";
+import { execute } from "../generated/execute";
+import { entryOf } from "../memory/tlb";
+
+/**
+ * Runs about `budget` instructions as `execute` does, with samples taken if there is a translator: `exact` if not more
+ * than straight-line code takes beyond them, else translated code may use what the interpreter leaves of the next sample.
+ */
+export function executeSampled(hart: usize, budget: i32, exact: bool): u32 {
+  const vm = <usize>load<u32>(hart, HART_VM);
+  const interval = load<i32>(vm, VM_SAMPLE_INTERVAL);
+  if (interval == 0) return execute(hart, budget);
+  let remaining = budget;
+  while (true) {
+    const countdown = load<i32>(hart, HART_SAMPLE_COUNTDOWN);
+    const left = min<i32>(remaining, countdown);
+    const forRegions = exact ? remaining - left : remaining;
+    const before = load<u64>(hart, HART_EXECUTED);
+    store<i32>(hart, forRegions, HART_REGION_BUDGET);
+    const kind = execute(hart, left);
+    const executed = <i32>(load<u64>(hart, HART_EXECUTED) - before);
+    const interpreted = executed - (forRegions - load<i32>(hart, HART_REGION_BUDGET));
+    store<i32>(hart, 0, HART_REGION_BUDGET);
+    remaining -= executed;
+    if (interpreted < countdown) store<i32>(hart, countdown - interpreted, HART_SAMPLE_COUNTDOWN);
+    else {
+      store<i32>(hart, interval, HART_SAMPLE_COUNTDOWN);
+      if (kind == EXIT_BUDGET) count(hart, vm, load<u64>(hart, HART_PC));
+    }
+    if (kind != EXIT_BUDGET || remaining <= 0 || mustLeave(hart)) return kind;
+  }
+}
+
+/** Whether a slice ends before its budget does: a deadline moved, a trap waits for it, or hot blocks are to be translated first. */
+export function mustLeave(hart: usize): bool {
+  return load<u32>(hart, HART_DEADLINE_MOVED) != 0 || load<u32>(hart, HART_TRAP_WAITS) != 0 || hasHotBlocks(hart);
+}
+
+export function hasHotBlocks(hart: usize): bool {
+  return load<u32>(load<u32>(hart, HART_VM), VM_HOT_COUNT) != 0;
+}
+
+function count(hart: usize, vm: usize, target: u64): void {
+  const entry = entryOf(<usize>load<u32>(hart, HART_FETCH_BANK), TLB_FETCH, target);
+  if (load<u64>(entry) != (target & ~0xfff)) return;
+  const slot = load<u32>(entry, 8) + (<u32>target & 0xfff) * <u32>(SLOT_SIZE / 2);
+  if (load<u16>(slot) == OP_REGION) return;
+  // Slots are told apart by their place in a page, and a little by the page.
+  const counter = <usize>load<u32>(vm, VM_SAMPLE_COUNTS) + ((((slot >> 4) ^ (slot >> 15)) & (SAMPLE_COUNTS - 1)) << 3);
+  let n: u32 = 1;
+  if (load<u32>(counter) == slot) n += load<u32>(counter, 4);
+  else store<u32>(counter, slot);
+  const threshold = load<u32>(vm, VM_SAMPLE_THRESHOLD);
+  if (n >= threshold) {
+    n = 0;
+    report(hart, vm, target, slot);
+  }
+  store<u32>(counter, n, 4);
+}
+
+/** Puts a hot block on the translator's list; if that is full, the block will come again. */
+function report(hart: usize, vm: usize, target: u64, slot: u32): void {
+  const n = load<u32>(vm, VM_HOT_COUNT);
+  if (n == HOT_BLOCKS) return;
+  const entry = <usize>load<u32>(vm, VM_HOT_BLOCKS) + <usize>n * HOT_BLOCK_SIZE;
+  store<u64>(entry, target);
+  store<u32>(entry, slot, 8);
+  store<u32>(entry, <u32>peekPage(hart, target - 0x1000), 12);
+  store<u32>(entry, <u32>peekPage(hart, target + 0x1000), 16);
+  store<u32>(vm, n + 1, VM_HOT_COUNT);
+}

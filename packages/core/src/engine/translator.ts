@@ -1,0 +1,86 @@
+/**
+ * The seam of the translator: what a machine offers to whatever turns its hot
+ * code into functions of a `WebAssembly.Table`, and what it asks of it. A
+ * function takes the guest's pc (i64) and the bytes of host stack it may use
+ * (i32), and gives the pc that comes next; with bit 0 set the interpreter
+ * executes the instruction there. `isa/layout.ts` says what lies where.
+ */
+import type { IsaSet } from "../../isa/extensions.js";
+import { CONSTANTS, vmOffset } from "../../isa/layout.js";
+import type { InterpreterExports } from "./interpreter.js";
+
+/** A block that the interpreter met often. */
+export interface HotBlock {
+  /** Its address, as it was mapped then. */
+  readonly pc: bigint;
+  /** Its decoded slot: stands for its frame and offset whatever maps it. */
+  readonly slot: number;
+  /** Code pages of the virtual pages before and after its own; 0 where they are not executable. */
+  readonly pageBefore: number;
+  readonly pageAfter: number;
+}
+
+/** What a translator gets of its machine. */
+export interface TranslationHost {
+  readonly memory: WebAssembly.Memory;
+  /** The functions of regions, by index; 0 stands for none. */
+  readonly table: WebAssembly.Table;
+  readonly interpreter: InterpreterExports;
+  /** Address of the VM block. */
+  readonly vm: number;
+  /** What the harts can do. */
+  readonly isa: Pick<IsaSet, "has">;
+}
+
+/** What a machine asks of its translator. */
+export interface Translator {
+  /** Translates blocks; called between slices. */
+  translate(blocks: readonly HotBlock[]): void;
+  /** Lines of 64 bytes of a frame were overwritten: no region that they are part of may run from now on. */
+  forget(frame: number, lines: bigint): void;
+  /** What it did, as `machine.stats.jit`. */
+  readonly stats: Readonly<Record<string, number>>;
+}
+
+/** How a translator comes to a machine. */
+export interface TranslatorFactory {
+  /** Instructions between samples of where the interpreter is. */
+  readonly sampleInterval: number;
+  /** Samples that make a block hot. */
+  readonly sampleThreshold: number;
+  create(host: TranslationHost): Translator;
+}
+
+/** The list of hot blocks in linear memory. */
+export class HotBlocks {
+  readonly #view: DataView;
+  readonly #vm: number;
+
+  constructor(memory: WebAssembly.Memory, vm: number) {
+    this.#view = new DataView(memory.buffer);
+    this.#vm = vm;
+  }
+
+  /** Takes all of them off the list. */
+  take(): readonly HotBlock[] {
+    const count = this.#get("hotCount");
+    if (count === 0) return NONE;
+    const list = this.#get("hotBlocks");
+    this.#view.setUint32(this.#vm + vmOffset("hotCount"), 0, true);
+    return Array.from({ length: Math.min(count, CONSTANTS.HOT_BLOCKS) }, (_, n) => {
+      const entry = list + n * CONSTANTS.HOT_BLOCK_SIZE;
+      return {
+        pc: this.#view.getBigUint64(entry, true),
+        slot: this.#view.getUint32(entry + 8, true),
+        pageBefore: this.#view.getUint32(entry + 12, true),
+        pageAfter: this.#view.getUint32(entry + 16, true),
+      };
+    });
+  }
+
+  #get(field: string): number {
+    return this.#view.getUint32(this.#vm + vmOffset(field), true);
+  }
+}
+
+const NONE: readonly HotBlock[] = [];

@@ -1,0 +1,332 @@
+/**
+ * One region's function while it is written: its locals, and the small phrases
+ * that all lowerings use. Guest registers live in locals, those of the float
+ * file as f64; locals are numbered as code first mentions them.
+ */
+import { CONSTANTS, hartOffset } from "@hartvisor/core/isa";
+import type { GuestInstruction } from "../guest/instruction.js";
+import type { Region } from "../region/block.js";
+import type { Callee, ModuleBuilder } from "../wasm/module.js";
+import { EMPTY, Op, Type } from "../wasm/opcodes.js";
+import { ByteWriter } from "../wasm/writer.js";
+
+const { REGISTER_WINDOW, WINDOW_HART, WINDOW_LEFT } = CONSTANTS;
+const X_WINDOW = REGISTER_WINDOW + hartOffset("x");
+const F_WINDOW = REGISTER_WINDOW + hartOffset("f");
+
+/** Locals that every region has. The first two are its parameters. */
+export const Local = {
+  pc: 0,
+  stack: 1,
+  hart: 2,
+  left: 3,
+  bank: 4,
+  entry: 5,
+  machine: 6,
+  exit: 7,
+  float: 8,
+  state: 9,
+  address: 10,
+  value: 11,
+  double: 12,
+  single: 13,
+} as const;
+const FIRST_REGISTER = 14;
+
+/** Bits of the local `float`: FS is dirty; and the fast path of arithmetic is exact. */
+export const FLOAT_DIRTY = 1;
+export const FLOAT_FAST = 0x80;
+
+/** An exit that gives an instruction back: where, relative to the entry's page, and how many counted instructions were not executed. */
+const EXIT_SHIFT = 12;
+/** In the offset of an exit: the interpreter executes the instruction there. */
+const INTERPRET = 1;
+
+export class FunctionContext {
+  /** The body's code, without locals, prologue and stub. */
+  readonly out = new ByteWriter();
+  readonly #module: ModuleBuilder;
+  readonly #entry: number;
+  readonly #localOfX = new Map<number, number>();
+  readonly #localOfF = new Map<number, number>();
+  /** In the order of their numbers. */
+  readonly #registerTypes: ("i64" | "f64")[] = [];
+  readonly #writtenX = new Set<number>();
+  readonly #writtenF = new Set<number>();
+  /** Open blocks, loops and ifs around the code that is being written; the outermost block ends before the stub. */
+  #depth = 1;
+
+  constructor(module: ModuleBuilder, region: Region) {
+    this.#module = module;
+    this.#entry = region.entry;
+    for (const { instructions } of region.blocks.values()) {
+      for (const { instruction } of instructions) this.#mention(instruction);
+    }
+  }
+
+  /** Gives the registers that an instruction names their locals. */
+  #mention({ row, rd, rs1, rs2, rs3 }: GuestInstruction): void {
+    for (const name of row?.encoding.fields.keys() ?? []) {
+      if (name === "rd" && rd !== 0) this.#writtenX.add(rd);
+      else if (name === "frd") this.#writtenF.add(rd);
+      if (name === "rd" && rd !== 0) this.#x(rd);
+      else if (name === "rs1" && rs1 !== 0) this.#x(rs1);
+      else if (name === "rs2" && rs2 !== 0) this.#x(rs2);
+      else if (name === "frd") this.#f(rd);
+      else if (name === "frs1") this.#f(rs1);
+      else if (name === "frs2") this.#f(rs2);
+      else if (name === "frs3") this.#f(rs3);
+    }
+  }
+
+  get usesFloat(): boolean {
+    return this.#localOfF.size > 0;
+  }
+
+  op(...bytes: number[]): void {
+    for (const byte of bytes) this.out.byte(byte);
+  }
+
+  i32(value: number): void {
+    this.out.byte(Op.i32_const);
+    this.out.signed(value);
+  }
+
+  i64(value: number): void {
+    this.out.byte(Op.i64_const);
+    this.out.signed(value);
+  }
+
+  get(local: number): void {
+    this.out.byte(Op.local_get);
+    this.out.unsigned(local);
+  }
+
+  set(local: number): void {
+    this.out.byte(Op.local_set);
+    this.out.unsigned(local);
+  }
+
+  tee(local: number): void {
+    this.out.byte(Op.local_tee);
+    this.out.unsigned(local);
+  }
+
+  /** A load or store whose address is on the stack; alignment is never promised. */
+  memory(opcode: number, offset: number): void {
+    this.out.byte(opcode);
+    this.out.byte(0);
+    this.out.unsigned(offset);
+  }
+
+  call(callee: Callee): void {
+    this.out.byte(Op.call);
+    this.out.unsigned(this.#module.callee(callee));
+  }
+
+  /** The virtual address of an offset. */
+  address(offset: number): void {
+    this.get(Local.pc);
+    if (offset === this.#entry) return;
+    this.i64(offset - this.#entry);
+    this.op(Op.i64_add);
+  }
+
+  getX(register: number): void {
+    if (register === 0) this.i64(0);
+    else this.get(this.#x(register));
+  }
+
+  /** Writes what is on the stack; for x0 it must still be taken off. */
+  setX(register: number): void {
+    if (register === 0) {
+      this.op(Op.drop);
+      return;
+    }
+    this.set(this.#x(register));
+  }
+
+  getF(register: number): void {
+    this.get(this.#f(register));
+  }
+
+  setF(register: number): void {
+    this.set(this.#f(register));
+  }
+
+  #x(register: number): number {
+    return this.#local(this.#localOfX, register, "i64");
+  }
+
+  #f(register: number): number {
+    return this.#local(this.#localOfF, register, "f64");
+  }
+
+  #local(of: Map<number, number>, register: number, type: "i64" | "f64"): number {
+    let local = of.get(register);
+    if (local === undefined) {
+      local = FIRST_REGISTER + this.#registerTypes.push(type) - 1;
+      of.set(register, local);
+    }
+    return local;
+  }
+
+  // Structure.
+
+  get depth(): number {
+    return this.#depth;
+  }
+
+  open(opcode: number): void {
+    this.op(opcode, EMPTY);
+    this.#depth++;
+  }
+
+  else(): void {
+    this.op(Op.else);
+  }
+
+  close(): void {
+    this.op(Op.end);
+    this.#depth--;
+  }
+
+  /** Branches out of the construct that was opened when the depth was `depth`. */
+  branch(opcode: number, depth: number): void {
+    this.out.byte(opcode);
+    this.out.unsigned(this.#depth - depth - 1);
+  }
+
+  // Leaving.
+
+  /** Leaves without anything from `offset` on being executed; `uncounted` of the block's instructions were not, either. */
+  giveBack(offset: number, uncounted: number, interpret = true): void {
+    this.i32(exitCode(offset, uncounted, interpret));
+    this.set(Local.exit);
+    this.branch(Op.br, 0); // the stub lies behind the outermost block
+  }
+
+  /** The same if the i32 on the stack is not zero. */
+  giveBackIf(offset: number, uncounted: number, interpret = true): void {
+    this.open(Op.if);
+    this.giveBack(offset, uncounted, interpret);
+    this.close();
+  }
+
+  storeRegisters(): void {
+    this.#storeRegisters(this.out);
+  }
+
+  #storeRegisters(out: ByteWriter): void {
+    const store = (opcode: number, local: number, address: number) => {
+      out.append([Op.i32_const, 0, Op.local_get]);
+      out.unsigned(local);
+      out.append([opcode, 3]);
+      out.unsigned(address);
+    };
+    for (const register of this.#writtenX) store(Op.i64_store, this.#x(register), X_WINDOW + register * 8);
+    for (const register of this.#writtenF) store(Op.f64_store, this.#f(register), F_WINDOW + register * 8);
+  }
+
+  loadRegisters(out: ByteWriter): void {
+    const load = (opcode: number, local: number, address: number) => {
+      out.append([Op.i32_const, 0, opcode, 3]);
+      out.unsigned(address);
+      out.byte(Op.local_set);
+      out.unsigned(local);
+    };
+    for (const [register, local] of this.#localOfX) load(Op.i64_load, local, X_WINDOW + register * 8);
+    for (const [register, local] of this.#localOfF) load(Op.f64_load, local, F_WINDOW + register * 8);
+  }
+
+  storeLeft(): void {
+    this.i32(0);
+    this.get(Local.left);
+    this.memory(Op.i32_store, WINDOW_LEFT);
+  }
+
+  /** Bytes of host stack that the function's frame may take, as an estimate. */
+  get frameSize(): number {
+    return 160 + 8 * this.#registerTypes.length;
+  }
+
+  /** The whole function: locals, prologue, body, and the stub that gives instructions back. */
+  finish(): Uint8Array {
+    const whole = new ByteWriter();
+    const groups: [number, number][] = [
+      [8, Type.i32],
+      [2, Type.i64],
+      [1, Type.f64],
+      [1, Type.f32],
+      ...this.#registerTypes.map((type): [number, number] => [1, Type[type]]),
+    ];
+    whole.unsigned(groups.length);
+    for (const [count, type] of groups) {
+      whole.unsigned(count);
+      whole.byte(type);
+    }
+    const body = this.out.view().slice();
+    this.out.reset();
+    this.#prologue();
+    whole.append(this.out.view());
+    whole.append([Op.block, EMPTY]);
+    whole.append(body);
+    whole.append([Op.unreachable, Op.end]);
+    this.out.reset();
+    this.#stub();
+    whole.append(this.out.view());
+    whole.byte(Op.end);
+    return whole.view();
+  }
+
+  #prologue(): void {
+    this.i32(0);
+    this.memory(Op.i32_load, WINDOW_HART);
+    this.set(Local.hart);
+    this.i32(0);
+    this.memory(Op.i32_load, WINDOW_LEFT);
+    this.set(Local.left);
+    this.loadBank();
+    if (this.usesFloat) this.loadFloatState();
+    this.loadRegisters(this.out);
+  }
+
+  loadBank(): void {
+    this.get(Local.hart);
+    this.memory(Op.i32_load, hartOffset("dataBank"));
+    this.set(Local.bank);
+  }
+
+  loadFloatState(): void {
+    this.get(Local.hart);
+    this.memory(Op.i32_load, hartOffset("floatFast"));
+    this.get(Local.hart);
+    this.memory(Op.i32_load, hartOffset("mstatus"));
+    this.i32(0x6000);
+    this.op(Op.i32_and);
+    this.i32(0x6000);
+    this.op(Op.i32_eq, Op.i32_or);
+    this.set(Local.float);
+  }
+
+  #stub(): void {
+    this.#storeRegisters(this.out);
+    this.i32(0);
+    this.get(Local.left);
+    this.get(Local.exit);
+    this.i32((1 << EXIT_SHIFT) - 1);
+    this.op(Op.i32_and, Op.i32_add);
+    this.memory(Op.i32_store, WINDOW_LEFT);
+    this.get(Local.pc);
+    this.get(Local.exit);
+    this.i32(EXIT_SHIFT);
+    this.op(Op.i32_shr_s, Op.i64_extend_i32_s);
+    this.i64(-this.#entry);
+    this.op(Op.i64_add, Op.i64_add);
+  }
+}
+
+/** How an exit is told to the stub. */
+export function exitCode(offset: number, uncounted: number, interpret: boolean): number {
+  return ((offset | (interpret ? INTERPRET : 0)) << EXIT_SHIFT) | uncounted;
+}

@@ -1,0 +1,331 @@
+/**
+ * A region's function. Control flow is structured by the dominator tree
+ * (N. Ramsey, "Beyond Relooper", ICFP 2022): a loop around each loop header, a
+ * block before each merge point; where the graph is irreducible, a loop around
+ * a branch table dispatches instead. Guest calls are WebAssembly calls.
+ */
+import { CONSTANTS, hartOffset } from "@hartvisor/core/isa";
+import type { Block, Region } from "../region/block.js";
+import { type FlowGraph, flowGraph } from "../region/flow-graph.js";
+import { type ModuleBuilder, REGION_TYPE } from "../wasm/module.js";
+import { EMPTY, Op } from "../wasm/opcodes.js";
+import { FunctionContext, Local } from "./context.js";
+import { emitExpression } from "./expression.js";
+import { type BlockState, emitInstruction } from "./instruction.js";
+
+const { JUMP_CACHE, JUMP_ENTRIES, WINDOW_LEFT } = CONSTANTS;
+const ENTERABLE = { name: "enterable", parameters: ["i32", "i64"], result: "i32" } as const;
+
+export interface LoweringOptions {
+  /** The host has `return_call_indirect`. */
+  readonly tailCalls: boolean;
+}
+
+/** Adds a region's function to a module. */
+export function lower(module: ModuleBuilder, region: Region, options: LoweringOptions): void {
+  new FunctionWriter(module, region, options).write();
+}
+
+class FunctionWriter {
+  readonly #module: ModuleBuilder;
+  readonly #region: Region;
+  readonly #context: FunctionContext;
+  readonly #graph: FlowGraph;
+  readonly #options: LoweringOptions;
+  /** By block number: the depth before its loop, or the block that ends where it begins, was opened. */
+  readonly #labels = new Map<number, number>();
+  /** Depth of the dispatching loop, if there is one. */
+  #dispatch: number | undefined;
+
+  constructor(module: ModuleBuilder, region: Region, options: LoweringOptions) {
+    this.#module = module;
+    this.#region = region;
+    this.#options = options;
+    this.#context = new FunctionContext(module, region);
+    this.#graph = flowGraph(region);
+  }
+
+  write(): void {
+    if (this.#graph.isReducible) this.#tree(0);
+    else this.#dispatched();
+    this.#module.add(this.#context.finish());
+  }
+
+  #block(number: number): Block {
+    const block = this.#region.blocks.get(this.#graph.order[number] ?? -1);
+    if (block === undefined) throw new RangeError(`the region has no block ${number}`);
+    return block;
+  }
+
+  // Structure.
+
+  /** A block and all that it dominates. */
+  #tree(number: number): void {
+    const context = this.#context;
+    const merges = (this.#graph.dominated[number] ?? []).filter((child) => this.#graph.isMerge[child]);
+    const isLoop = this.#graph.isLoopHeader[number];
+    if (isLoop) {
+      this.#labels.set(number, context.depth);
+      context.open(Op.loop);
+      this.#checkBudget(number);
+    }
+    this.#within(number, merges);
+    if (isLoop) {
+      context.close();
+      this.#labels.delete(number);
+    }
+  }
+
+  /** A block inside the blocks that end where the merge points begin which it dominates. */
+  #within(number: number, merges: readonly number[]): void {
+    const [outermost, ...rest] = merges;
+    if (outermost === undefined) {
+      this.#body(number);
+      return;
+    }
+    const context = this.#context;
+    this.#labels.set(outermost, context.depth);
+    context.open(Op.block);
+    this.#within(number, rest);
+    context.close();
+    this.#labels.delete(outermost);
+    this.#tree(outermost);
+  }
+
+  /** Every block in a case of one branch table. */
+  #dispatched(): void {
+    const context = this.#context;
+    const count = this.#graph.order.length;
+    context.i32(0);
+    context.set(Local.state);
+    this.#dispatch = context.depth;
+    context.open(Op.loop);
+    this.#checkDispatchBudget();
+    const cases = Array.from({ length: count }, () => {
+      const depth = context.depth;
+      context.open(Op.block);
+      return depth;
+    }).reverse();
+    context.get(Local.state);
+    context.op(Op.br_table);
+    context.out.unsigned(count - 1);
+    for (const depth of cases) context.out.unsigned(context.depth - depth - 1);
+    for (let number = 0; number < count; number++) {
+      context.close();
+      this.#body(number);
+    }
+    context.close();
+  }
+
+  /** Leaves a loop whose budget is used up. */
+  #checkBudget(number: number): void {
+    this.#context.get(Local.left);
+    this.#context.i32(0);
+    this.#context.op(Op.i32_le_s);
+    this.#context.giveBackIf(this.#block(number).offset, 0, false);
+  }
+
+  /** The same where the next block is only known by its number. */
+  #checkDispatchBudget(): void {
+    const context = this.#context;
+    context.get(Local.left);
+    context.i32(0);
+    context.op(Op.i32_le_s);
+    context.open(Op.if);
+    for (const [number, offset] of this.#graph.order.entries()) {
+      context.get(Local.state);
+      context.i32(number);
+      context.op(Op.i32_eq);
+      context.giveBackIf(offset, 0, false);
+    }
+    context.close();
+  }
+
+  // Blocks.
+
+  #body(number: number): void {
+    const context = this.#context;
+    const { instructions, terminator, end } = this.#block(number);
+    context.get(Local.left);
+    context.i32(instructions.length);
+    context.op(Op.i32_sub);
+    context.set(Local.left);
+
+    const state: BlockState = { floatDirty: false, floatFast: false };
+    const last = terminator.kind === "next" || terminator.kind === "interpret" ? undefined : instructions.at(-1);
+    for (const [n, { offset, instruction }] of instructions.entries()) {
+      if (n === instructions.length - 1 && last !== undefined) break;
+      const place = { offset, next: offset + instruction.length, uncounted: instructions.length - n };
+      emitInstruction(context, instruction, place, state);
+    }
+    switch (terminator.kind) {
+      case "next":
+        this.#go(number, terminator.to);
+        return;
+      case "interpret":
+        context.giveBack(terminator.at, 0);
+        return;
+      case "branch": {
+        const semantics = last?.instruction.row?.semantics;
+        if (last === undefined || semantics?.kind !== "branch") throw new RangeError("a branch that is none");
+        emitExpression(context, semantics.condition, last.instruction, last.offset);
+        this.#branch(number, terminator.taken, terminator.otherwise);
+        return;
+      }
+      case "jump":
+        this.#link(last?.instruction.rd ?? 0, end);
+        this.#go(number, terminator.to);
+        return;
+      case "indirect":
+      case "call": {
+        const semantics = last?.instruction.row?.semantics;
+        if (last === undefined || semantics?.kind !== "jump") throw new RangeError("a jump that is none");
+        // The target before the link: they may name one register.
+        if (terminator.kind === "call" && terminator.target !== undefined) context.address(terminator.target);
+        else emitExpression(context, semantics.target, last.instruction, last.offset);
+        context.set(Local.address);
+        this.#link(last.instruction.rd, end);
+        if (terminator.kind === "indirect") this.#leave();
+        else this.#call(number, end);
+      }
+    }
+  }
+
+  #link(register: number, next: number): void {
+    if (register === 0) return;
+    this.#context.address(next);
+    this.#context.setX(register);
+  }
+
+  /** Goes on at an offset: to a block of the region, or out of it. */
+  #go(from: number, offset: number): void {
+    const context = this.#context;
+    const to = this.#graph.numberOf.get(offset);
+    if (to === undefined) {
+      context.address(offset);
+      context.set(Local.address);
+      this.#leave();
+    } else if (this.#dispatch !== undefined) {
+      context.i32(to);
+      context.set(Local.state);
+      context.branch(Op.br, this.#dispatch);
+    } else if (this.#isLabelled(from, to)) context.branch(Op.br, this.#labels.get(to) as number);
+    else this.#tree(to);
+  }
+
+  /** Whether a block of the region is reached by a branch, not by falling into it. */
+  #isLabelled(from: number, to: number): boolean {
+    return to <= from || (this.#graph.isMerge[to] ?? false);
+  }
+
+  /** Goes one of two ways, by the condition on the stack. */
+  #branch(from: number, taken: number, otherwise: number): void {
+    const context = this.#context;
+    const to = this.#graph.numberOf.get(taken);
+    if (this.#dispatch === undefined && to !== undefined && this.#isLabelled(from, to)) {
+      context.branch(Op.br_if, this.#labels.get(to) as number);
+      this.#go(from, otherwise);
+      return;
+    }
+    context.open(Op.if);
+    this.#go(from, taken);
+    context.close();
+    this.#go(from, otherwise);
+  }
+
+  // Leaving and calling.
+
+  /** Goes on at the address local outside the region: by the jump cache if it knows, else by whoever called. */
+  #leave(): void {
+    const context = this.#context;
+    context.storeRegisters();
+    context.storeLeft();
+    if (this.#options.tailCalls) {
+      const out = context.depth;
+      context.open(Op.block);
+      context.get(Local.left);
+      context.i32(0);
+      context.op(Op.i32_le_s);
+      context.branch(Op.br_if, out);
+      this.#probeJumpCache();
+      context.op(Op.i64_ne);
+      context.branch(Op.br_if, out);
+      context.get(Local.address);
+      context.get(Local.stack);
+      context.get(Local.entry);
+      context.memory(Op.i32_load, JUMP_CACHE + 8);
+      context.op(Op.return_call_indirect, REGION_TYPE, 0);
+      context.close();
+    }
+    context.get(Local.address);
+    context.op(Op.return);
+  }
+
+  /** Leaves the pc that the jump cache has for the address local, and the latter, on the stack; sets the entry local. */
+  #probeJumpCache(): void {
+    const context = this.#context;
+    context.get(Local.hart);
+    context.memory(Op.i32_load, hartOffset("fetchBank"));
+    context.get(Local.address);
+    context.op(Op.i32_wrap_i64);
+    context.i32(3);
+    context.op(Op.i32_shl);
+    context.i32((JUMP_ENTRIES - 1) << 4);
+    context.op(Op.i32_and, Op.i32_add);
+    context.tee(Local.entry);
+    context.memory(Op.i64_load, JUMP_CACHE);
+    context.get(Local.address);
+  }
+
+  /** Calls the address local, and goes on behind the call if it comes back there. */
+  #call(from: number, link: number): void {
+    const context = this.#context;
+    context.storeRegisters();
+    context.storeLeft();
+    // The region, if there is one; else whoever called goes on at the address.
+    this.#probeJumpCache();
+    context.op(Op.i64_eq, Op.if, 0x7f);
+    context.get(Local.entry);
+    context.memory(Op.i32_load, JUMP_CACHE + 8);
+    context.op(Op.else);
+    context.get(Local.hart);
+    context.get(Local.address);
+    context.call(ENTERABLE);
+    context.op(Op.end);
+    context.tee(Local.state);
+    context.op(Op.i32_eqz);
+    // The stack that is left, and the budget.
+    context.get(Local.stack);
+    context.i32(context.frameSize);
+    context.op(Op.i32_lt_s, Op.i32_or);
+    context.get(Local.left);
+    context.i32(0);
+    context.op(Op.i32_le_s, Op.i32_or, Op.if, EMPTY);
+    context.get(Local.address);
+    context.op(Op.return, Op.end);
+    context.get(Local.address);
+    context.get(Local.stack);
+    context.i32(context.frameSize);
+    context.op(Op.i32_sub);
+    context.get(Local.state);
+    context.op(Op.call_indirect, REGION_TYPE, 0);
+    context.tee(Local.address);
+    context.address(link);
+    context.op(Op.i64_ne, Op.if, EMPTY);
+    context.get(Local.address);
+    context.op(Op.return, Op.end);
+    const to = this.#graph.numberOf.get(link);
+    if (to !== undefined) {
+      context.loadRegisters(context.out);
+      context.i32(0);
+      context.memory(Op.i32_load, WINDOW_LEFT);
+      context.set(Local.left);
+      context.loadBank();
+      if (context.usesFloat) context.loadFloatState();
+      this.#go(from, link);
+      return;
+    }
+    context.get(Local.address);
+    context.op(Op.return);
+  }
+}

@@ -1,0 +1,88 @@
+/** Which instructions have a lowering, and the lowering of those that do not end a block. */
+import type { GuestInstruction } from "../guest/instruction.js";
+import type { FunctionContext } from "./context.js";
+import { copiedRegister, emitExpression } from "./expression.js";
+import { emitFloat, emitMove, isInline, isInlineMove, requireFloat } from "./float.js";
+import { emitAmo, emitLoad, emitStore, type Place } from "./memory.js";
+
+/** Whether an instruction becomes code; what does not is left to the interpreter. */
+export function isTranslatable({ row, rm }: GuestInstruction): boolean {
+  if (row === undefined) return false;
+  const { semantics } = row;
+  switch (semantics.kind) {
+    case "compute":
+    case "jump":
+    case "branch":
+    case "nothing":
+    case "amo":
+      return true;
+    case "load":
+      return semantics.to === "x" || semantics.width >= 4;
+    case "store":
+      return semantics.from === "x" || semantics.width >= 4;
+    case "float":
+      return isInline(semantics.operation, rm, row.encoding.fields.has("rm"));
+    case "float-move":
+      return isInlineMove(semantics.move);
+    default:
+      return false;
+  }
+}
+
+/** What earlier instructions of a block have established. */
+export interface BlockState {
+  floatDirty: boolean;
+  floatFast: boolean;
+}
+
+/** Emits a translatable instruction that does not end its block. */
+export function emitInstruction(
+  context: FunctionContext,
+  instruction: GuestInstruction,
+  place: Place,
+  state: BlockState,
+): void {
+  const { row, rd } = instruction;
+  if (row === undefined) return;
+  const { semantics } = row;
+  switch (semantics.kind) {
+    case "nothing":
+      return;
+    case "compute": {
+      if (rd === 0) return;
+      const copied = copiedRegister(row, instruction);
+      if (copied === undefined) emitExpression(context, semantics.value, instruction, place.offset);
+      else context.getX(copied);
+      context.setX(rd);
+      return;
+    }
+    case "load":
+      if (semantics.to === "f") needFloat(context, place, state, false);
+      emitLoad(context, semantics, instruction, place);
+      return;
+    case "store":
+      if (semantics.from === "f") needFloat(context, place, state, false);
+      emitStore(context, semantics, instruction, place);
+      return;
+    case "amo":
+      emitAmo(context, semantics, instruction, place);
+      return;
+    case "float":
+      needFloat(context, place, state, true);
+      emitFloat(context, semantics.operation, instruction, place);
+      return;
+    case "float-move":
+      needFloat(context, place, state, false);
+      emitMove(context, semantics.move, instruction);
+      return;
+    default:
+      throw new RangeError(`${row.name} has no lowering`);
+  }
+}
+
+function needFloat(context: FunctionContext, place: Place, state: BlockState, fast: boolean): void {
+  if (state.floatFast || (state.floatDirty && !fast)) return;
+  requireFloat(context, place, fast);
+  state.floatDirty = true;
+  state.floatFast ||= fast;
+}

@@ -1,0 +1,52 @@
+/** Basic blocks and the region that they make up. Offsets are bytes from the virtual page in which the region begins. */
+import type { GuestInstruction } from "../guest/instruction.js";
+
+export interface PlacedInstruction {
+  readonly offset: number;
+  readonly instruction: GuestInstruction;
+}
+
+/** How a block ends. */
+export type Terminator =
+  /** Goes on with the next block. */
+  | { readonly kind: "next"; readonly to: number }
+  | { readonly kind: "branch"; readonly taken: number; readonly otherwise: number }
+  | { readonly kind: "jump"; readonly to: number }
+  /** A jump that links: comes back to the next instruction, as a rule. */
+  | { readonly kind: "call"; readonly target: number | undefined; readonly link: number }
+  /** jalr without such a link. */
+  | { readonly kind: "indirect" }
+  /** The instruction at `at`, which is not part of the block, is the interpreter's. */
+  | { readonly kind: "interpret"; readonly at: number };
+
+export interface Block {
+  readonly offset: number;
+  /** All of them, the terminator's included. */
+  readonly instructions: readonly PlacedInstruction[];
+  readonly terminator: Terminator;
+  /** Offset behind the last instruction. */
+  readonly end: number;
+}
+
+export interface Region {
+  readonly entry: number;
+  /** By offset; successors that are not among them leave the region. */
+  readonly blocks: ReadonlyMap<number, Block>;
+  readonly instructionCount: number;
+}
+
+/** Where control may go from a block within its region. */
+export function successors({ terminator }: Block): number[] {
+  switch (terminator.kind) {
+    case "next":
+    case "jump":
+      return [terminator.to];
+    case "branch":
+      return [terminator.taken, terminator.otherwise];
+    case "call":
+      return [terminator.link];
+    case "indirect":
+    case "interpret":
+      return [];
+  }
+}

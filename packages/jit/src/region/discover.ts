@@ -1,0 +1,101 @@
+/**
+ * Grows a region from a hot block: the blocks that can be reached from it by
+ * branches, direct jumps and the returns of calls, nearest first, as far as
+ * they lie in the pages at hand, were executed before, and fit the limit.
+ */
+import type { GuestInstruction } from "../guest/instruction.js";
+import { type Block, type PlacedInstruction, type Region, successors, type Terminator } from "./block.js";
+
+/** The guest's code around the hot block. */
+export interface Code {
+  /** The instruction at an offset; undefined where it cannot be read or must be left to the interpreter. */
+  at(offset: number): GuestInstruction | undefined;
+  /** Whether the interpreter has been there. */
+  executed(offset: number): boolean;
+}
+
+export interface Limits {
+  readonly instructions: number;
+  /** Only the block itself. */
+  readonly singleBlock: boolean;
+  /** Blocks that were never executed, too. */
+  readonly eager: boolean;
+}
+
+const LINK_REGISTERS = [1, 5];
+
+/** The terminator that an instruction is, if it is one. */
+function terminatorOf({ instruction, offset }: PlacedInstruction): Terminator | undefined {
+  const { row, rd, imm, length } = instruction;
+  const next = offset + length;
+  if (row?.semantics.kind === "branch") return { kind: "branch", taken: offset + imm, otherwise: next };
+  if (row?.semantics.kind !== "jump") return undefined;
+  const target = row.name === "jal" ? offset + imm : undefined;
+  if (LINK_REGISTERS.includes(rd)) return { kind: "call", target, link: next };
+  if (target === undefined) return { kind: "indirect" };
+  // A link in another register is the beginning of a computation, not of a call.
+  return { kind: "jump", to: target };
+}
+
+/** Whether the translator has a lowering for it. */
+export type IsTranslatable = (instruction: GuestInstruction) => boolean;
+
+export function discover(entry: number, code: Code, limits: Limits, isTranslatable: IsTranslatable): Region {
+  const placed = new Map<number, PlacedInstruction>();
+  const leaders = new Set<number>([entry]);
+  const queue = [entry];
+  let count = 0;
+
+  const enqueue = (offset: number) => {
+    if (leaders.has(offset)) return;
+    leaders.add(offset);
+    if (!placed.has(offset)) queue.push(offset);
+  };
+
+  for (let n = 0; n < queue.length; n++) {
+    let offset = queue[n] as number;
+    if (n > 0 && (limits.singleBlock || !(limits.eager || code.executed(offset)))) continue;
+    while (!placed.has(offset) && count < limits.instructions) {
+      const instruction = code.at(offset);
+      if (instruction === undefined || !isTranslatable(instruction)) break;
+      const here = { offset, instruction };
+      placed.set(offset, here);
+      count++;
+      const terminator = terminatorOf(here);
+      if (terminator !== undefined) {
+        for (const successor of successors({ terminator } as Block)) enqueue(successor);
+        break;
+      }
+      offset += instruction.length;
+    }
+  }
+  const isInterpreted = (offset: number) => {
+    const instruction = code.at(offset);
+    return instruction === undefined || !isTranslatable(instruction);
+  };
+  return { entry, blocks: cut(leaders, placed, isInterpreted), instructionCount: count };
+}
+
+/** Cuts the instructions into blocks at the leaders. */
+function cut(
+  leaders: ReadonlySet<number>,
+  placed: ReadonlyMap<number, PlacedInstruction>,
+  isInterpreted: (offset: number) => boolean,
+): Map<number, Block> {
+  const blocks = new Map<number, Block>();
+  for (const leader of leaders) {
+    const instructions: PlacedInstruction[] = [];
+    let offset = leader;
+    let terminator: Terminator | undefined;
+    for (let here = placed.get(offset); here !== undefined && terminator === undefined; here = placed.get(offset)) {
+      instructions.push(here);
+      offset += here.instruction.length;
+      terminator = terminatorOf(here);
+      if (leaders.has(offset)) terminator ??= { kind: "next", to: offset };
+    }
+    if (instructions.length === 0) continue;
+    terminator ??= isInterpreted(offset) ? { kind: "interpret", at: offset } : { kind: "next", to: offset };
+    blocks.set(leader, { offset: leader, instructions, terminator, end: offset });
+  }
+  return blocks;
+}

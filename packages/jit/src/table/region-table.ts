@@ -1,0 +1,122 @@
+/**
+ * The regions that are installed: their places in the table of functions, the
+ * slots that lead into them, and the lines of the frames that they are made of.
+ */
+import type { TranslationHost } from "@hartvisor/core";
+import { CONSTANTS } from "@hartvisor/core/isa";
+import type { CodeMemory, CodeSite } from "../memory/code-memory.js";
+import type { Region } from "../region/block.js";
+
+const { MAX_REGIONS, REGION_SIZE } = CONSTANTS;
+const PAGE = 4096;
+const LINE = 64;
+
+interface Installed {
+  readonly index: number;
+  readonly slot: number;
+  /** Lines of 64 bytes by frame, as a set of bits. */
+  readonly lines: ReadonlyMap<number, bigint>;
+}
+
+export class RegionTable {
+  readonly #host: TranslationHost;
+  readonly #memory: CodeMemory;
+  readonly #absent: unknown;
+  readonly #byFrame = new Map<number, Set<Installed>>();
+  /** Places that no slot leads to; jump caches may still name them. */
+  #freed: number[] = [];
+  /** Places that nothing names. */
+  #free: number[] = Array.from({ length: MAX_REGIONS - 1 }, (_, n) => MAX_REGIONS - 1 - n);
+  #installed = new Set<Installed>();
+  #invalidations = 0;
+
+  constructor(host: TranslationHost, memory: CodeMemory, absent: unknown) {
+    this.#host = host;
+    this.#memory = memory;
+    this.#absent = absent;
+  }
+
+  get stats(): Readonly<Record<string, number>> {
+    return { installed: this.#installed.size, invalidations: this.#invalidations };
+  }
+
+  install(site: CodeSite, region: Region, code: unknown): void {
+    const slot = this.#memory.slot(site, site.offset);
+    if (slot === undefined) return;
+    const index = this.#takeIndex();
+    const lines = this.#guard(site, region);
+    const installed = { index, slot, lines };
+    this.#installed.add(installed);
+    for (const frame of lines.keys()) {
+      let regions = this.#byFrame.get(frame);
+      if (regions === undefined) {
+        regions = new Set();
+        this.#byFrame.set(frame, regions);
+      }
+      regions.add(installed);
+    }
+    this.#host.table.set(index, code);
+    this.#describe(index, site, lines);
+    this.#memory.enter(slot, index);
+  }
+
+  /** No region that is made of these lines may run from now on. */
+  forget(frame: number, lines: bigint): void {
+    for (const region of this.#byFrame.get(frame) ?? []) {
+      if (((region.lines.get(frame) ?? 0n) & lines) !== 0n) this.#remove(region);
+    }
+  }
+
+  #remove(region: Installed): void {
+    this.#invalidations++;
+    this.#installed.delete(region);
+    for (const frame of region.lines.keys()) this.#byFrame.get(frame)?.delete(region);
+    this.#memory.leave(region.slot, region.index);
+    this.#host.table.set(region.index, this.#absent);
+    this.#freed.push(region.index);
+  }
+
+  #takeIndex(): number {
+    if (this.#free.length === 0) {
+      if (this.#freed.length === 0) for (const region of this.#installed) this.#remove(region);
+      this.#host.interpreter.dropJumpCaches(this.#host.vm);
+      this.#free = this.#freed;
+      this.#freed = [];
+    }
+    return this.#free.pop() as number;
+  }
+
+  /** Guards the lines that a region is made of. */
+  #guard(site: CodeSite, region: Region): Map<number, bigint> {
+    const lines = new Map<number, bigint>();
+    for (const { instructions } of region.blocks.values()) {
+      for (const { offset, instruction } of instructions) {
+        const page = site.pages.find(({ distance }) => distance === Math.floor(offset / PAGE));
+        if (page === undefined) continue;
+        const inPage = offset - page.distance * PAGE;
+        const last = inPage + instruction.length - 1;
+        const bits = (1n << BigInt(Math.floor(inPage / LINE))) | (1n << BigInt(Math.floor(last / LINE)));
+        lines.set(page.frame, (lines.get(page.frame) ?? 0n) | bits);
+      }
+    }
+    for (const [frame, bits] of lines) {
+      for (let line = 0; line < PAGE / LINE; line++) {
+        if (((bits >> BigInt(line)) & 1n) === 0n) continue;
+        this.#host.interpreter.guardRegion(this.#host.vm, frame, line * LINE, LINE);
+      }
+    }
+    return lines;
+  }
+
+  /** Tells the interpreter on which pages a region relies beside the one where it begins. */
+  #describe(index: number, site: CodeSite, lines: ReadonlyMap<number, bigint>): void {
+    const { view } = this.#memory;
+    const address = this.#memory.vmField("regions") + index * REGION_SIZE;
+    const extra = site.pages.filter(({ distance, frame }) => distance !== 0 && lines.has(frame));
+    view.setUint32(address, extra.length, true);
+    for (const [n, { distance, codePage }] of extra.entries()) {
+      view.setInt32(address + 4 + n * 8, distance, true);
+      view.setUint32(address + 8 + n * 8, codePage, true);
+    }
+  }
+}

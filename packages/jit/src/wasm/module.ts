@@ -1,0 +1,111 @@
+/**
+ * A module of regions: functions of one type, exported by number, that import
+ * the machine's memory, the table of regions, and what they call of the
+ * interpreter (Core Specification, 5.5).
+ */
+import { Type, type ValueType } from "./opcodes.js";
+import { ByteWriter } from "./writer.js";
+
+/** A function of the interpreter's that regions call. */
+export interface Callee {
+  readonly name: string;
+  readonly parameters: readonly ValueType[];
+  readonly result: ValueType;
+}
+
+const FUNCTION = 0x60;
+const ANYFUNC = 0x70;
+
+/** The type of every region: (pc: i64, stack: i32) -> i64. */
+export const REGION_TYPE = 0;
+
+export class ModuleBuilder {
+  readonly #types: Callee[] = [{ name: "", parameters: ["i64", "i32"], result: "i64" }];
+  readonly #typeIndex = new Map<string, number>([["i64,i32>i64", REGION_TYPE]]);
+  readonly #callees: { readonly callee: Callee; readonly type: number }[] = [];
+  readonly #calleeIndex = new Map<string, number>();
+  readonly #bodies: Uint8Array[] = [];
+
+  /** Functions so far. */
+  get size(): number {
+    return this.#bodies.length;
+  }
+
+  /** The index by which code calls a function of the interpreter's. */
+  callee(callee: Callee): number {
+    const known = this.#calleeIndex.get(callee.name);
+    if (known !== undefined) return known;
+    const key = `${callee.parameters}>${callee.result}`;
+    let type = this.#typeIndex.get(key);
+    if (type === undefined) {
+      type = this.#types.push(callee) - 1;
+      this.#typeIndex.set(key, type);
+    }
+    const index = this.#callees.push({ callee, type }) - 1;
+    this.#calleeIndex.set(callee.name, index);
+    return index;
+  }
+
+  /** Adds a region's function: its locals and code as the code section has them. */
+  add(body: Uint8Array): void {
+    this.#bodies.push(body.slice());
+  }
+
+  /** The module's bytes. Memory and table must have been made with these limits. */
+  finish(memoryPages: number, tableSize: number): Uint8Array<ArrayBuffer> {
+    const out = new ByteWriter();
+    out.append([0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+    const section = (id: number, fill: (content: ByteWriter) => void) => {
+      out.byte(id);
+      out.sized(fill);
+    };
+    section(1, (types) => {
+      types.unsigned(this.#types.length);
+      for (const { parameters, result } of this.#types) {
+        types.byte(FUNCTION);
+        types.unsigned(parameters.length);
+        for (const parameter of parameters) types.byte(Type[parameter]);
+        types.unsigned(1);
+        types.byte(Type[result]);
+      }
+    });
+    section(2, (imports) => {
+      imports.unsigned(2 + this.#callees.length);
+      for (const { callee, type } of this.#callees) {
+        imports.name("i");
+        imports.name(callee.name);
+        imports.byte(0);
+        imports.unsigned(type);
+      }
+      imports.name("e");
+      imports.name("memory");
+      imports.append([2, 1]); // with a maximum
+      imports.unsigned(memoryPages);
+      imports.unsigned(memoryPages);
+      imports.name("e");
+      imports.name("table");
+      imports.append([1, ANYFUNC, 0]);
+      imports.unsigned(tableSize);
+    });
+    section(3, (functions) => {
+      functions.unsigned(this.#bodies.length);
+      for (let n = 0; n < this.#bodies.length; n++) functions.unsigned(REGION_TYPE);
+    });
+    section(7, (exports) => {
+      exports.unsigned(this.#bodies.length);
+      for (let n = 0; n < this.#bodies.length; n++) {
+        exports.name(String(n));
+        exports.byte(0);
+        exports.unsigned(this.#callees.length + n);
+      }
+    });
+    section(10, (code) => {
+      code.unsigned(this.#bodies.length);
+      for (const body of this.#bodies) {
+        code.unsigned(body.length);
+        code.append(body);
+      }
+    });
+    return out.view();
+  }
+}
