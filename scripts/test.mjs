@@ -17,9 +17,9 @@ const env = { ...process.env, ...(full && { HARTVISOR_FLOAT_CASES: "20000", HART
 
 const failures = [];
 
-function step(title, command, args) {
+function step(title, command, args, more = {}) {
   console.log(`\n# ${title}`);
-  const { status } = spawnSync(command, args, { cwd: root, stdio: "inherit", env });
+  const { status } = spawnSync(command, args, { cwd: root, stdio: "inherit", env: { ...env, ...more } });
   if (status === 0) return;
   failures.push(title);
   process.exitCode = 1;
@@ -37,6 +37,12 @@ if (full) {
 const results = mkdtempSync(join(tmpdir(), "hartvisor-test-"));
 const json = join(results, "results.json");
 step("Tests", bin("vitest"), ["run", "--reporter=default", "--reporter=json", `--outputFile.json=${json}`]);
+// Every block translated before it is first executed; then each block on its own.
+for (const unit of ["region", "block"]) {
+  step(`Tests of machines, translated by the ${unit}`, bin("vitest"), ["run", "packages/core/test/machine"], {
+    HARTVISOR_TEST_TRANSLATOR: JSON.stringify({ threshold: 1, sampleInterval: 1, eager: true, unit }),
+  });
+}
 try {
   summarise(JSON.parse(readFileSync(json, "utf8")));
 } finally {
