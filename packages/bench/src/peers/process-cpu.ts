@@ -6,7 +6,7 @@ export interface CpuTime {
   readonly systemMs: number;
   /** Both together, in the resolution of nanoseconds where the kernel has it. */
   readonly totalMs: number;
-  /** How long threads that could run waited for a CPU, because others had them all. */
+  /** How long the thread that works most waited for a CPU, because others had them all. */
   readonly waitMs: number;
 }
 
@@ -41,19 +41,20 @@ export function cpuBetween(from: CpuTime, to: CpuTime): CpuTime {
 
 /**
  * The first two fields of schedstat, "time spent on the cpu" and "time spent waiting on a runqueue"
- * (Documentation/scheduler/sched-stats.rst), of all threads; 0 where there are none.
+ * (Documentation/scheduler/sched-stats.rst): the sum of all threads' first, and the busiest one's second; 0 where there are none.
  */
 function threadTimes(pid: number): { readonly runMs: number; readonly waitMs: number } {
   let runNs = 0;
-  let waitNs = 0;
+  let busiest = { runNs: 0, waitNs: 0 };
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
     try {
-      const [run, wait] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "latin1").split(" ");
-      runNs += Number(run);
-      waitNs += Number(wait);
+      const fields = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "latin1").split(" ");
+      const times = { runNs: Number(fields[0]), waitNs: Number(fields[1]) };
+      runNs += times.runNs;
+      if (times.runNs > busiest.runNs) busiest = times;
     } catch {
       // It ended meanwhile, or the kernel was built without these figures.
     }
   }
-  return { runMs: runNs / 1e6, waitMs: waitNs / 1e6 };
+  return { runMs: runNs / 1e6, waitMs: busiest.waitNs / 1e6 };
 }
