@@ -46,7 +46,8 @@ export function run(hart: usize, budget: i32, exact: bool): u32 {
     takeInterrupt(hart);
     const limit = instructionsToOverflow(hart, <u64>remaining);
     const chunk = virtualTime ? <i32>instructionsToDeadline(hart, limit) : min<i32>(<i32>limit, POLL_INTERVAL);
-    const kind = virtualTime || exact ? executeExactly(hart, chunk) : executeSampled(hart, chunk, false);
+    const exactly = virtualTime || exact || limit < <u64>remaining;
+    const kind = exactly ? executeExactly(hart, chunk) : executeSampled(hart, chunk, false);
     if (takeWaitingException(hart)) {
       if (isStuck(hart)) return EXIT_STUCK;
     } else if (kind != EXIT_BUDGET || hasHotBlocks(hart)) return kind;

@@ -149,8 +149,7 @@ export function instructionsToOverflow(hart: usize, limit: u64): u64 {
   if (load<u32>(hart, HART_COUNTERS_PROGRAMMED) == 0 || !has(hart, EXTENSION_BIT_SSCOFPMF)) return limit;
   let instructions = limit;
   for (let n = FIRST_PROGRAMMABLE; n < COUNTERS; n++) {
-    if (!isSteady(eventOf(hart, n)) || configOf(hart, n) & OF || (load<u64>(hart, HART_MCOUNTINHIBIT) >> n) & 1) continue;
-    // In a mode that it does not count in, the counter gets there later.
+    if (!isRunning(hart, n) || !isSteady(eventOf(hart, n)) || configOf(hart, n) & OF) continue;
     const ahead: u64 = 0 - load<u64>(counterOf(hart, n), HART_COUNTERS);
     if (ahead != 0) instructions = min<u64>(instructions, ahead);
   }

@@ -55,7 +55,14 @@ function illegal(hart: usize, slot: usize): u32 {
 function next(hart: usize): u32 {
   if (nextInterrupt(hart) < 0) return STATUS_NONE;
   store<u64>(hart, load<u64>(hart, HART_PC) + 4, HART_PC);
-  return STATUS_RESUME;
+  return resume(hart);
+}
+
+/** Goes on at the pc in what may be another mode; the slice ends before counters that depend on it count on. */
+function resume(hart: usize): u32 {
+  if (load<u32>(hart, HART_COUNTERS_PROGRAMMED) == 0) return STATUS_RESUME;
+  store<u32>(hart, 1, HART_DEADLINE_MOVED);
+  return STATUS_YIELD;
 }
 
 export const CSR_WRITE: u32 = 0;
@@ -122,7 +129,7 @@ export function ebreak(hart: usize, slot: usize): u32 {
 export function mret(hart: usize, slot: usize): u32 {
   if (load<u32>(hart, HART_PRIVILEGE) != 3) return illegal(hart, slot);
   returnFromMachine(hart);
-  return STATUS_RESUME;
+  return resume(hart);
 }
 
 export function sret(hart: usize, slot: usize): u32 {
@@ -130,7 +137,7 @@ export function sret(hart: usize, slot: usize): u32 {
   if (privilege == 0) return illegal(hart, slot);
   if (privilege == 1 && load<u64>(hart, HART_MSTATUS) & MSTATUS_TSR) return illegal(hart, slot);
   returnFromSupervisor(hart);
-  return STATUS_RESUME;
+  return resume(hart);
 }
 
 /** U-mode never waits: its limit on waiting (Privileged ISA 3.3.3) is zero, as is S-mode's under TW. */

@@ -20,7 +20,6 @@ import {
   HART_SCAUSE,
   HART_SEPC,
   HART_SKIP_BREAKPOINT,
-  HART_SLICE_BUDGET,
   HART_STVAL,
   HART_STVEC,
   HART_STATUS,
@@ -38,8 +37,7 @@ import { FETCH_ACCESS_FAULT, MSTATUS_MIE, MSTATUS_MPIE, MSTATUS_MPP, MSTATUS_MPR
 const INTERRUPT: u64 = 1 << 63;
 const NONE: i32 = -1;
 
-/** Enters the handler of a trap; `executed` counts the instruction that raised it, or behind which it comes. */
-function enter(hart: usize, supervisor: bool, cause: u64, value: u64, executed: u64): void {
+function enter(hart: usize, supervisor: bool, cause: u64, value: u64): void {
   const status = load<u64>(hart, HART_MSTATUS);
   const privilege = <u64>load<u32>(hart, HART_PRIVILEGE);
   const pc = load<u64>(hart, HART_PC);
@@ -64,7 +62,7 @@ function enter(hart: usize, supervisor: bool, cause: u64, value: u64, executed: 
   const vectored = vector & 1 && cause & INTERRUPT ? (cause & ~INTERRUPT) << 2 : 0;
   store<u64>(hart, (vector & ~3) + vectored, HART_PC);
   selectBanks(hart);
-  changeCounterMode(hart, executed);
+  changeCounterMode(hart, executedNow(hart)); // where counters depend on it, this is between slices
 }
 
 /** Number of the interrupt that the hart takes next, or -1. */
@@ -103,9 +101,7 @@ export function takeInterrupt(hart: usize): bool {
   store<u64>(hart, load<u64>(hart, HART_INTERRUPTS) + 1, HART_INTERRUPTS);
   store<u32>(hart, 0, HART_SKIP_BREAKPOINT); // the handler comes before the instruction that was to be passed
   const supervisor = load<u32>(hart, HART_PRIVILEGE) != 3 && ((load<u64>(hart, HART_MIDELEG) >> number) & 1) != 0;
-  // Within a slice this comes behind an instruction that is not counted yet.
-  const behind: u64 = load<u32>(hart, HART_SLICE_BUDGET) != 0 ? 1 : 0;
-  enter(hart, supervisor, INTERRUPT | <u64>number, 0, executedNow(hart) + behind);
+  enter(hart, supervisor, INTERRUPT | <u64>number, 0);
   return true;
 }
 
@@ -193,5 +189,5 @@ function deliver(hart: usize, inSlice: bool): void {
   store<u64>(hart, load<u64>(hart, HART_EXCEPTIONS) + 1, HART_EXCEPTIONS);
   const cause = load<u64>(hart, HART_TRAP_CAUSE);
   const delegated = load<u32>(hart, HART_PRIVILEGE) != 3 && ((load<u64>(hart, HART_MEDELEG) >> cause) & 1) != 0;
-  enter(hart, delegated, cause, load<u64>(hart, HART_TRAP_VALUE), executedNow(hart));
+  enter(hart, delegated, cause, load<u64>(hart, HART_TRAP_VALUE));
 }

@@ -339,3 +339,10 @@ it("a deadline that straight-line code sets near the end of a slice is kept", as
   };
   expect(await handled("slice")).toEqual(await handled("step"));
 });
+
+it("a counter is right where straight-line code runs over the end of a slice", async () => {
+  const guest = await createGuest();
+  guest.load(PROGRAM, `${"nop\n".repeat(100)}csrrs a0, minstret, zero\nj .+0`);
+  guest.machine.step(2060);
+  expect(guest.get("a0")).toBe(100n);
+});
