@@ -46,6 +46,8 @@ const kernel = (name) => bareMetal(name, `kernels/${name}.c`, "kernels/main.c", 
 const test = (name, ...also) => bareMetal(name, `tests/${name}.c`, ...LIBRARY, ...also);
 /** A test that is assembly alone: it has its own _start. */
 const bare = (name) => bareMetal(name, `tests/${name}.S`);
+/** One that checks the privileged architecture. */
+const conformance = (name) => bareMetal(`conformance/${name}`, `conformance/${name}.S`);
 const linux = (name, ...sources) => [`peers/${name}`, [...RV64GC, ...LINUX, ...sources, ...LINUX_LIBRARY]];
 const linuxI386 = (name, ...sources) => [
   `peers-i386/${name}`,
@@ -67,6 +69,7 @@ const GUESTS = new Map([
   ...["hello", "exit42", "htif-write", "paging", "selfmod", "timer"].map((name) => test(name)),
   test("smp", FDT),
   ...["fault-loop", "wild-jump", "spin", "signature", "tohost-split"].map(bare),
+  ...["counters", "interrupts", "pmp-walk", "smepmp", "traps"].map(conformance),
   ...["sort", "hash", "recursion", "nbody"].flatMap((name) => peer(name, `kernels/${name}.c`)),
   ...["matrix", "string", "bytecode", "crc", "mandelbrot", "lu", "fft"].flatMap((name) => peer(name)),
   ...["getppid", "pipe", "fault", "spawn"].flatMap((name) => peer(name)),
