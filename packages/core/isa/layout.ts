@@ -37,7 +37,7 @@ const REGISTERS_SIZE = end;
 
 field("pc", "u64");
 field("privilege", "u32"); // 0 U, 1 S, 3 M
-field("virtualization", "u32"); // the V bit of the hypervisor extension; always 0
+field("virtualization", "u32"); // V: below M-mode, a guest of the hypervisor extension's; always 0 without it
 field("hartId", "u64");
 field("fflags", "u32");
 field("frm", "u32");
@@ -64,6 +64,7 @@ field("sepc", "u64");
 field("scause", "u64");
 field("stval", "u64");
 field("satp", "u64");
+field("hgatp", "u64"); // second stage of translation while V is 1; always 0 (Bare) without the hypervisor extension
 field("senvcfg", "u64");
 field("stimecmp", "u64");
 field("mtimecmp", "u64");
@@ -121,8 +122,8 @@ field("exitNextPc", "u64");
 field("crossing", "u64", 6); // three scratch slots: an instruction that crosses a page, or a single step
 field("bankClock", "u32");
 field("bankCount", "u32");
-field("regimeBank", "u32", 16); // bank of each regime under the present satp; 0: look it up
-field("bankKeys", "u64", 32); // per bank: regime, satp
+field("regimeBank", "u32", 32); // bank of each regime under the present satp; 0: look it up
+field("bankKeys", "u64", 48); // per bank: regime, satp, hgatp
 field("bankUsed", "u32", 16); // per bank: when last chosen
 field("bankLarge", "u32", 16); // per bank: 1 if it holds pieces of superpages
 field("banks", "u32"); // address of the first bank; one more lies behind the last, whose fetch table stays empty

@@ -9,7 +9,6 @@ import {
   HART_EXIT_KIND,
   HART_FETCH_BANK,
   HART_PC,
-  HART_PRIVILEGE,
   HART_SINGLE_STEP,
   HART_SKIP_BREAKPOINT,
   HART_SLOT,
@@ -32,9 +31,9 @@ import { decode } from "../generated/decode";
 import { OP_BREAKPOINT, OP_CROSSING, OP_NEXT_PAGE } from "../generated/operations";
 import { frameMetadata, guardCode, machineAddress } from "../memory/frames";
 import { checkPmp, PMP_DENIED, PMP_GRANTED } from "../memory/pmp";
-import { entryOf, fillEntry } from "../memory/tlb";
+import { entryOf, fetchRegime, fillEntry } from "../memory/tlb";
 import { ACCESS_EXECUTE, ACCESS_WITHOUT_EFFECT, WALK_ACCESS_FAULT, WALK_OK } from "../memory/translation/outcome";
-import { translate } from "../memory/translation/translation";
+import { regimePrivilege, translate } from "../memory/translation/translation";
 import { countTlbFill } from "../privileged/counters";
 import { FETCH_ACCESS_FAULT, FETCH_PAGE_FAULT } from "../privileged/fields";
 import { raise } from "../privileged/trap";
@@ -51,13 +50,13 @@ function fetchPage(hart: usize, address: u64, access: u32): usize {
   if (load<u64>(entry) == (address & ~0xfff)) return <usize>load<u32>(entry, 8);
 
   if (access == ACCESS_EXECUTE) countTlbFill(hart);
-  const regime = load<u32>(hart, HART_PRIVILEGE);
+  const regime = fetchRegime(hart);
   const outcome = translate(hart, address, access, regime);
   if (outcome != WALK_OK) {
     return raise(hart, outcome == WALK_ACCESS_FAULT ? FETCH_ACCESS_FAULT : FETCH_PAGE_FAULT, address);
   }
   const physical = load<u64>(hart, HART_WALK_ADDRESS);
-  const permission = checkPmp(hart, physical, 2, ACCESS_EXECUTE, regime);
+  const permission = checkPmp(hart, physical, 2, ACCESS_EXECUTE, regimePrivilege(regime));
   if (permission == PMP_DENIED) return raise(hart, FETCH_ACCESS_FAULT, address);
   const machine = machineAddress(<usize>load<u32>(hart, HART_VM), physical);
   if (machine == 0) return raise(hart, FETCH_ACCESS_FAULT, address);

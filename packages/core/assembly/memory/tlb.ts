@@ -16,11 +16,13 @@ import {
   HART_BANK_USED,
   HART_DATA_BANK,
   HART_FETCH_BANK,
+  HART_HGATP,
   HART_MSTATUS,
   HART_OPTIONS,
   HART_PRIVILEGE,
   HART_REGIME_BANK,
   HART_SATP,
+  HART_VIRTUALIZATION,
   JUMP_CACHE,
   JUMP_PAGES,
   JUMP_PAGES_SIZE,
@@ -34,9 +36,21 @@ import {
 import { countAssist } from "../privileged/counters";
 import { MSTATUS_MPRV, MSTATUS_MXR, MSTATUS_SUM } from "../privileged/fields";
 
-/** Regimes: bits 0-1 privilege (0 U, 1 S, 3 M), bit 2 SUM, bit 3 MXR. */
+/** Regimes: bits 0-1 privilege (0 U, 1 S, 3 M), bit 2 SUM, bit 3 MXR, bit 4 V. */
 export const REGIME_SUM: u32 = 4;
 export const REGIME_MXR: u32 = 8;
+export const REGIME_VIRTUAL_SHIFT: u32 = 4;
+export const REGIME_VIRTUAL: u32 = 1 << REGIME_VIRTUAL_SHIFT;
+
+/** A privilege and whether it is a guest's; M-mode never is. */
+function plainRegime(hart: usize, privilege: u32): u32 {
+  return privilege == 3 ? 3 : privilege | (load<u32>(hart, HART_VIRTUALIZATION) << REGIME_VIRTUAL_SHIFT);
+}
+
+/** The regime of fetches, which know no SUM or MXR; sharing the plain one's bank keeps them warm across SUM toggles. */
+export function fetchRegime(hart: usize): u32 {
+  return plainRegime(hart, load<u32>(hart, HART_PRIVILEGE));
+}
 
 /** The regime of loads and stores: that of the privilege, or with MPRV in M-mode that of MPP. */
 export function dataRegime(hart: usize): u32 {
@@ -44,7 +58,7 @@ export function dataRegime(hart: usize): u32 {
   let privilege = load<u32>(hart, HART_PRIVILEGE);
   if (privilege == 3 && mstatus & MSTATUS_MPRV) privilege = <u32>(mstatus >> 11) & 3;
   if (privilege == 3) return 3;
-  let regime = privilege;
+  let regime = plainRegime(hart, privilege);
   if (privilege == 1 && mstatus & MSTATUS_SUM) regime |= REGIME_SUM;
   if (mstatus & MSTATUS_MXR) regime |= REGIME_MXR;
   return regime;
@@ -53,8 +67,7 @@ export function dataRegime(hart: usize): u32 {
 /** Chooses the banks that suit privilege, mstatus and satp. */
 export function selectBanks(hart: usize): void {
   store<u32>(hart, <u32>bankOf(hart, dataRegime(hart)), HART_DATA_BANK);
-  // Fetches know no SUM or MXR; sharing the plain regime's bank keeps them warm across SUM toggles.
-  store<u32>(hart, <u32>bankOf(hart, load<u32>(hart, HART_PRIVILEGE)), HART_FETCH_BANK);
+  store<u32>(hart, <u32>bankOf(hart, fetchRegime(hart)), HART_FETCH_BANK);
 }
 
 /** Makes every fetch a miss until the banks are chosen again. */
@@ -64,7 +77,7 @@ export function selectEmptyFetchBank(hart: usize): void {
 
 /** After satp or the banks changed: the cached choice no longer holds. */
 export function forgetRegimes(hart: usize): void {
-  memory.fill(hart + HART_REGIME_BANK, 0, 64);
+  memory.fill(hart + HART_REGIME_BANK, 0, 128);
 }
 
 function bankOf(hart: usize, regime: u32): usize {
@@ -77,17 +90,22 @@ function bankOf(hart: usize, regime: u32): usize {
   return bank;
 }
 
-/** Finds the bank of a regime under the present satp, or takes the least recently chosen one for it. */
+function bankKey(hart: usize, n: u32): usize {
+  return hart + HART_BANK_KEYS + <usize>n * 24;
+}
+
+/** Finds the bank of a regime under the present satp and hgatp, or takes the least recently chosen one for it. */
 function internBank(hart: usize, regime: u32): usize {
   const satp = regime == 3 ? 0 : load<u64>(hart, HART_SATP);
+  const hgatp: u64 = regime & REGIME_VIRTUAL ? load<u64>(hart, HART_HGATP) : 0;
   const banks = <usize>load<u32>(hart, HART_BANKS);
   const count = load<u32>(hart, HART_BANK_COUNT);
   const now = load<u32>(hart, HART_BANK_CLOCK) + 1;
   store<u32>(hart, now, HART_BANK_CLOCK);
   let oldest: u32 = 0;
   for (let n: u32 = 0; n < count; n++) {
-    const key = hart + HART_BANK_KEYS + (<usize>n << 4);
-    if (load<u64>(key) == <u64>regime && load<u64>(key, 8) == satp) {
+    const key = bankKey(hart, n);
+    if (load<u64>(key) == <u64>regime && load<u64>(key, 8) == satp && load<u64>(key, 16) == hgatp) {
       store<u32>(hart + (<usize>n << 2), now, HART_BANK_USED);
       return banks + n * TLB_BANK_SIZE;
     }
@@ -100,9 +118,10 @@ function internBank(hart: usize, regime: u32): usize {
   } else {
     forgetRegimes(hart); // one of them may be the bank that goes
   }
-  const key = hart + HART_BANK_KEYS + (<usize>chosen << 4);
+  const key = bankKey(hart, chosen);
   store<u64>(key, <u64>regime);
   store<u64>(key, satp, 8);
+  store<u64>(key, hgatp, 16);
   store<u32>(hart + (<usize>chosen << 2), now, HART_BANK_USED);
   const bank = banks + chosen * TLB_BANK_SIZE;
   clearBank(hart, bank);
@@ -169,7 +188,7 @@ export function fence(hart: usize, byAddress: bool, address: u64, bySpace: bool,
   const count = load<u32>(hart, HART_BANK_COUNT);
   const byHost = (load<u32>(hart, HART_OPTIONS) & OPTION_HOST_TRANSLATION) != 0;
   for (let n: u32 = 0; n < count; n++) {
-    const satp = load<u64>(hart + HART_BANK_KEYS + (<usize>n << 4), 8);
+    const satp = load<u64>(bankKey(hart, n), 8);
     if (satp >> 60 == 0 && !byHost) continue; // untranslated
     if (bySpace && ((satp >> 44) & 0xffff) != (space & 0xffff)) continue;
     const bank = banks + n * TLB_BANK_SIZE;

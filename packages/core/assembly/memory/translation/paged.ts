@@ -15,6 +15,7 @@ import { machineAddress, prepareWrite } from "../frames";
 import { checkPmp, PMP_DENIED } from "../pmp";
 import { REGIME_MXR, REGIME_SUM } from "../tlb";
 import { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WITHOUT_EFFECT, ACCESS_WRITE, WALK_ACCESS_FAULT, WALK_OK, WALK_PAGE_FAULT } from "./outcome";
+import { secondStage } from "./second-stage";
 
 const PTE_V: u64 = 1;
 const PTE_R: u64 = 2;
@@ -43,7 +44,7 @@ export function translatePaged(hart: usize, address: u64, access: u32, regime: u
   while (true) {
     let shift = 12 + 9 * level;
     const slot = table + (((address >> shift) & 0x1ff) << 3);
-    const machine = pageTableEntry(hart, slot, ACCESS_READ);
+    const machine = pageTableEntry(hart, slot, ACCESS_READ, regime);
     if (machine == 0) return WALK_ACCESS_FAULT;
     const pte = load<u64>(machine);
     if ((pte & PTE_V) == 0 || pte & PTE_RESERVED) return WALK_PAGE_FAULT;
@@ -69,11 +70,11 @@ export function translatePaged(hart: usize, address: u64, access: u32, regime: u
     if ((pte & wanted) != wanted) {
       if (!has(hart, EXTENSION_BIT_SVADU) || access & ACCESS_WITHOUT_EFFECT) return WALK_PAGE_FAULT;
       if ((load<u64>(hart, HART_MENVCFG) & MENVCFG_ADUE) == 0) return WALK_PAGE_FAULT;
-      if (pageTableEntry(hart, slot, ACCESS_READ | ACCESS_WRITE) == 0) return WALK_ACCESS_FAULT;
+      if (pageTableEntry(hart, slot, ACCESS_READ | ACCESS_WRITE, regime) == 0) return WALK_ACCESS_FAULT;
       prepareWrite(<usize>load<u32>(hart, HART_VM), machine, 8);
       store<u64>(machine, pte | wanted);
     }
-    store<u64>(hart, (target | (address & offset)) & PHYSICAL_MASK, HART_WALK_ADDRESS);
+    store<u64>(hart, secondStage(hart, (target | (address & offset)) & PHYSICAL_MASK, regime), HART_WALK_ADDRESS);
     store<u32>(hart, shift, HART_WALK_LEVEL);
     return WALK_OK;
   }
@@ -86,9 +87,10 @@ function isMemoryType(hart: usize, pte: u64): bool {
 }
 
 /** Where a page table entry lies; 0 if it is not RAM or PMP denies supervisor access to it. */
-function pageTableEntry(hart: usize, address: u64, access: u32): usize {
-  if (checkPmp(hart, address, 8, access, 1) == PMP_DENIED) return 0;
-  return machineAddress(<usize>load<u32>(hart, HART_VM), address);
+function pageTableEntry(hart: usize, address: u64, access: u32, regime: u32): usize {
+  const physical = secondStage(hart, address, regime);
+  if (checkPmp(hart, physical, 8, access, 1) == PMP_DENIED) return 0;
+  return machineAddress(<usize>load<u32>(hart, HART_VM), physical);
 }
 
 /** Whether a leaf's permission bits allow an access in a regime; U pages are closed to S but for SUM, and never executed by it. */

@@ -6,6 +6,7 @@
  */
 import { HART_OPTIONS, HART_SATP, HART_WALK_ADDRESS, HART_WALK_LEVEL, OPTION_HOST_TRANSLATION } from "../../generated/layout";
 import { WALK_OK } from "./outcome";
+import { secondStage } from "./second-stage";
 import { translatePaged } from "./paged";
 
 /** A module that answers from TypeScript; it fills the walk fields itself. */
@@ -15,7 +16,7 @@ declare function hostTranslate(hart: usize, address: u64, access: u32, regime: u
 export function translate(hart: usize, address: u64, access: u32, regime: u32): u32 {
   if (regime == 3) return translateBare(hart, address);
   if (load<u32>(hart, HART_OPTIONS) & OPTION_HOST_TRANSLATION) return hostTranslate(hart, address, access, regime);
-  if (load<u64>(hart, HART_SATP) >> 60 == 0) return translateBare(hart, address);
+  if (load<u64>(hart, HART_SATP) >> 60 == 0) return translateBare(hart, secondStage(hart, address, regime));
   return translatePaged(hart, address, access, regime);
 }
 
