@@ -50,7 +50,11 @@ export function run(hart: usize, budget: i32, exact: bool): u32 {
     const kind = exactly ? executeExactly(hart, chunk) : executeSampled(hart, chunk, false);
     if (takeWaitingException(hart)) {
       if (isStuck(hart)) return EXIT_STUCK;
-    } else if (kind != EXIT_BUDGET || hasHotBlocks(hart)) return kind;
+      continue;
+    }
+    // An instruction that ended the slice may have let an interrupt in, as one within it may.
+    if (kind == EXIT_BUDGET && load<u32>(hart, HART_DEADLINE_MOVED) != 0) takeInterrupt(hart);
+    if (kind != EXIT_BUDGET || hasHotBlocks(hart)) return kind;
   }
 }
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { bareMetal, type EngineName, Machine } from "../src/index.js";
 import { guest } from "./cli-process.js";
 
-const ENGINES: readonly EngineName[] = ["interpreter"];
+const ENGINES: readonly EngineName[] = ["interpreter", "jit"];
 const GUESTS = ["counters", "interrupts", "pmp-walk", "smepmp", "traps"];
 
 describe.each(ENGINES)("engine %s", (engine) => {

@@ -316,6 +316,14 @@ describe.each(PACES)("programmable counters, %s", (pace) => {
     });
   });
 
+  it("change nothing about when an interrupt is taken: behind the instruction that lets it in", async () => {
+    const guest = await guestWith();
+    guest.setCsrs({ mhpmevent3: Event.Instructions, mie: 2n, mip: 2n });
+    guest.load(PROGRAM, "csrrsi zero, mstatus, 8\nj .+0");
+    guest.machine.step();
+    expect(guest.hart.pc).toBe(BigInt(M_VECTOR));
+  });
+
   it("are open below M-mode as mcounteren and scounteren say", async () => {
     const guest = await guestWith();
     guest.setCsrs({ mhpmcounter10: 99n, mcounteren: 1 << 10, scounteren: 1 << 10 });
