@@ -9,7 +9,7 @@ export { timeNow, nextDeadline, updateTimers } from "./privileged/time";
 export { isAwake, raiseException } from "./privileged/trap";
 export { complete, run } from "./run";
 export { dropJumpCaches, enterable } from "./translated/entry";
-export { loadSlow, storeSlow } from "./translated/memory";
+export { loadSlow, storeSlow, touch } from "./translated/memory";
 
 // What regions call.
 export { div, divu, divuw, divw, mulh, mulhsu, mulhu, orc_b, rem, remu, remuw, remw, rev8 } from "./arithmetic";

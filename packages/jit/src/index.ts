@@ -27,6 +27,7 @@ export function translator(options: TranslatorOptions = {}): TranslatorFactory {
   return {
     sampleInterval,
     sampleThreshold: threshold,
-    create: (host) => new RegionTranslator(host, { limits, tailCalls: hasTailCalls() }),
+    create: (host) =>
+      new RegionTranslator(host, { limits, tailCalls: hasTailCalls(), groupAccesses: !host.trapsMisaligned }),
   };
 }

@@ -37,7 +37,7 @@ import { raise } from "../privileged/trap";
 import { isFreeStore, isGuarded, isWatched, machineAddress, prepareWrite } from "./frames";
 import { checkPmp, PMP_DENIED, PMP_GRANTED } from "./pmp";
 import { dataRegime, entryOf, fillEntry } from "./tlb";
-import { ACCESS_READ, ACCESS_WRITE, WALK_ACCESS_FAULT, WALK_OK } from "./translation/outcome";
+import { ACCESS_READ, ACCESS_WITHOUT_EFFECT, ACCESS_WRITE, WALK_ACCESS_FAULT, WALK_OK } from "./translation/outcome";
 import { regimePrivilege, translate } from "./translation/translation";
 
 /**
@@ -70,6 +70,26 @@ function resolve(hart: usize, address: u64, length: u32, access: u32): usize {
     const guarded: u32 = write && isGuarded(vm, machine) ? TLB_GUARDED : 0;
     fillEntry(hart, bank, table, (address & ~0xfff) | guarded, <u32>machine - <u32>address, load<u32>(hart, HART_WALK_LEVEL));
   }
+  return machine;
+}
+
+/** Where bytes within one page lie; 0 if not in RAM that is free of guards, or if the access would trap or set A or D bits. */
+export function peekAddress(hart: usize, address: u64, length: u32, access: u32): usize {
+  const bank = <usize>load<u32>(hart, HART_DATA_BANK);
+  const table = access & ACCESS_WRITE ? TLB_WRITE : TLB_READ;
+  const entry = entryOf(bank, table, address);
+  const tag = load<u64>(entry);
+  if (tag == (address & ~0xfff)) return <usize>(<u32>address + load<u32>(entry, 8));
+  if (tag == ((address & ~0xfff) | TLB_GUARDED)) return 0;
+  const regime = dataRegime(hart);
+  if (translate(hart, address, access | ACCESS_WITHOUT_EFFECT, regime) != WALK_OK) return 0;
+  const physical = load<u64>(hart, HART_WALK_ADDRESS);
+  if (checkPmp(hart, physical, length, access, regimePrivilege(regime)) != PMP_GRANTED) return 0;
+  const vm = <usize>load<u32>(hart, HART_VM);
+  const machine = machineAddress(vm, physical);
+  if (machine == 0 || (access & ACCESS_WRITE && isGuarded(vm, machine))) return 0;
+  countTlbFill(hart);
+  fillEntry(hart, bank, table, address & ~0xfff, <u32>machine - <u32>address, load<u32>(hart, HART_WALK_LEVEL));
   return machine;
 }
 

@@ -4,7 +4,8 @@
  * to the interpreter, which finds the same and reports it.
  */
 import { HART_STATUS, HART_VM, STATUS_NONE, VM_CODE_EPOCH, WINDOW_HART } from "../generated/layout";
-import { readAddress, writeAddress } from "../memory/access";
+import { peekAddress, readAddress, writeAddress } from "../memory/access";
+import { ACCESS_READ, ACCESS_WRITE } from "../memory/translation/outcome";
 
 /** Where the bytes of a load lie; 0 if the interpreter must see to it. */
 export function loadSlow(address: u64, width: u32): usize {
@@ -12,6 +13,15 @@ export function loadSlow(address: u64, width: u32): usize {
   const machine = readAddress(hart, address, width, 0, 0);
   if (machine == 0) store<u32>(hart, STATUS_NONE, HART_STATUS);
   return machine;
+}
+
+/**
+ * Where bytes lie that translated code is about to access: 0 if they are not in one page of RAM, may not be accessed so,
+ * or the access would have an effect of its own.
+ */
+export function touch(address: u64, length: u32, write: u32): usize {
+  if ((<u32>address & 0xfff) + length > 0x1000) return 0;
+  return peekAddress(<usize>load<u32>(WINDOW_HART), address, length, write ? ACCESS_WRITE : ACCESS_READ);
 }
 
 /** A store: 0 if done; 1 if the interpreter must see to it; 2 if done, but translated code was overwritten. */

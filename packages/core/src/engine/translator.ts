@@ -30,6 +30,8 @@ export interface TranslationHost {
   readonly vm: number;
   /** What the harts can do. */
   readonly isa: Pick<IsaSet, "has">;
+  /** Misaligned loads and stores trap; else they are done. */
+  readonly trapsMisaligned: boolean;
 }
 
 /** What a machine asks of its translator. */

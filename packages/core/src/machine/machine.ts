@@ -100,7 +100,14 @@ export class Machine {
       forgetRegions: (_vm, frame, lines) => translator?.forget(frame, BigInt.asUintN(64, lines)),
     });
     const tables = layOut(pool, shape, isa);
-    translator = options.translator?.create({ memory: pool.memory, table, interpreter, vm: tables.vm, isa });
+    translator = options.translator?.create({
+      memory: pool.memory,
+      table,
+      interpreter,
+      vm: tables.vm,
+      isa,
+      trapsMisaligned: options.misaligned === "trap",
+    });
     return new Machine(options, isa, pool, tables, interpreter, translator);
   }
 

@@ -9,6 +9,7 @@ import type { Region } from "../region/block.js";
 import type { Callee, ModuleBuilder } from "../wasm/module.js";
 import { EMPTY, Op, Type } from "../wasm/opcodes.js";
 import { ByteWriter } from "../wasm/writer.js";
+import { GROUP_LOCALS } from "./access-groups.js";
 
 const { REGISTER_WINDOW, WINDOW_HART, WINDOW_LEFT } = CONSTANTS;
 const X_WINDOW = REGISTER_WINDOW + hartOffset("x");
@@ -30,8 +31,10 @@ export const Local = {
   value: 11,
   double: 12,
   single: 13,
+  /** The first of those for groups of accesses. */
+  group: 14,
 } as const;
-const FIRST_REGISTER = 14;
+const FIRST_REGISTER = Local.group + GROUP_LOCALS;
 
 /** Bits of the local `float`: FS is dirty; and the fast path of arithmetic is exact. */
 export const FLOAT_DIRTY = 1;
@@ -258,6 +261,7 @@ export class FunctionContext {
       [2, Type.i64],
       [1, Type.f64],
       [1, Type.f32],
+      [GROUP_LOCALS, Type.i32],
       ...this.#registerTypes.map((type): [number, number] => [1, Type[type]]),
     ];
     whole.unsigned(groups.length);

@@ -9,6 +9,7 @@ import type { Block, Region } from "../region/block.js";
 import { type FlowGraph, flowGraph } from "../region/flow-graph.js";
 import { type ModuleBuilder, REGION_TYPE } from "../wasm/module.js";
 import { EMPTY, Op } from "../wasm/opcodes.js";
+import { type AccessGroup, groupAccesses } from "./access-groups.js";
 import { FunctionContext, Local } from "./context.js";
 import { emitExpression } from "./expression.js";
 import { type BlockState, emitInstruction } from "./instruction.js";
@@ -19,7 +20,11 @@ const ENTERABLE = { name: "enterable", parameters: ["i32", "i64"], result: "i32"
 export interface LoweringOptions {
   /** The host has `return_call_indirect`. */
   readonly tailCalls: boolean;
+  /** Accesses off one register share a probe; they then do not look at alignment. */
+  readonly groupAccesses: boolean;
 }
+
+const NONE: ReadonlyMap<number, AccessGroup> = new Map();
 
 /** Adds a region's function to a module. */
 export function lower(module: ModuleBuilder, region: Region, options: LoweringOptions): void {
@@ -151,12 +156,14 @@ class FunctionWriter {
     context.op(Op.i32_sub);
     context.set(Local.left);
 
-    const state: BlockState = { floatDirty: false, floatFast: false };
+    const groups = this.#options.groupAccesses ? groupAccesses(instructions) : NONE;
+    const state: BlockState = { floatDirty: false, floatFast: false, groups };
     const last = terminator.kind === "next" || terminator.kind === "interpret" ? undefined : instructions.at(-1);
-    for (const [n, { offset, instruction }] of instructions.entries()) {
+    for (const [n, placed] of instructions.entries()) {
+      const { offset, instruction } = placed;
       if (n === instructions.length - 1 && last !== undefined) break;
       const place = { offset, next: offset + instruction.length, uncounted: instructions.length - n };
-      emitInstruction(context, instruction, place, state);
+      emitInstruction(context, placed, place, state);
     }
     switch (terminator.kind) {
       case "next":

@@ -1,5 +1,7 @@
 /** Which instructions have a lowering, and the lowering of those that do not end a block. */
 import type { GuestInstruction } from "../guest/instruction.js";
+import type { PlacedInstruction } from "../region/block.js";
+import type { AccessGroup } from "./access-groups.js";
 import type { FunctionContext } from "./context.js";
 import { copiedRegister, emitExpression } from "./expression.js";
 import { emitFloat, emitMove, isInline, isInlineMove, requireFloat } from "./float.js";
@@ -29,20 +31,23 @@ export function isTranslatable({ row, rm }: GuestInstruction): boolean {
   }
 }
 
-/** What earlier instructions of a block have established. */
+/** What a block knows: what earlier instructions have established, and which accesses share a probe. */
 export interface BlockState {
   floatDirty: boolean;
   floatFast: boolean;
+  readonly groups: ReadonlyMap<number, AccessGroup>;
 }
 
 /** Emits a translatable instruction that does not end its block. */
 export function emitInstruction(
   context: FunctionContext,
-  instruction: GuestInstruction,
+  placed: PlacedInstruction,
   place: Place,
   state: BlockState,
 ): void {
+  const { instruction } = placed;
   const { row, rd } = instruction;
+  const group = state.groups.get(placed.offset);
   if (row === undefined) return;
   const { semantics } = row;
   switch (semantics.kind) {
@@ -58,11 +63,11 @@ export function emitInstruction(
     }
     case "load":
       if (semantics.to === "f") needFloat(context, place, state, false);
-      emitLoad(context, semantics, instruction, place);
+      emitLoad(context, semantics, placed, group, place);
       return;
     case "store":
       if (semantics.from === "f") needFloat(context, place, state, false);
-      emitStore(context, semantics, instruction, place);
+      emitStore(context, semantics, placed, group, place);
       return;
     case "amo":
       emitAmo(context, semantics, instruction, place);

@@ -5,10 +5,13 @@
  */
 import { type AmoFunction, CONSTANTS, type MemoryWidth, type Semantics } from "@hartvisor/core/isa";
 import type { GuestInstruction } from "../guest/instruction.js";
+import type { PlacedInstruction } from "../region/block.js";
 import { Op } from "../wasm/opcodes.js";
+import type { AccessGroup } from "./access-groups.js";
 import { exitCode, type FunctionContext, Local } from "./context.js";
 
 const { TLB_READ, TLB_WRITE } = CONSTANTS;
+const PAGE = 4096;
 
 const LOADS: Readonly<Record<MemoryWidth, readonly [signed: number, unsigned: number]>> = {
   1: [Op.i64_load8_s, Op.i64_load8_u],
@@ -32,6 +35,7 @@ export interface Place {
 }
 
 const LOAD_SLOW = { name: "loadSlow", parameters: ["i64", "i32"], result: "i32" } as const;
+const TOUCH = { name: "touch", parameters: ["i64", "i32", "i32"], result: "i32" } as const;
 const STORE_SLOW = { name: "storeSlow", parameters: ["i64", "i64", "i32"], result: "i32" } as const;
 
 /** Puts rs1 + imm into the address local. */
@@ -70,42 +74,113 @@ function translate(context: FunctionContext, table: number): void {
   context.op(Op.i32_add);
 }
 
-export function emitLoad(
-  context: FunctionContext,
-  { width, signed, to }: Extract<Semantics, { kind: "load" }>,
-  instruction: GuestInstruction,
-  place: Place,
-): void {
-  setAddress(context, instruction);
+/**
+ * Before the first access of a group: its local gets the machine address of its lowest byte, or 0 if the bytes do not lie
+ * in one page of RAM that may be accessed so.
+ */
+function probeGroup(context: FunctionContext, { local, base, least, end, writes }: AccessGroup): void {
+  const table = writes ? TLB_WRITE : TLB_READ;
+  const machine = Local.group + local;
+  context.getX(base);
+  if (least !== 0) {
+    context.i64(least);
+    context.op(Op.i64_add);
+  }
+  context.set(Local.address);
   const done = context.depth;
   context.open(Op.block);
   const slow = context.depth;
   context.open(Op.block);
-  probe(context, TLB_READ, width);
+  probe(context, table, 1);
   context.branch(Op.br_if, slow);
-  translate(context, TLB_READ);
-  context.set(Local.machine);
+  context.get(Local.address);
+  context.op(Op.i32_wrap_i64);
+  context.i32(PAGE - 1);
+  context.op(Op.i32_and);
+  context.i32(PAGE - (end - least));
+  context.op(Op.i32_gt_s);
+  context.branch(Op.br_if, slow);
+  translate(context, table);
+  context.set(machine);
   context.branch(Op.br, done);
   context.close();
   context.get(Local.address);
-  context.i32(width);
-  context.call(LOAD_SLOW);
-  context.tee(Local.machine);
-  context.op(Op.i32_eqz);
-  context.giveBackIf(place.offset, place.uncounted);
+  context.i32(end - least);
+  context.i32(writes ? 1 : 0);
+  context.call(TOUCH);
+  context.set(machine);
   context.close();
-  context.get(Local.machine);
-  if (to === "x") {
-    context.memory(LOADS[width][signed ? 0 : 1], 0);
-    context.setX(instruction.rd);
-  } else if (width === 8) {
-    context.memory(Op.f64_load, 0);
-    context.setF(instruction.rd);
+}
+
+/**
+ * Emits an access: `fast` with the machine address in a local and a displacement, `slow` with the virtual address in its
+ * local.
+ */
+function emitAccess(
+  context: FunctionContext,
+  { instruction, offset }: PlacedInstruction,
+  group: AccessGroup | undefined,
+  table: number,
+  width: number,
+  fast: (machine: number, displacement: number) => void,
+  slow: () => void,
+): void {
+  if (group?.first === offset) probeGroup(context, group);
+  const done = context.depth;
+  context.open(Op.block);
+  const miss = context.depth;
+  context.open(Op.block);
+  if (group === undefined) {
+    setAddress(context, instruction);
+    probe(context, table, width);
+    context.branch(Op.br_if, miss);
+    translate(context, table);
+    context.set(Local.machine);
+    fast(Local.machine, 0);
   } else {
-    context.memory(Op.i64_load32_u, 0);
-    box(context);
-    context.setF(instruction.rd);
+    context.get(Local.group + group.local);
+    context.op(Op.i32_eqz);
+    context.branch(Op.br_if, miss);
+    fast(Local.group + group.local, instruction.imm - group.least);
   }
+  context.branch(Op.br, done);
+  context.close();
+  if (group !== undefined) setAddress(context, instruction);
+  slow();
+  context.close();
+}
+
+export function emitLoad(
+  context: FunctionContext,
+  { width, signed, to }: Extract<Semantics, { kind: "load" }>,
+  placed: PlacedInstruction,
+  group: AccessGroup | undefined,
+  place: Place,
+): void {
+  const { rd } = placed.instruction;
+  const read = (machine: number, displacement: number) => {
+    context.get(machine);
+    if (to === "x") {
+      context.memory(LOADS[width][signed ? 0 : 1], displacement);
+      context.setX(rd);
+    } else if (width === 8) {
+      context.memory(Op.f64_load, displacement);
+      context.setF(rd);
+    } else {
+      context.memory(Op.i64_load32_u, displacement);
+      box(context);
+      context.setF(rd);
+    }
+  };
+  emitAccess(context, placed, group, TLB_READ, width, read, () => {
+    context.get(Local.address);
+    context.i32(width);
+    context.call(LOAD_SLOW);
+    context.tee(Local.machine);
+    context.op(Op.i32_eqz);
+    context.giveBackIf(place.offset, place.uncounted);
+    read(Local.machine, 0);
+  });
 }
 
 /** Makes a float register's value of the bits of a single, an i64 on the stack (Unprivileged ISA 21.2). */
@@ -118,34 +193,30 @@ export function box(context: FunctionContext): void {
 export function emitStore(
   context: FunctionContext,
   { width, from }: Extract<Semantics, { kind: "store" }>,
-  instruction: GuestInstruction,
+  placed: PlacedInstruction,
+  group: AccessGroup | undefined,
   place: Place,
 ): void {
+  const { rs2 } = placed.instruction;
   const value = () => {
-    if (from === "x") context.getX(instruction.rs2);
+    if (from === "x") context.getX(rs2);
     else {
-      context.getF(instruction.rs2);
+      context.getF(rs2);
       context.op(Op.i64_reinterpret_f64);
     }
   };
-  setAddress(context, instruction);
-  const done = context.depth;
-  context.open(Op.block);
-  const slow = context.depth;
-  context.open(Op.block);
-  probe(context, TLB_WRITE, width);
-  context.branch(Op.br_if, slow);
-  translate(context, TLB_WRITE);
-  value();
-  context.memory(STORES[width], 0);
-  context.branch(Op.br, done);
-  context.close();
-  context.get(Local.address);
-  value();
-  context.i32(width);
-  context.call(STORE_SLOW);
-  leaveAfter(context, place);
-  context.close();
+  const write = (machine: number, displacement: number) => {
+    context.get(machine);
+    value();
+    context.memory(STORES[width], displacement);
+  };
+  emitAccess(context, placed, group, TLB_WRITE, width, write, () => {
+    context.get(Local.address);
+    value();
+    context.i32(width);
+    context.call(STORE_SLOW);
+    leaveAfter(context, place);
+  });
 }
 
 /** Takes the outcome of a slow store: done, the interpreter's, or done with code overwritten, perhaps the region's own. */

@@ -1,0 +1,69 @@
+/**
+ * Accesses of a block off one register that keeps its value, such as those of a
+ * stack frame or a structure: one probe of the TLB serves all, if their bytes
+ * lie in one page.
+ */
+import type { GuestInstruction } from "../guest/instruction.js";
+import type { PlacedInstruction } from "../region/block.js";
+
+export interface AccessGroup {
+  /** Which of the locals for machine addresses it has. */
+  readonly local: number;
+  /** The instruction at which the probe stands. */
+  readonly first: number;
+  readonly base: number;
+  /** Displacement of the lowest byte. */
+  least: number;
+  /** Displacement behind the highest byte. */
+  end: number;
+  writes: boolean;
+  count: number;
+}
+
+/** Bytes that the accesses of a group span at most: the more, the likelier they cross a page. */
+const SPAN = 512;
+/** Groups of a block that have a local of their own. */
+export const GROUP_LOCALS = 6;
+
+/** The groups of a block by the offsets of their instructions; those of a single access are none. */
+export function groupAccesses(instructions: readonly PlacedInstruction[]): ReadonlyMap<number, AccessGroup> {
+  const open = new Map<number, AccessGroup>();
+  const groups = new Map<number, AccessGroup>();
+  let next = 0;
+  for (const { offset, instruction } of instructions) {
+    const access = accessOf(instruction);
+    if (access !== undefined && instruction.rs1 !== 0) {
+      const { rs1: base, imm } = instruction;
+      let group = open.get(base);
+      const [least, end] = [Math.min(group?.least ?? imm, imm), Math.max(group?.end ?? imm, imm + access.width)];
+      if (group === undefined || end - least > SPAN) {
+        group = { local: next++, first: offset, base, least: imm, end: imm + access.width, writes: false, count: 0 };
+        open.set(base, group);
+      } else {
+        group.least = least;
+        group.end = end;
+      }
+      group.writes ||= access.writes;
+      group.count++;
+      groups.set(offset, group);
+    }
+    if (instruction.row?.encoding.fields.has("rd")) open.delete(instruction.rd);
+  }
+  for (const [offset, group] of groups) if (group.count === 1) groups.delete(offset);
+  const locals = new Map<number, number>();
+  for (const [offset, group] of groups) {
+    if (!locals.has(group.local)) locals.set(group.local, locals.size);
+    if ((locals.get(group.local) ?? 0) >= GROUP_LOCALS) groups.delete(offset);
+  }
+  for (const group of new Set(groups.values())) {
+    (group as { local: number }).local = locals.get(group.local) ?? 0;
+  }
+  return groups;
+}
+
+function accessOf({ row }: GuestInstruction): { readonly width: number; readonly writes: boolean } | undefined {
+  const semantics = row?.semantics;
+  if (semantics?.kind === "load") return { width: semantics.width, writes: false };
+  if (semantics?.kind === "store") return { width: semantics.width, writes: true };
+  return undefined;
+}
