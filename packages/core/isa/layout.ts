@@ -125,7 +125,7 @@ field("bankCount", "u32");
 field("regimeBank", "u32", 32); // bank of each regime under the present satp; 0: look it up
 field("bankKeys", "u64", 48); // per bank: regime, satp, hgatp
 field("bankUsed", "u32", 16); // per bank: when last chosen
-field("bankLarge", "u32", 16); // per bank: 1 if it holds pieces of superpages
+field("bankHuge", "u32", 16); // per bank: 1 if it holds pieces of superpages above 2 MiB
 field("banks", "u32"); // address of the first bank; one more lies behind the last, whose fetch table stays empty
 field("sampleCountdown", "u32"); // interpreted instructions to the next sample of where time goes
 field("regionBudget", "u32"); // instructions that translated code may execute in this slice
@@ -182,6 +182,10 @@ export function vmOffset(name: string): number {
 }
 export const MAX_BREAKPOINTS = 64;
 
+const TLB_ENTRIES = 1024;
+const TLB_TABLE_SIZE = TLB_ENTRIES * 16;
+const JUMP_ENTRIES = 512;
+
 /** Constants that both languages know by the same name. */
 export const CONSTANTS = {
   // While a hart executes, its registers lie here: a constant address saves an addition per operand, 8 % in all.
@@ -211,18 +215,20 @@ export const CONSTANTS = {
   GUARD_TRANSLATED: 8, // some of its lines lie in translated regions; only with GUARD_CODE
   GUARD_WATCH: 4, // stores to the watched bytes leave as EXIT_WRITE
 
-  // TLB bank: three tables of entries {tag u64, addend u32, level u32}, the jump cache with entries {pc u64, region u32,
-  // unused u32}, and a bit per page number (modulo their count) on which a region in the jump cache relies.
-  TLB_ENTRIES: 256,
+  // TLB bank: three tables of entries {tag u64, addend u32, level u32}; the jump cache with entries {pc u64, region u32,
+  // unused u32}; a bit per page number (modulo their count) on which a region in the jump cache relies; and a bit per
+  // 2 MiB (modulo) of which the tables hold pieces of a superpage.
+  TLB_ENTRIES,
   TLB_ENTRY_SIZE: 16,
   TLB_READ: 0,
-  TLB_WRITE: 4096,
-  TLB_FETCH: 8192,
-  JUMP_CACHE: 12288,
-  JUMP_ENTRIES: 512,
-  JUMP_PAGES: 12288 + 8192,
-  JUMP_PAGES_SIZE: 64,
-  TLB_BANK_SIZE: 24576,
+  TLB_WRITE: TLB_TABLE_SIZE,
+  TLB_FETCH: 2 * TLB_TABLE_SIZE,
+  JUMP_CACHE: 3 * TLB_TABLE_SIZE,
+  JUMP_ENTRIES,
+  JUMP_PAGES: 3 * TLB_TABLE_SIZE + JUMP_ENTRIES * 16,
+  LARGE_REGIONS: 3 * TLB_TABLE_SIZE + JUMP_ENTRIES * 16 + 64,
+  BITMAP_SIZE: 64,
+  TLB_BANK_SIZE: 3 * TLB_TABLE_SIZE + JUMP_ENTRIES * 16 + 2 * 64,
   TLB_BANKS: 16,
   TLB_GUARDED: 0x800, // in the tag of a store entry whose frame is guarded: the interpreter's probe never matches it
 

@@ -8,11 +8,12 @@
  */
 import {
   ASSIST_BANK_FILL,
+  BITMAP_SIZE,
   HART_BANKS,
   HART_BANK_CLOCK,
   HART_BANK_COUNT,
   HART_BANK_KEYS,
-  HART_BANK_LARGE,
+  HART_BANK_HUGE,
   HART_BANK_USED,
   HART_DATA_BANK,
   HART_FETCH_BANK,
@@ -25,7 +26,7 @@ import {
   HART_VIRTUALIZATION,
   JUMP_CACHE,
   JUMP_PAGES,
-  JUMP_PAGES_SIZE,
+  LARGE_REGIONS,
   OPTION_HOST_TRANSLATION,
   TLB_BANKS,
   TLB_BANK_SIZE,
@@ -130,9 +131,10 @@ function internBank(hart: usize, regime: u32): usize {
 }
 
 function clearBank(hart: usize, bank: usize): void {
-  memory.fill(bank, 0xff, TLB_BANK_SIZE);
+  memory.fill(bank, 0xff, JUMP_PAGES);
+  memory.fill(bank + JUMP_PAGES, 0, TLB_BANK_SIZE - JUMP_PAGES);
   const n = (bank - <usize>load<u32>(hart, HART_BANKS)) / TLB_BANK_SIZE;
-  store<u32>(hart + (n << 2), 0, HART_BANK_LARGE);
+  store<u32>(hart + (n << 2), 0, HART_BANK_HUGE);
 }
 
 // @ts-ignore: decorator
@@ -147,10 +149,24 @@ export function fillEntry(hart: usize, bank: usize, table: u32, tag: u64, addend
   store<u64>(entry, tag);
   store<u32>(entry, addend, 8);
   store<u32>(entry, level, 12);
-  if (level > 12) {
-    const n = (bank - <usize>load<u32>(hart, HART_BANKS)) / TLB_BANK_SIZE;
-    store<u32>(hart + (n << 2), 1, HART_BANK_LARGE);
-  }
+  if (level <= 12) return;
+  const byte = largeRegionsOf(bank, tag);
+  store<u8>(byte, load<u8>(byte) | (<u8>1 << <u8>((<u32>(tag >> 21)) & 7)));
+  if (level <= 21) return;
+  const n = (bank - <usize>load<u32>(hart, HART_BANKS)) / TLB_BANK_SIZE;
+  store<u32>(hart + (n << 2), 1, HART_BANK_HUGE);
+}
+
+/** The byte that holds the bit of an address's 2 MiB; the upper and the lower half of the address space have half of them each. */
+function largeRegionsOf(bank: usize, address: u64): usize {
+  return bank + LARGE_REGIONS + ((<usize>(address >> 24) & (BITMAP_SIZE / 2 - 1)) | (<usize>(address >> 63) * (BITMAP_SIZE / 2)));
+}
+
+/** Whether an address may lie in a superpage of which the bank holds pieces. */
+function mayBeLarge(hart: usize, bank: usize, address: u64): bool {
+  const n = (bank - <usize>load<u32>(hart, HART_BANKS)) / TLB_BANK_SIZE;
+  if (load<u32>(hart + (n << 2), HART_BANK_HUGE) != 0) return true;
+  return ((load<u8>(largeRegionsOf(bank, address)) >> <u8>(<u32>(address >> 21) & 7)) & 1) != 0;
 }
 
 /** Drops everything: PMP changed, or physical memory did. */
@@ -172,14 +188,14 @@ export function dropFetchTables(hart: usize): void {
 /** Forgets which regions begin where, in one bank. */
 function dropJumpCache(bank: usize): void {
   memory.fill(bank + JUMP_CACHE, 0xff, JUMP_PAGES - JUMP_CACHE);
-  memory.fill(bank + JUMP_PAGES, 0, JUMP_PAGES_SIZE);
+  memory.fill(bank + JUMP_PAGES, 0, BITMAP_SIZE);
 }
 
 /** The byte that holds a page's bit among those on which the jump cache relies. */
 // @ts-ignore: decorator
 @inline
 export function jumpPagesOf(bank: usize, address: u64): usize {
-  return bank + JUMP_PAGES + (<usize>(address >> 15) & (JUMP_PAGES_SIZE - 1));
+  return bank + JUMP_PAGES + (<usize>(address >> 15) & (BITMAP_SIZE - 1));
 }
 
 /** sfence.vma (Privileged ISA 10.2.1): by address, by address space, by both, or all. */
@@ -196,7 +212,7 @@ export function fence(hart: usize, byAddress: bool, address: u64, bySpace: bool,
       clearBank(hart, bank);
       continue;
     }
-    const large = load<u32>(hart + (<usize>n << 2), HART_BANK_LARGE) != 0;
+    const large = mayBeLarge(hart, bank, address);
     if (large || (load<u8>(jumpPagesOf(bank, address)) >> ((<u32>address >> 12) & 7)) & 1) dropJumpCache(bank);
     if (large) dropPieces(bank, address);
     else {

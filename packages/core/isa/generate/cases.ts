@@ -114,7 +114,7 @@ function helper(call: string, next: readonly string[]): string[] {
 /** The TLB probe: one comparison for tag, validity and alignment. */
 function machineOf(table: string, address: string, width: MemoryWidth | 16, slow: string): string[] {
   return [
-    `const entry = dataBank + ${table} + ((<u32>${address} >> 8) & 0xff0);`,
+    `const entry = dataBank + ${table} + ((<u32>${address} >> 8) & TLB_INDEX);`,
     "let machine: usize;",
     `if (load<u64>(entry) == (<u64>${address} & <u64>(~0xfff | ${width - 1}))) machine = <usize>(<u32>${address} + load<u32>(entry, 8));`,
     "else {",

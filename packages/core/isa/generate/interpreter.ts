@@ -42,7 +42,7 @@ const IMPORTS: Readonly<Record<string, readonly string[]>> = {
   "../translated/entry": ["enterRegion"],
   "../privileged/trap": ["deliverException", "isStuck", "raise", "takeInterrupt"],
   "./layout":
-    "EXTENSION_FLOAT EXTENSION_SIGN EXTENSION_ZERO EXIT_BREAKPOINT EXIT_BUDGET EXIT_STUCK HART_BANKS HART_DATA_BANK HART_EXECUTED HART_EXIT_KIND HART_EXIT_NEXT_PC HART_FETCH_BANK HART_FFLAGS HART_FLOAT_FAST HART_LEFT HART_MISALIGNED_TARGET HART_MSTATUS HART_PC HART_SINGLE_STEP HART_SLICE_BUDGET HART_SLOT HART_SLOT_DELTA HART_STATUS OP_REGION REGISTERS_SIZE REGISTER_WINDOW SLOT_IMM SLOT_LENGTH SLOT_RD SLOT_RM SLOT_RS1 SLOT_RS2 SLOT_RS3 SLOT_SIZE STATUS_EXIT STATUS_LOCATED STATUS_NONE STATUS_TRAP STATUS_YIELD TLB_BANKS TLB_BANK_SIZE TLB_FETCH TLB_READ TLB_WRITE".split(
+    "EXTENSION_FLOAT EXTENSION_SIGN EXTENSION_ZERO EXIT_BREAKPOINT EXIT_BUDGET EXIT_STUCK HART_BANKS HART_DATA_BANK HART_EXECUTED HART_EXIT_KIND HART_EXIT_NEXT_PC HART_FETCH_BANK HART_FFLAGS HART_FLOAT_FAST HART_LEFT HART_MISALIGNED_TARGET HART_MSTATUS HART_PC HART_SINGLE_STEP HART_SLICE_BUDGET HART_SLOT HART_SLOT_DELTA HART_STATUS OP_REGION REGISTERS_SIZE REGISTER_WINDOW SLOT_IMM SLOT_LENGTH SLOT_RD SLOT_RM SLOT_RS1 SLOT_RS2 SLOT_RS3 SLOT_SIZE STATUS_EXIT STATUS_LOCATED STATUS_NONE STATUS_TRAP STATUS_YIELD TLB_BANKS TLB_BANK_SIZE TLB_ENTRIES TLB_FETCH TLB_READ TLB_WRITE".split(
       " ",
     ),
   "./operations": ["OP_BREAKPOINT", "OP_CROSSING", "OP_ILLEGAL", "OP_NEXT_PAGE", "OP_UNDECODED"],
@@ -62,6 +62,9 @@ function floatImports(): string[] {
 export function generateInterpreter(): string {
   const imports = Object.entries({ ...IMPORTS, "../float/index": floatImports() });
   return `${imports.map(([from, names]) => `import { ${names.join(", ")} } from "${from}";`).join("\n")}
+
+/** Of an address shifted by eight: the offset of its entry in a table of the TLB. */
+const TLB_INDEX: u32 = (TLB_ENTRIES - 1) << 4;
 
 /** The upper half of a NaN-boxed single (Unprivileged ISA 21.2). */
 const BOX: u64 = 0xffffffff00000000;
@@ -173,7 +176,7 @@ export function execute(hart: usize, budget: i32): u32 {
         finish(hart, budget - left);
         return EXIT_BUDGET;
       }
-      const entry = fetchBank + TLB_FETCH + ((<u32>target >> 8) & 0xff0);
+      const entry = fetchBank + TLB_FETCH + ((<u32>target >> 8) & TLB_INDEX);
       if (load<u64>(entry) == (target & ~0xfff)) {
         const page = <usize>load<u32>(entry, 8);
         slot = page + ((<usize>target & 0xfff) << 3);

@@ -65,8 +65,11 @@ export function layOut(pool: FramePool, shape: MachineShape, isa: IsaSet): Machi
     else view.setUint32(offset, Number(value), true);
   }
   new Uint8Array(pool.memory.buffer, tables.vm, VM_SIZE).set(isa.bytes, vmOffset("extensions"));
-  // An empty TLB entry has a tag of all ones.
-  new Uint8Array(pool.memory.buffer, tables.banks, sizes.banks).fill(0xff);
+  // An empty TLB entry has a tag of all ones. The interpreter empties a bank when it takes it; the last is never taken.
+  for (let hart = 0; hart < shape.hartCount; hart++) {
+    const last = bankAddress(tables, hart) + TLB_BANKS * TLB_BANK_SIZE;
+    new Uint8Array(pool.memory.buffer, last, TLB_BANK_SIZE).fill(0xff);
+  }
   return tables;
 }
 

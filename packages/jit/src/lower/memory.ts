@@ -10,7 +10,7 @@ import { Op } from "../wasm/opcodes.js";
 import type { AccessGroup } from "./access-groups.js";
 import { exitCode, type FunctionContext, Local } from "./context.js";
 
-const { TLB_READ, TLB_WRITE } = CONSTANTS;
+const { TLB_ENTRIES, TLB_READ, TLB_WRITE } = CONSTANTS;
 const PAGE = 4096;
 
 const LOADS: Readonly<Record<MemoryWidth, readonly [signed: number, unsigned: number]>> = {
@@ -54,7 +54,7 @@ function probe(context: FunctionContext, table: number, width: number): void {
   context.op(Op.i32_wrap_i64);
   context.i32(8);
   context.op(Op.i32_shr_u);
-  context.i32(0xff0);
+  context.i32((TLB_ENTRIES - 1) << 4);
   context.op(Op.i32_and);
   context.get(Local.bank);
   context.op(Op.i32_add);
