@@ -1,0 +1,12 @@
+/** Every virtio device under a short campaign of mutated requests; `npm run fuzz:devices` runs long ones. */
+import { describe, expect, it } from "vitest";
+import { runCampaign } from "../fuzz/campaign.js";
+import { SUBJECTS } from "../fuzz/subjects.js";
+
+describe.each(Object.keys(SUBJECTS))("%s", (device) => {
+  it.each([1, 2])("survives a hostile driver, seed %i", async (seed) => {
+    const { chains, answered } = await runCampaign({ device, chains: 10_000, seed });
+    // A third at least must get past the queue, or nothing of the device is tested.
+    expect(answered / chains).toBeGreaterThan(1 / 3);
+  });
+});
