@@ -25,6 +25,7 @@ const PACKAGES = {
     interpreter: "src/interpreter.ts",
     paired: "src/paired.ts",
     "boot-to-shell": "src/boot-to-shell.ts",
+    io: "src/io/main.ts",
     peers: "src/peers/main.ts",
     "peers-v86": "src/peers/v86-machine.ts",
   },
