@@ -9,9 +9,11 @@ import { SavedFields } from "../../full/saved-fields.js";
 import type { DescriptorChain } from "../virtio/descriptor-chain.js";
 import { featureBits, type VirtioContext, type VirtioDevice } from "../virtio/device.js";
 import type { SplitQueue } from "../virtio/split-queue.js";
+import { BufferPool } from "./buffer-pool.js";
 import {
   type BlockRequest,
   type DiskRange,
+  HEADER_SIZE,
   MAX_SEGMENT_SECTORS,
   MAX_SEGMENTS,
   parseRequest,
@@ -54,6 +56,7 @@ export class VirtioBlock implements VirtioDevice {
   readonly #backend: BlockBackend;
   readonly #serial: Uint8Array;
   readonly #onError: (error: unknown) => void;
+  readonly #buffers = new BufferPool();
   #context: VirtioContext | undefined;
   #writesThrough = false;
   #bufferedBytes = 0;
@@ -213,9 +216,11 @@ export class VirtioBlock implements VirtioDevice {
       return;
     }
     // Guest memory must not be written behind the write guard's back while the machine runs: hence a buffer.
-    const bytes = new Uint8Array(length);
+    const buffer = this.#buffers.take(length);
+    const bytes = buffer.subarray(0, length);
     const copy = () => {
       if (queue.isCurrent(chain)) chain.write(0, bytes);
+      this.#buffers.give(buffer);
     };
     const outcome = this.#backend.read(offset, bytes);
     return outcome === undefined ? copy() : outcome.then(copy);
@@ -224,7 +229,7 @@ export class VirtioBlock implements VirtioDevice {
   #write({ offset, length }: DiskRange, chain: DescriptorChain): void | Promise<void> {
     if (this.#backend.answersAtOnce === true) {
       const views: Uint8Array[] = [];
-      chain.readableViews(16, length, views);
+      chain.readableViews(HEADER_SIZE, length, views);
       let at = offset;
       for (const view of views) {
         void this.#backend.write(at, view);
@@ -232,9 +237,15 @@ export class VirtioBlock implements VirtioDevice {
       }
       return;
     }
-    const bytes = new Uint8Array(16 + length);
-    chain.read(0, bytes);
-    return this.#backend.write(offset, bytes.subarray(16));
+    const buffer = this.#buffers.take(length);
+    const bytes = buffer.subarray(0, length);
+    chain.read(HEADER_SIZE, bytes);
+    const outcome = this.#backend.write(offset, bytes);
+    if (outcome === undefined) {
+      this.#buffers.give(buffer);
+      return;
+    }
+    return outcome.then(() => this.#buffers.give(buffer));
   }
 
   #zero({ offset, length }: DiskRange): void | Promise<void> {

@@ -6,7 +6,8 @@
 import type { DescriptorChain } from "../virtio/descriptor-chain.js";
 
 export const SECTOR_SIZE = 512;
-const HEADER_SIZE = 16;
+/** What a write's data stand behind. */
+export const HEADER_SIZE = 16;
 const SEGMENT_SIZE = 16;
 const ID_SIZE = 20;
 

@@ -60,7 +60,7 @@ export class DescriptorChain {
     this.#views(this.#readable, this.#count, offset, length, into, true);
   }
 
-  /** Copies from what the device may read, as much as there is; returns how much. */
+  /** Copies from what the device may read, from an offset on, as much as there is; returns how much. */
   read(offset: number, target: Uint8Array): number {
     const views: Uint8Array[] = [];
     this.readableViews(offset, target.length, views);
