@@ -129,6 +129,7 @@ field("bankHuge", "u32", 16); // per bank: 1 if it holds pieces of superpages ab
 field("banks", "u32"); // address of the first bank; one more lies behind the last, whose fetch table stays empty
 field("sampleCountdown", "u32"); // interpreted instructions to the next sample of where time goes
 field("regionBudget", "u32"); // instructions that translated code may execute in this slice
+field("translated", "u64"); // how many of `executed` translated code did
 field("staging", "u64", 2); // where an access that crosses pages is put together
 field("walkAddress", "u64"); // result of a translation: guest-physical address
 field("walkLevel", "u32"); // result of a translation: log2 of the page size

@@ -13,7 +13,7 @@ export {
   type MemoryReservation,
 } from "./devicetree/encode.js";
 export type { DeviceTreeNode, PropertyValue } from "./devicetree/node.js";
-export type { HotBlock, TranslationHost, Translator, TranslatorFactory } from "./engine/translator.js";
+export type { HotBlock, TranslationHost, Translator, TranslatorFactory, TranslatorStats } from "./engine/translator.js";
 export { type ErrorCode, HartvisorError } from "./error.js";
 export {
   HartState,
@@ -32,7 +32,7 @@ export { isLinuxImage, type LinuxImage, linuxImage } from "./loader/linux-image.
 export { type Placement, type PlacementRequest, placeImages } from "./loader/placement.js";
 export type { ExitReason } from "./machine/exit-reason.js";
 export type { Hart, PrivilegeName } from "./machine/hart.js";
-export { Machine, type MachineEvents, type MachineStats } from "./machine/machine.js";
+export { type JitStats, Machine, type MachineEvents, type MachineStats } from "./machine/machine.js";
 export {
   DEFAULT_MEMORY_BASE,
   type DebugConsole,

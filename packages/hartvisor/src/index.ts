@@ -8,6 +8,7 @@ export {
   HartvisorError,
   type HypercallContext,
   type HypercallExtension,
+  type JitStats,
   type MachineEvents,
   type MachineLimits,
   type MachineStats,
@@ -24,6 +25,7 @@ export {
   sbiExtensions,
   type VirtioDevice,
 } from "@hartvisor/devices";
+export type { TranslationUnit, TranslatorEvent, TranslatorListener, TranslatorOptions } from "@hartvisor/jit";
 export { type BareMetalOptions, bareMetal } from "./boot/bare-metal.js";
 export type { Boot, BootContext } from "./boot/boot.js";
 export { type LinuxOptions, linux, type NamedImage } from "./boot/linux.js";

@@ -123,6 +123,33 @@ describe.concurrent("--stats", () => {
   });
 });
 
+describe.concurrent("--jit-trace", () => {
+  it("writes a line for each module and region that the translator makes", async () => {
+    const [trace, stats] = [join(folder, "trace.jsonl"), join(folder, "traced.json")];
+    const limit = ["--max-instructions", "3000000"];
+    await hartvisor(["elf", guest("spin"), ...limit, "--jit-trace", trace, "--stats", stats]);
+    const events = (await readFile(trace, "utf8"))
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(events.slice(0, 2)).toMatchObject([
+      { kind: "module", module: 0, regions: 1, compileMs: expect.any(Number), ms: expect.any(Number) },
+      { kind: "region", module: 0, pc: expect.stringMatching(/^0x8000[0-9a-f]{4}$/), instructions: expect.any(Number) },
+    ]);
+    const { jit, instructions } = JSON.parse(await readFile(stats, "utf8"));
+    expect(jit.regions).toBe(events.filter(({ kind }) => kind === "region").length);
+    expect(jit.executed / instructions).toBeGreaterThan(0.5);
+  });
+
+  it("ends with status 2 if the disk is full", async () => {
+    const limit = ["--max-instructions", "3000000"];
+    expect(await hartvisor(["elf", guest("spin"), ...limit, "--jit-trace", "/dev/full"])).toMatchObject({
+      status: 2,
+      stderr: "hartvisor: /dev/full: the disk is full\n",
+    });
+  });
+});
+
 describe.concurrent("--signature", () => {
   /** Word i of the guest's signature. */
   const word = (index: number) => (((index + 1) * 0x9e3779b9) >>> 0).toString(16).padStart(8, "0");

@@ -146,6 +146,16 @@ const refusals: readonly Refusal[] = [
     args: ["elf", hello, "--stats", "@nowhere/stats.json"],
     message: "@nowhere/stats.json: cannot be written: there is no such folder",
   },
+  {
+    what: "a trace that cannot be written",
+    args: ["elf", hello, "--jit-trace", "@nowhere/trace"],
+    message: "@nowhere/trace: cannot be written: there is no such folder",
+  },
+  {
+    what: "a trace of no translator",
+    args: ["elf", hello, "--jit-trace", "@trace", "--engine", "interpreter"],
+    message: "--jit-trace: the interpreter has no translator; give --engine jit",
+  },
   { what: "a mirror that is none", args: ["demo", "--mirror", "x"], message: /^"x" is no mirror/ },
 ];
 

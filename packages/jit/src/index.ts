@@ -1,7 +1,17 @@
 /** The dynamic binary translator: turns hot guest code into WebAssembly. */
 import type { TranslatorFactory } from "@hartvisor/core";
+import type { TranslatorListener } from "./event.js";
 import { RegionTranslator } from "./translator.js";
 import { hasTailCalls } from "./wasm/features.js";
+
+export type {
+  InvalidatedEvent,
+  ModuleEvent,
+  RefusedEvent,
+  RegionEvent,
+  TranslatorEvent,
+  TranslatorListener,
+} from "./event.js";
 
 /** What the translator makes one WebAssembly function of. */
 export type TranslationUnit = "block" | "region";
@@ -18,16 +28,28 @@ export interface TranslatorOptions {
   readonly regionInstructions?: number;
   /** Take in blocks that were never executed, too. Default: false. */
   readonly eager?: boolean;
+  /** Hears of modules and regions as they come and go; what it throws ends the machine. Default: nobody. */
+  readonly onEvent?: TranslatorListener;
 }
 
 /** A translator for {@link Machine.create}. */
 export function translator(options: TranslatorOptions = {}): TranslatorFactory {
-  const { unit = "region", threshold = 100, sampleInterval = 1000, regionInstructions = 500, eager = false } = options;
+  const {
+    unit = "region",
+    threshold = 100,
+    sampleInterval = 1000,
+    regionInstructions = 500,
+    eager = false,
+    onEvent,
+  } = options;
   const limits = { instructions: regionInstructions, singleBlock: unit === "block", eager };
   return {
     sampleInterval,
     sampleThreshold: threshold,
     create: (host) =>
-      new RegionTranslator(host, { limits, tailCalls: hasTailCalls(), groupAccesses: !host.trapsMisaligned }),
+      new RegionTranslator(host, {
+        ...{ limits, onEvent },
+        ...{ tailCalls: hasTailCalls(), groupAccesses: !host.trapsMisaligned },
+      }),
   };
 }

@@ -2,7 +2,8 @@
  * The translator of one machine: hot blocks grow into regions, regions become
  * functions of the table, and what the guest overwrites is forgotten.
  */
-import type { HotBlock, TranslationHost, Translator } from "@hartvisor/core";
+import type { HotBlock, TranslationHost, Translator, TranslatorStats } from "@hartvisor/core";
+import type { TranslatorListener } from "./event.js";
 import { GuestDecoder } from "./guest/instruction.js";
 import { type LoweringOptions, lower } from "./lower/function.js";
 import { isTranslatable } from "./lower/instruction.js";
@@ -16,6 +17,15 @@ import { ModuleBuilder } from "./wasm/module.js";
 /** What {@link RegionTranslator} needs to know beside its machine. */
 export interface RegionTranslatorOptions extends LoweringOptions {
   readonly limits: Limits;
+  readonly onEvent: TranslatorListener | undefined;
+}
+
+/** A region whose function is the next of its module. */
+interface Made {
+  readonly pc: bigint;
+  readonly site: CodeSite;
+  readonly region: Region;
+  readonly generateMs: number;
 }
 
 const WASM_PAGE = 65536;
@@ -33,17 +43,18 @@ export class RegionTranslator implements Translator {
     this.#options = options;
     this.#decoder = new GuestDecoder(host.isa);
     this.#memory = new CodeMemory(host.memory, host.vm);
-    this.#table = new RegionTable(host, this.#memory, absentRegion());
+    this.#table = new RegionTable(host, this.#memory, absentRegion(), options.onEvent);
   }
 
-  get stats(): Readonly<Record<string, number>> {
+  get stats(): TranslatorStats {
     return { ...this.#stats, ...this.#table.stats };
   }
 
   translate(blocks: readonly HotBlock[]): void {
     const begin = performance.now();
     const module = new ModuleBuilder();
-    const made: { readonly site: CodeSite; readonly region: Region }[] = [];
+    const made: Made[] = [];
+    let before = begin;
     const seen = new Set<number>();
     for (const block of blocks) {
       if (seen.has(block.slot)) continue;
@@ -54,7 +65,9 @@ export class RegionTranslator implements Translator {
       const region = discover(site.offset, code, this.#options.limits, isTranslatable);
       if (region.blocks.size === 0) continue;
       lower(module, region, this.#options);
-      made.push({ site, region });
+      const now = performance.now();
+      made.push({ pc: block.pc, site, region, generateMs: now - before });
+      before = now;
       this.#stats.instructions += region.instructionCount;
     }
     if (made.length === 0) return;
@@ -62,13 +75,26 @@ export class RegionTranslator implements Translator {
     const bytes = module.finish(memory.buffer.byteLength / WASM_PAGE, table.length);
     const generated = performance.now();
     this.#stats.generateMs += generated - begin;
-    const functions = this.#compile(bytes);
-    this.#stats.compileMs += performance.now() - generated;
+    const functions = this.#compile(bytes, made);
+    const compiled = performance.now();
+    this.#stats.compileMs += compiled - generated;
     if (functions === undefined) return;
-    this.#stats.modules++;
+    const number = this.#stats.modules++;
     this.#stats.wasmBytes += bytes.length;
-    this.#stats.regions += made.length;
-    for (const [n, { site, region }] of made.entries()) this.#table.install(site, region, functions[n]);
+    this.#options.onEvent?.({
+      ...{ kind: "module", module: number, regions: made.length, bytes: bytes.length },
+      ...{ generateMs: generated - begin, compileMs: compiled - generated },
+    });
+    for (const [n, region] of made.entries()) this.#install(region, functions[n], number, module.functionBytes(n));
+  }
+
+  #install({ pc, site, region, generateMs }: Made, code: unknown, module: number, bytes: number): void {
+    const identity = { region: this.#stats.regions++, pc, frame: site.frame };
+    this.#table.install(site, region, code, identity);
+    this.#options.onEvent?.({
+      ...{ kind: "region", ...identity, module },
+      ...{ blocks: region.blocks.size, instructions: region.instructionCount, bytes, generateMs },
+    });
   }
 
   forget(frame: number, lines: bigint): void {
@@ -76,7 +102,7 @@ export class RegionTranslator implements Translator {
   }
 
   /** The functions of a module; undefined if the host refuses it. */
-  #compile(bytes: Uint8Array<ArrayBuffer>): readonly unknown[] | undefined {
+  #compile(bytes: Uint8Array<ArrayBuffer>, made: readonly Made[]): readonly unknown[] | undefined {
     const { memory, table, interpreter } = this.#host;
     try {
       const module = new WebAssembly.Module(bytes);
@@ -84,9 +110,9 @@ export class RegionTranslator implements Translator {
       const { exports } = new WebAssembly.Instance(module, imports);
       return Object.keys(exports).map((name) => exports[name]);
     } catch (error) {
-      if ((globalThis as { JITDEBUG?: boolean }).JITDEBUG) throw error;
-      console.error(error);
       this.#stats.refused++;
+      const pcs = made.map(({ pc }) => pc);
+      this.#options.onEvent?.({ kind: "refused", pcs, bytes: bytes.length, message: String(error) });
       return undefined;
     }
   }

@@ -12,6 +12,7 @@ import {
   HART_PC,
   HART_REGION_BUDGET,
   HART_SIZE,
+  HART_TRANSLATED,
   HART_VM,
   JUMP_CACHE,
   JUMP_ENTRIES,
@@ -62,7 +63,9 @@ export function enterRegion(hart: usize, slot: usize): u32 {
   return (pc & 1) != 0 ? alone(hart, pc & ~1) : STATUS_RESUME;
 }
 
+/** Adds up what regions executed; of that the interpreter counts one itself. */
 function account(hart: usize, before: i32, after: i32): void {
+  store<u64>(hart, load<u64>(hart, HART_TRANSLATED) + <u64>(<i64>(before + 1 - after)), HART_TRANSLATED);
   store<u64>(hart, load<u64>(hart, HART_EXECUTED) + <u64>(<i64>(before - after)), HART_EXECUTED);
   store<i32>(hart, after, HART_REGION_BUDGET);
 }

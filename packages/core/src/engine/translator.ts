@@ -34,14 +34,35 @@ export interface TranslationHost {
   readonly trapsMisaligned: boolean;
 }
 
+/** What a translator did since its machine was made. */
+export interface TranslatorStats {
+  /** Regions that were made. */
+  readonly regions: number;
+  /** Guest instructions that they are made of; one that lies in two counts twice. */
+  readonly instructions: number;
+  /** WebAssembly modules that hold them. */
+  readonly modules: number;
+  /** Bytes of these modules. */
+  readonly wasmBytes: number;
+  /** Milliseconds of the host's clock from guest code to modules. */
+  readonly generateMs: number;
+  /** Milliseconds of the host's clock in which the host compiled and instantiated modules while the guest waited. */
+  readonly compileMs: number;
+  /** Modules that the host refused; what they hold is interpreted. */
+  readonly refused: number;
+  /** Regions that are in place now. */
+  readonly installed: number;
+  /** Regions that were given up: their code was overwritten, or others needed their room. */
+  readonly invalidations: number;
+}
+
 /** What a machine asks of its translator. */
 export interface Translator {
   /** Translates blocks; called between slices. */
   translate(blocks: readonly HotBlock[]): void;
   /** Lines of 64 bytes of a frame were overwritten: no region that they are part of may run from now on. */
   forget(frame: number, lines: bigint): void;
-  /** What it did, as `machine.stats.jit`. */
-  readonly stats: Readonly<Record<string, number>>;
+  readonly stats: TranslatorStats;
 }
 
 /** How a translator comes to a machine. */

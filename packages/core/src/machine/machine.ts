@@ -8,7 +8,7 @@ import { Bus } from "../bus/bus.js";
 import type { Device } from "../bus/device.js";
 import type { InterruptLine, WiredInterrupt } from "../bus/interrupt.js";
 import { type InterpreterExports, instantiateInterpreter } from "../engine/interpreter.js";
-import { HotBlocks, type Translator } from "../engine/translator.js";
+import { HotBlocks, type Translator, type TranslatorStats } from "../engine/translator.js";
 import { HartvisorError } from "../error.js";
 import type { ShutdownRequest } from "../hypercall/extension.js";
 import { hostTranslation } from "../memory/address-translation.js";
@@ -36,6 +36,12 @@ export interface MachineEvents {
   breakpoint: { readonly hart: number; readonly address: bigint };
 }
 
+/** What the translator did, and how much the guest made of it. */
+export interface JitStats extends TranslatorStats {
+  /** Instructions that all harts executed in translated code; the others of {@link MachineStats.instructions} were interpreted. */
+  readonly executed: number;
+}
+
 export interface MachineStats {
   /** Instructions executed by all harts, those that trapped included. */
   readonly instructions: number;
@@ -44,7 +50,7 @@ export interface MachineStats {
   /** Work done in Wasm on the guest's behalf, by kind. */
   readonly assists: Readonly<Record<string, number>>;
   /** What the translator did; absent without one. */
-  readonly jit?: Readonly<Record<string, number>>;
+  readonly jit?: JitStats;
   readonly memory: {
     readonly guestBytes: number;
     /** Frames of 4 KiB that back guest pages. */
@@ -325,7 +331,9 @@ export class Machine {
       instructions: sum(({ state }) => state.getNumber("executed")),
       exits: named(EXIT_NAMES, (n) => this.#exits[n] ?? 0),
       assists: named(ASSIST_NAMES, (n) => sum(({ state }) => Number(state.get64("assists", n)))),
-      ...(this.#translator !== undefined && { jit: this.#translator.stats }),
+      ...(this.#translator !== undefined && {
+        jit: { ...this.#translator.stats, executed: sum(({ state }) => state.getNumber("translated")) },
+      }),
       memory: {
         guestBytes: this.memory.size,
         framesInUse: this.#pool.framesInUse,

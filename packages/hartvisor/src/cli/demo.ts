@@ -7,6 +7,7 @@ import { linux } from "../boot/linux.js";
 import { demoGuestBase64 } from "../generated/demo-guest.js";
 import { debianDemoImage } from "../host/node/debian-image.js";
 import { addDeviceOptions, type DeviceFlags, openDevices } from "./devices.js";
+import { JitTrace } from "./jit-trace.js";
 import type { CommandContext } from "./main.js";
 import { addMachineOptions, type MachineFlags, machineOptions } from "./options.js";
 import { ProgressLine } from "./progress.js";
@@ -46,6 +47,7 @@ async function demo(flags: DemoFlags, signal: AbortSignal): Promise<number> {
       machine: { ...machineOptions(flags), boot, devices: open.devices },
       maxInstructions: flags.maxInstructions,
       statsFile: flags.stats,
+      trace: await JitTrace.open(flags),
       signal,
     });
   } finally {

@@ -3,6 +3,7 @@ import { elf } from "@hartvisor/core";
 import { type Command, Option } from "commander";
 import { bareMetal } from "../boot/bare-metal.js";
 import { checkWritable, readWhole, writeText } from "./files.js";
+import { JitTrace } from "./jit-trace.js";
 import type { CommandContext } from "./main.js";
 import { addMachineOptions, type MachineFlags, machineOptions } from "./options.js";
 import { runSession } from "./session.js";
@@ -45,6 +46,7 @@ async function runElf(file: string, flags: ElfFlags, { interruptions }: CommandC
     machine: { ...machineOptions(flags), boot: bareMetal({ image, name: file }) },
     maxInstructions: flags.maxInstructions,
     statsFile: flags.stats,
+    trace: await JitTrace.open(flags),
     signal: interruptions.signal,
     prepare: async (vm) => {
       if (signature === undefined || range === undefined) return;

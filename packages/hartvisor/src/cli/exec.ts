@@ -9,6 +9,7 @@ import { demoBoot } from "./demo.js";
 import { addDeviceOptions, type DeviceFlags, openDevices } from "./devices.js";
 import { ExitStatus } from "./exit-status.js";
 import { readNamed } from "./files.js";
+import { JitTrace } from "./jit-trace.js";
 import type { CommandContext } from "./main.js";
 import { addMachineOptions, type MachineFlags, machineOptions } from "./options.js";
 
@@ -53,10 +54,15 @@ async function exec(argv: readonly string[], flags: ExecFlags, { interruptions }
     throw new HartvisorError("invalid-argument", "--timeout: give a number of seconds above 0");
   }
   const boot = await execBoot(flags, signal);
+  const trace = await JitTrace.open(flags);
   const open = await openDevices(flags);
   try {
     const late = timeout === undefined ? undefined : AbortSignal.timeout(timeout * 1000);
-    await using vm = await Machine.create({ ...machineOptions(flags), boot, exec: true, devices: open.devices });
+    await using vm = await Machine.create({
+      ...machineOptions(flags),
+      ...{ boot, exec: true, devices: open.devices },
+      ...(trace !== undefined && { translator: { onEvent: trace.onEvent } }),
+    });
     const over = AbortSignal.any([signal, ...(late ? [late] : [])]);
     const shown = vm.console.output.pipeTo(
       new WritableStream({ write: (bytes) => void (flags.console === true && process.stderr.write(bytes)) }),
@@ -77,6 +83,7 @@ async function exec(argv: readonly string[], flags: ExecFlags, { interruptions }
     }
   } finally {
     await open.close();
+    trace?.close();
   }
 }
 

@@ -17,7 +17,8 @@ const PROBLEMS: Readonly<Record<string, string>> = {
   ERR_FS_FILE_TOO_LARGE: "the file is too large",
 };
 
-function refusal(path: string, error: unknown): HartvisorError {
+/** What went wrong with a file, as the user is told. */
+export function refusal(path: string, error: unknown): HartvisorError {
   const { code = "", message } = error as NodeJS.ErrnoException;
   return new HartvisorError("unreadable-file", `${path}: ${PROBLEMS[code] ?? message}`, { cause: error });
 }

@@ -13,11 +13,12 @@ export interface MachineFlags {
   readonly misaligned: "hardware" | "trap";
   readonly maxInstructions?: number;
   readonly stats?: string;
+  readonly jitTrace?: string;
 }
 
 const DEFAULT_MEMORY = "512MiB";
 
-/** Adds --memory, --harts, --isa, --misaligned, --engine, --clock, --max-instructions and --stats. */
+/** Adds --memory, --harts, --isa, --misaligned, --engine, --clock, --max-instructions, --stats and --jit-trace. */
 export function addMachineOptions(command: Command): Command {
   return command
     .addOption(
@@ -46,7 +47,8 @@ export function addMachineOptions(command: Command): Command {
     .addOption(
       new Option("--max-instructions <n>", "stop after so many instructions, all harts together").argParser(parseCount),
     )
-    .option("--stats <file>", "write figures of the run to a file, as JSON");
+    .option("--stats <file>", "write figures of the run to a file, as JSON")
+    .option("--jit-trace <file>", "write what the translator makes and drops to a file, an event a line, as JSON");
 }
 
 /** What the flags mean for a machine. */

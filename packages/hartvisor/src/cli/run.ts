@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { linux } from "../boot/linux.js";
 import { addDeviceOptions, type DeviceFlags, openDevices } from "./devices.js";
 import { readNamed } from "./files.js";
+import { JitTrace } from "./jit-trace.js";
 import type { CommandContext } from "./main.js";
 import { addMachineOptions, type MachineFlags, machineOptions } from "./options.js";
 import { runSession } from "./session.js";
@@ -46,6 +47,7 @@ async function run(flags: RunFlags, { interruptions }: CommandContext): Promise<
       machine: { ...machineOptions(flags), boot, devices: open.devices },
       maxInstructions: flags.maxInstructions,
       statsFile: flags.stats,
+      trace: await JitTrace.open(flags),
       signal: interruptions.signal,
     });
   } finally {

@@ -4,6 +4,7 @@ import { Terminal } from "../host/node/terminal.js";
 import { Machine, type MachineOptions } from "../machine.js";
 import { outcomeOf } from "./exit-status.js";
 import { checkWritable, writeText } from "./files.js";
+import type { JitTrace } from "./jit-trace.js";
 import { RunMeter } from "./stats-file.js";
 
 export interface SessionOptions {
@@ -12,6 +13,8 @@ export interface SessionOptions {
   readonly maxInstructions?: number | undefined;
   /** Where the figures of the run go. */
   readonly statsFile?: string | undefined;
+  /** Hears of the translator's work; closed with the session. */
+  readonly trace?: JitTrace | undefined;
   /** Looks at the machine before its first instruction; what it throws ends the session. */
   readonly prepare?: (vm: Machine) => Promise<void>;
   /** Looks at the machine after it has exited, whatever the reason. */
@@ -26,7 +29,7 @@ export interface SessionOptions {
  * @throws HartvisorError for what the machine cannot be made from; the terminal is untouched then
  */
 export async function runSession(options: SessionOptions): Promise<number> {
-  const { maxInstructions, statsFile, prepare, conclude, signal } = options;
+  const { maxInstructions, statsFile, trace, prepare, conclude, signal } = options;
   let vm = await createMachine(options, maxInstructions);
   await prepare?.(vm);
   if (statsFile !== undefined) await checkWritable(statsFile);
@@ -53,6 +56,7 @@ export async function runSession(options: SessionOptions): Promise<number> {
     signal.removeEventListener("abort", onAbort);
     terminal.close();
   }
+  trace?.close();
   await conclude?.(vm);
   if (statsFile !== undefined) await writeText(statsFile, `${JSON.stringify(meter.report(), undefined, 2)}\n`);
   const { status, message } = outcomeOf(reason);
@@ -60,9 +64,10 @@ export async function runSession(options: SessionOptions): Promise<number> {
   return status;
 }
 
-function createMachine({ machine }: SessionOptions, maxInstructions: number | undefined): Promise<Machine> {
+function createMachine({ machine, trace }: SessionOptions, maxInstructions: number | undefined): Promise<Machine> {
   return Machine.create({
     ...machine,
+    ...(trace !== undefined && { translator: { ...machine.translator, onEvent: trace.onEvent } }),
     ...(maxInstructions !== undefined && { limits: { instructions: maxInstructions } }),
   });
 }

@@ -2,7 +2,7 @@
  * What `--stats` writes. Counts are sums over the machines of a run, which are several where the guest reboots;
  * memory is that of the last one. MIPS are counted instructions over CPU time, user and system, of all threads.
  */
-import type { MachineStats } from "@hartvisor/core";
+import type { JitStats, MachineStats } from "@hartvisor/core";
 
 /** The content of the file. Times are counted from the first start of the machine. */
 export interface RunStats extends MachineStats {
@@ -31,6 +31,7 @@ export class RunMeter {
             instructions: sum.instructions + stats.instructions,
             exits: addCounts(sum.exits, stats.exits),
             assists: addCounts(sum.assists, stats.assists),
+            ...addJit(sum.jit, stats.jit),
             memory: stats.memory,
           };
   }
@@ -46,6 +47,7 @@ export class RunMeter {
       instructions,
       exits = {},
       assists = {},
+      jit,
       memory = NO_MEMORY,
     } = { ...this.#sum, instructions: this.instructions };
     return {
@@ -56,12 +58,19 @@ export class RunMeter {
       mips: instructions / Math.max(user + system, 1),
       exits,
       assists,
+      ...(jit !== undefined && { jit }),
       memory,
     };
   }
 }
 
 const NO_MEMORY: MachineStats["memory"] = { guestBytes: 0, framesInUse: 0, reservedBytes: 0 };
+
+/** What is in place belongs to the last machine alone. */
+function addJit(a: JitStats | undefined, b: JitStats | undefined): { readonly jit?: JitStats } {
+  if (a === undefined || b === undefined) return {};
+  return { jit: { ...(addCounts({ ...a }, { ...b }) as unknown as JitStats), installed: b.installed } };
+}
 
 function addCounts(a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): Record<string, number> {
   const names = new Set([...Object.keys(a), ...Object.keys(b)]);

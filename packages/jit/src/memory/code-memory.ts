@@ -19,6 +19,8 @@ export interface SitePage {
 export interface CodeSite {
   /** Of the entry, in its page. */
   readonly offset: number;
+  /** Where the entry lies. */
+  readonly frame: number;
   readonly pages: readonly SitePage[];
 }
 
@@ -53,8 +55,9 @@ export class CodeMemory {
       const owner = page === 0 ? 0 : this.#owner(page);
       if (owner !== 0) pages.push({ distance, codePage: page, frame: owner - 1 });
     }
-    if (pages[0]?.distance !== 0) return undefined;
-    return { offset: ((slot - codePage) / SLOT_SIZE) * 2, pages };
+    const own = pages[0];
+    if (own?.distance !== 0) return undefined;
+    return { offset: ((slot - codePage) / SLOT_SIZE) * 2, frame: own.frame, pages };
   }
 
   /** Frame number + 1 of a code page; 0 if it is free. */

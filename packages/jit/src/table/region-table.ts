@@ -2,8 +2,9 @@
  * The regions that are installed: their places in the table of functions, the
  * slots that lead into them, and the lines of the frames that they are made of.
  */
-import type { TranslationHost } from "@hartvisor/core";
+import type { TranslationHost, TranslatorStats } from "@hartvisor/core";
 import { CONSTANTS } from "@hartvisor/core/isa";
+import type { InvalidatedEvent, RegionEvent, TranslatorListener } from "../event.js";
 import type { CodeMemory, CodeSite } from "../memory/code-memory.js";
 import type { Region } from "../region/block.js";
 
@@ -11,7 +12,11 @@ const { MAX_REGIONS, REGION_SIZE } = CONSTANTS;
 const PAGE = 4096;
 const LINE = 64;
 
+/** By which events name a region. */
+export type RegionIdentity = Pick<RegionEvent, "region" | "pc" | "frame">;
+
 interface Installed {
+  readonly identity: RegionIdentity;
   readonly index: number;
   readonly slot: number;
   /** Lines of 64 bytes by frame, as a set of bits. */
@@ -22,6 +27,7 @@ export class RegionTable {
   readonly #host: TranslationHost;
   readonly #memory: CodeMemory;
   readonly #absent: unknown;
+  readonly #onEvent: TranslatorListener | undefined;
   readonly #byFrame = new Map<number, Set<Installed>>();
   /** Places that no slot leads to; jump caches may still name them. */
   #freed: number[] = [];
@@ -30,22 +36,23 @@ export class RegionTable {
   #installed = new Set<Installed>();
   #invalidations = 0;
 
-  constructor(host: TranslationHost, memory: CodeMemory, absent: unknown) {
+  constructor(host: TranslationHost, memory: CodeMemory, absent: unknown, onEvent?: TranslatorListener) {
     this.#host = host;
     this.#memory = memory;
     this.#absent = absent;
+    this.#onEvent = onEvent;
   }
 
-  get stats(): Readonly<Record<string, number>> {
+  get stats(): Pick<TranslatorStats, "installed" | "invalidations"> {
     return { installed: this.#installed.size, invalidations: this.#invalidations };
   }
 
-  install(site: CodeSite, region: Region, code: unknown): void {
+  install(site: CodeSite, region: Region, code: unknown, identity: RegionIdentity): void {
     const slot = this.#memory.slot(site, site.offset);
     if (slot === undefined) return;
     const index = this.#takeIndex();
     const lines = this.#guard(site, region);
-    const installed = { index, slot, lines };
+    const installed = { identity, index, slot, lines };
     this.#installed.add(installed);
     for (const frame of lines.keys()) {
       let regions = this.#byFrame.get(frame);
@@ -63,12 +70,13 @@ export class RegionTable {
   /** No region that is made of these lines may run from now on. */
   forget(frame: number, lines: bigint): void {
     for (const region of this.#byFrame.get(frame) ?? []) {
-      if (((region.lines.get(frame) ?? 0n) & lines) !== 0n) this.#remove(region);
+      if (((region.lines.get(frame) ?? 0n) & lines) !== 0n) this.#remove(region, "code-changed");
     }
   }
 
-  #remove(region: Installed): void {
+  #remove(region: Installed, reason: InvalidatedEvent["reason"]): void {
     this.#invalidations++;
+    this.#onEvent?.({ kind: "invalidated", ...region.identity, reason });
     this.#installed.delete(region);
     for (const frame of region.lines.keys()) this.#byFrame.get(frame)?.delete(region);
     this.#memory.leave(region.slot, region.index);
@@ -78,7 +86,7 @@ export class RegionTable {
 
   #takeIndex(): number {
     if (this.#free.length === 0) {
-      if (this.#freed.length === 0) for (const region of this.#installed) this.#remove(region);
+      if (this.#freed.length === 0) for (const region of this.#installed) this.#remove(region, "table-full");
       this.#host.interpreter.dropJumpCaches(this.#host.vm);
       this.#free = this.#freed;
       this.#freed = [];

@@ -26,9 +26,9 @@ export class ModuleBuilder {
   readonly #calleeIndex = new Map<string, number>();
   readonly #bodies: Uint8Array[] = [];
 
-  /** Functions so far. */
-  get size(): number {
-    return this.#bodies.length;
+  /** Bytes of a function that was added: its locals and code. */
+  functionBytes(number: number): number {
+    return this.#bodies[number]?.length ?? 0;
   }
 
   /** The index by which code calls a function of the interpreter's. */
