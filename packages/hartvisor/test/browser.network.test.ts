@@ -1,0 +1,59 @@
+import { readFile } from "node:fs/promises";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { debianDemoImage } from "../src/host/node/debian-image.js";
+import { launchChromium } from "./browser/chromium.js";
+import { openSite, type Site } from "./browser/site.js";
+
+const isOffline = process.env.HARTVISOR_OFFLINE === "1";
+const note = isOffline ? " (not run: HARTVISOR_OFFLINE=1)" : "";
+/** Far beyond what a boot takes. */
+const timeout = 120_000;
+
+describe.skipIf(isOffline)(`a page in Chromium that imports the packed packages${note}`, () => {
+  let browser: Browser;
+  let site: Site;
+
+  beforeAll(async () => {
+    const { kernel, initrd } = await debianDemoImage();
+    const page = await readFile(new URL("./browser/page.html", import.meta.url), "utf8");
+    site = await openSite({ files: { "/page.html": page, "/Image": kernel, "/initrd": initrd } });
+    browser = await launchChromium();
+  }, 600_000);
+
+  afterAll(async () => {
+    await browser?.close();
+    await site?.close();
+  });
+
+  it("boots Debian to a shell, whose console is on the page", async () => {
+    const page = await open("/page.html");
+    await shown(page, "#console", "hartvisor:~#");
+    await page.keyboard.type("uname -a\n");
+    await shown(page, "#console", "riscv64 GNU/Linux");
+    const text = await page.locator("#console").textContent();
+    expect(text).toMatch(/# uname -a\nLinux hartvisor 6\.\d+\.\S+ .* riscv64 GNU\/Linux\n/);
+    await page.keyboard.type("poweroff\n");
+    await shown(page, "#state", '{"kind":"poweroff","exitCode":0}');
+    await page.close();
+  }, 180_000);
+
+  /** Opens a page; what it throws and does not catch stands in its state, which {@link shown} reports. */
+  async function open(path: string): Promise<Page> {
+    const page = await browser.newPage();
+    page.on("pageerror", (error) => {
+      void page.locator("#state").evaluate((state, message) => state.append(message), String(error));
+    });
+    await page.goto(site.origin + path);
+    return page;
+  }
+
+  /** Waits until an element of the page holds a text. */
+  async function shown(page: Page, element: string, text: string): Promise<void> {
+    const found = page.locator(element).filter({ hasText: text });
+    await found.waitFor({ timeout }).catch(async (cause: unknown) => {
+      const texts = await page.locator("#state, #console").allTextContents();
+      throw new Error(`the page does not show "${text}":\n${texts.join("\n")}`, { cause });
+    });
+  }
+});
