@@ -17,7 +17,10 @@ describe.skipIf(isOffline)(`a page in Chromium that imports the packed packages$
   beforeAll(async () => {
     const { kernel, initrd } = await debianDemoImage();
     const page = await readFile(new URL("./browser/page.html", import.meta.url), "utf8");
-    site = await openSite({ files: { "/page.html": page, "/Image": kernel, "/initrd": initrd } });
+    site = await openSite({
+      files: { "/page.html": page, "/strict.html": page, "/Image": kernel, "/initrd": initrd },
+      headers: { "/strict.html": { "content-security-policy": "script-src 'self' 'unsafe-inline'" } },
+    });
     browser = await launchChromium();
   }, 600_000);
 
@@ -35,6 +38,13 @@ describe.skipIf(isOffline)(`a page in Chromium that imports the packed packages$
     expect(text).toMatch(/# uname -a\nLinux hartvisor 6\.\d+\.\S+ .* riscv64 GNU\/Linux\n/);
     await page.keyboard.type("poweroff\n");
     await shown(page, "#state", '{"kind":"poweroff","exitCode":0}');
+    await page.close();
+  }, 180_000);
+
+  it("says what is missing where the page's content security policy forbids WebAssembly", async () => {
+    const page = await open("/strict.html");
+    await shown(page, "#state", "HartvisorError unsupported: this page's content security policy forbids WebAssembly");
+    expect(await page.locator("#state").textContent()).toContain("add 'wasm-unsafe-eval' to its script-src");
     await page.close();
   }, 180_000);
 

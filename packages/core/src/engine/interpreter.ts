@@ -58,12 +58,20 @@ export async function instantiateInterpreter(
   table: WebAssembly.Table,
   host: InterpreterHost,
 ): Promise<InterpreterExports> {
-  compiled ??= compile();
   try {
+    compiled ??= compile();
     const instance = await WebAssembly.instantiate(await compiled, { env: { memory, table }, host: { ...host } });
     return instance.exports as unknown as InterpreterExports;
   } catch (cause) {
     compiled = undefined;
-    throw new HartvisorError("unsupported", "this host does not allow WebAssembly to be compiled", { cause });
+    const message = isRefusedByPolicy(cause)
+      ? "this page's content security policy forbids WebAssembly: add 'wasm-unsafe-eval' to its script-src"
+      : "this host does not allow WebAssembly to be compiled";
+    throw new HartvisorError("unsupported", message, { cause });
   }
+}
+
+/** A policy refuses by a CompileError (CSP 3, "Integration with WebAssembly"); its words are the host's, but say so. */
+function isRefusedByPolicy(error: unknown): boolean {
+  return error instanceof WebAssembly.CompileError && /content security policy|unsafe-eval|\bCSP\b/i.test(error.message);
 }
