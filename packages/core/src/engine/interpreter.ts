@@ -73,5 +73,7 @@ export async function instantiateInterpreter(
 
 /** A policy refuses by a CompileError (CSP 3, "Integration with WebAssembly"); its words are the host's, but say so. */
 function isRefusedByPolicy(error: unknown): boolean {
-  return error instanceof WebAssembly.CompileError && /content security policy|unsafe-eval|\bCSP\b/i.test(error.message);
+  return (
+    error instanceof WebAssembly.CompileError && /content security policy|unsafe-eval|\bCSP\b/i.test(error.message)
+  );
 }
