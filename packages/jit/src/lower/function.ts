@@ -5,7 +5,7 @@
  * a branch table dispatches instead. Guest calls are WebAssembly calls.
  */
 import { CONSTANTS, hartOffset } from "@hartvisor/core/isa";
-import type { Block, Region } from "../region/block.js";
+import { type Block, DISPATCH, type Region } from "../region/block.js";
 import { type FlowGraph, flowGraph } from "../region/flow-graph.js";
 import { type ModuleBuilder, REGION_TYPE } from "../wasm/module.js";
 import { EMPTY, Op } from "../wasm/opcodes.js";
@@ -72,7 +72,7 @@ class FunctionWriter {
     if (isLoop) {
       this.#labels.set(number, context.depth);
       context.open(Op.loop);
-      this.#checkBudget(number);
+      if (this.#block(number).offset !== DISPATCH) this.#checkBudget(number);
     }
     this.#within(number, merges);
     if (isLoop) {
@@ -138,6 +138,7 @@ class FunctionWriter {
     context.op(Op.i32_le_s);
     context.open(Op.if);
     for (const [number, offset] of this.#graph.order.entries()) {
+      if (offset === DISPATCH) continue; // it looks itself
       context.get(Local.state);
       context.i32(number);
       context.op(Op.i32_eq);
@@ -151,6 +152,10 @@ class FunctionWriter {
   #body(number: number): void {
     const context = this.#context;
     const { instructions, terminator, end } = this.#block(number);
+    if (terminator.kind === "dispatch") {
+      this.#dispatchIndirect(terminator.targets);
+      return;
+    }
     context.get(Local.left);
     context.i32(instructions.length);
     context.op(Op.i32_sub);
@@ -192,10 +197,44 @@ class FunctionWriter {
         else emitExpression(context, semantics.target, last.instruction, last.offset);
         context.set(Local.address);
         this.#link(last.instruction.rd, end);
-        if (terminator.kind === "indirect") this.#leave();
-        else this.#call(number, end);
+        if (terminator.kind === "call") this.#call(number, end);
+        else if (!terminator.isReturn && this.#graph.numberOf.has(DISPATCH)) this.#go(number, DISPATCH);
+        else this.#leave();
       }
     }
+  }
+
+  /** Goes to the address local: by a table if it is one of the targets, else out of the region. */
+  #dispatchIndirect(targets: readonly number[]): void {
+    const context = this.#context;
+    const first = targets[0] ?? 0;
+    const range = ((targets.at(-1) ?? 0) - first) / 2 + 1;
+    const outside = context.depth;
+    context.open(Op.block);
+    context.get(Local.left);
+    context.i32(0);
+    context.op(Op.i32_le_s);
+    context.branch(Op.br_if, outside);
+    context.get(Local.address);
+    context.address(first);
+    context.op(Op.i64_sub);
+    context.tee(Local.value);
+    context.i64(range * 2);
+    context.op(Op.i64_ge_u);
+    context.branch(Op.br_if, outside);
+    context.get(Local.value);
+    context.op(Op.i32_wrap_i64);
+    context.i32(1);
+    context.op(Op.i32_shr_u, Op.br_table);
+    context.out.unsigned(range);
+    for (let n = 0; n < range; n++) {
+      const to = this.#graph.numberOf.get(first + n * 2);
+      const label = to !== undefined && targets.includes(first + n * 2) ? this.#labels.get(to) : undefined;
+      context.out.unsigned(context.depth - (label ?? outside) - 1);
+    }
+    context.out.unsigned(context.depth - outside - 1);
+    context.close();
+    this.#leave();
   }
 
   #link(register: number, next: number): void {

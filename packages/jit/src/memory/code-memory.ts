@@ -4,9 +4,11 @@ import { CONSTANTS, isLong, vmOffset } from "@hartvisor/core/isa";
 import type { GuestDecoder, GuestInstruction } from "../guest/instruction.js";
 import type { Code } from "../region/discover.js";
 
-const { CODE_PAGE_SIZE, OP_REGION, SLOT_IMM, SLOT_SIZE } = CONSTANTS;
+const { CODE_PAGE_SIZE, OP_REGION, SAMPLE_COUNTS, SLOT_IMM, SLOT_SIZE } = CONSTANTS;
 const PAGE = 4096;
 const UNDECODED = 0;
+/** A block is a likely target of indirect jumps if it was met one in so many times that make a block hot. */
+const ARRIVAL_SHARE = 20;
 
 /** A page of a region: how many pages from the one where it begins, and what is there. */
 export interface SitePage {
@@ -97,6 +99,27 @@ export class CodeMemory {
     return new Set(Array.from({ length: this.vmField("breakpoints") }, (_, n) => offset(n)));
   }
 
+  /** Where samples found control in the pages of a site, and where regions begin. */
+  #arrivals(site: CodeSite): readonly number[] {
+    const least = this.vmField("sampleThreshold") / ARRIVAL_SHARE;
+    const offsets: number[] = [];
+    const add = (slot: number) => {
+      const page = site.pages.find(({ codePage }) => slot >= codePage && slot < codePage + CODE_PAGE_SIZE);
+      if (page !== undefined) offsets.push(page.distance * PAGE + ((slot - page.codePage) / SLOT_SIZE) * 2);
+    };
+    const counts = this.vmField("sampleCounts");
+    for (let n = 0; n < SAMPLE_COUNTS; n++) {
+      const count = this.#view.getUint32(counts + n * 8 + 4, true);
+      if (count > 0 && count >= least) add(this.#view.getUint32(counts + n * 8, true));
+    }
+    for (const { codePage } of site.pages) {
+      for (let slot = codePage; slot < codePage + CODE_PAGE_SIZE - SLOT_SIZE; slot += SLOT_SIZE) {
+        if (this.#view.getUint16(slot, true) === OP_REGION) add(slot);
+      }
+    }
+    return offsets;
+  }
+
   code(site: CodeSite, decoder: GuestDecoder): Code {
     const framesBase = this.vmField("framesBase");
     const half = (offset: number): number | undefined => {
@@ -119,6 +142,6 @@ export class CodeMemory {
       const slot = this.slot(site, offset);
       return slot !== undefined && this.#view.getUint16(slot, true) !== UNDECODED;
     };
-    return { at, executed };
+    return { at, executed, arrivals: () => this.#arrivals(site) };
   }
 }

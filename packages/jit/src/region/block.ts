@@ -14,8 +14,10 @@ export type Terminator =
   | { readonly kind: "jump"; readonly to: number }
   /** A jump that links: comes back to the next instruction, as a rule. */
   | { readonly kind: "call"; readonly target: number | undefined; readonly link: number }
-  /** jalr without such a link. */
-  | { readonly kind: "indirect" }
+  /** jalr without such a link; a return, if it says so. */
+  | { readonly kind: "indirect"; readonly isReturn: boolean }
+  /** The block of {@link DISPATCH}: goes to whichever of these an indirect jump names, or out of the region. */
+  | { readonly kind: "dispatch"; readonly targets: readonly number[] }
   /** The instruction at `at`, which is not part of the block, is the interpreter's. */
   | { readonly kind: "interpret"; readonly at: number };
 
@@ -28,6 +30,12 @@ export interface Block {
   readonly end: number;
 }
 
+/**
+ * Stands for the offset of a block without instructions by which all indirect jumps of a region go, so that jumps from many
+ * places to many leave the graph reducible.
+ */
+export const DISPATCH = Number.MIN_SAFE_INTEGER;
+
 export interface Region {
   readonly entry: number;
   /** By offset; successors that are not among them leave the region. */
@@ -35,8 +43,8 @@ export interface Region {
   readonly instructionCount: number;
 }
 
-/** Where control may go from a block within its region. */
-export function successors({ terminator }: Block): number[] {
+/** Where control may go from a block within its region; offsets that it does not have are left out by the caller. */
+export function successors({ terminator }: Pick<Block, "terminator">): number[] {
   switch (terminator.kind) {
     case "next":
     case "jump":
@@ -46,6 +54,9 @@ export function successors({ terminator }: Block): number[] {
     case "call":
       return [terminator.link];
     case "indirect":
+      return terminator.isReturn ? [] : [DISPATCH];
+    case "dispatch":
+      return [...terminator.targets];
     case "interpret":
       return [];
   }

@@ -4,7 +4,7 @@
  * they lie in the pages at hand, were executed before, and fit the limit.
  */
 import type { GuestInstruction } from "../guest/instruction.js";
-import { type Block, type PlacedInstruction, type Region, successors, type Terminator } from "./block.js";
+import { type Block, DISPATCH, type PlacedInstruction, type Region, successors, type Terminator } from "./block.js";
 
 /** The guest's code around the hot block. */
 export interface Code {
@@ -12,6 +12,8 @@ export interface Code {
   at(offset: number): GuestInstruction | undefined;
   /** Whether the interpreter has been there. */
   executed(offset: number): boolean;
+  /** Offsets where control has arrived by jumps, as far as samples tell. */
+  arrivals(): readonly number[];
 }
 
 export interface Limits {
@@ -32,7 +34,7 @@ function terminatorOf({ instruction, offset }: PlacedInstruction): Terminator | 
   if (row?.semantics.kind !== "jump") return undefined;
   const target = row.name === "jal" ? offset + imm : undefined;
   if (LINK_REGISTERS.includes(rd)) return { kind: "call", target, link: next };
-  if (target === undefined) return { kind: "indirect" };
+  if (target === undefined) return { kind: "indirect", isReturn: LINK_REGISTERS.includes(instruction.rs1) };
   // A link in another register is the beginning of a computation, not of a call.
   return { kind: "jump", to: target };
 }
@@ -45,6 +47,7 @@ export function discover(entry: number, code: Code, limits: Limits, isTranslatab
   const leaders = new Set<number>([entry]);
   const queue = [entry];
   let count = 0;
+  let dispatches = false;
 
   const enqueue = (offset: number) => {
     if (leaders.has(offset)) return;
@@ -63,7 +66,13 @@ export function discover(entry: number, code: Code, limits: Limits, isTranslatab
       count++;
       const terminator = terminatorOf(here);
       if (terminator !== undefined) {
-        for (const successor of successors({ terminator } as Block)) enqueue(successor);
+        for (const successor of successors({ terminator })) {
+          if (successor !== DISPATCH) enqueue(successor);
+          else if (!dispatches && !limits.singleBlock) {
+            dispatches = true;
+            for (const arrival of code.arrivals()) enqueue(arrival);
+          }
+        }
         break;
       }
       offset += instruction.length;
@@ -73,7 +82,25 @@ export function discover(entry: number, code: Code, limits: Limits, isTranslatab
     const instruction = code.at(offset);
     return instruction === undefined || !isTranslatable(instruction);
   };
-  return { entry, blocks: cut(leaders, placed, isInterpreted), instructionCount: count };
+  const blocks = cut(leaders, placed, isInterpreted);
+  if (dispatches) addDispatch(blocks, code.arrivals());
+  return { entry, blocks, instructionCount: count };
+}
+
+/** Table entries of a dispatch at most: one for every two bytes from the first target to the last. */
+const DISPATCH_RANGE = 4096;
+
+/** Adds the block by which indirect jumps go, if there is more than one place for them to go to. */
+function addDispatch(blocks: Map<number, Block>, arrivals: readonly number[]): void {
+  const targets = [...new Set(arrivals)].filter((offset) => blocks.has(offset)).sort((a, b) => a - b);
+  const [first = 0, last = 0] = [targets[0], targets.at(-1)];
+  if (targets.length < 2 || (last - first) / 2 >= DISPATCH_RANGE) return;
+  blocks.set(DISPATCH, {
+    offset: DISPATCH,
+    instructions: [],
+    terminator: { kind: "dispatch", targets },
+    end: DISPATCH,
+  });
 }
 
 /** Cuts the instructions into blocks at the leaders. */

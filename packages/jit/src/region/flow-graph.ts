@@ -3,7 +3,7 @@
  * dominator tree, loop headers and merge points (K. Cooper, T. Harvey,
  * K. Kennedy, "A Simple, Fast Dominance Algorithm", 2001).
  */
-import { type Region, successors } from "./block.js";
+import { DISPATCH, type Region, successors } from "./block.js";
 
 export interface FlowGraph {
   /** Offsets of the reachable blocks in reverse postorder; the entry is first. */
@@ -16,7 +16,7 @@ export interface FlowGraph {
   readonly dominated: readonly (readonly number[])[];
   /** By number: is the target of an edge from itself or from behind. */
   readonly isLoopHeader: readonly boolean[];
-  /** By number: has two or more edges from before it. */
+  /** By number: has two or more edges from before it, or one from a dispatch, which must branch to it. */
   readonly isMerge: readonly boolean[];
   /** Every edge backwards goes to a block that dominates its source. */
   readonly isReducible: boolean;
@@ -42,7 +42,11 @@ export function flowGraph(region: Region): FlowGraph {
   const dominated: number[][] = order.map(() => []);
   for (let block = order.length - 1; block > 0; block--) dominated[dominator[block] ?? 0]?.push(block);
   const isLoopHeader = order.map((_, block) => predecessors[block]?.some((from) => from >= block) ?? false);
-  const isMerge = order.map((_, block) => (predecessors[block]?.filter((from) => from < block).length ?? 0) > 1);
+  const fromDispatch = new Set(next[numberOf.get(DISPATCH) ?? -1] ?? []);
+  const isMerge = order.map((_, block) => {
+    const ahead = predecessors[block]?.filter((from) => from < block).length ?? 0;
+    return ahead > 1 || (ahead === 1 && fromDispatch.has(block));
+  });
   const isReducible = next.every((targets, from) => targets.every((to) => to > from || dominates(to, from)));
   return { order, numberOf, successors: next, dominated, isLoopHeader, isMerge, isReducible };
 }
