@@ -2,7 +2,7 @@
 import type { TranslatorFactory } from "@hartvisor/core";
 import type { TranslatorListener } from "./event.js";
 import { RegionTranslator } from "./translator.js";
-import { hasTailCalls } from "./wasm/features.js";
+import { hasFusedMultiplyAdd, hasTailCalls } from "./wasm/features.js";
 
 export type {
   InvalidatedEvent,
@@ -48,8 +48,11 @@ export function translator(options: TranslatorOptions = {}): TranslatorFactory {
     sampleThreshold: threshold,
     create: (host) =>
       new RegionTranslator(host, {
-        ...{ limits, onEvent },
-        ...{ tailCalls: hasTailCalls(), groupAccesses: !host.trapsMisaligned },
+        limits,
+        onEvent,
+        tailCalls: hasTailCalls(),
+        fusedMultiplyAdd: hasFusedMultiplyAdd(),
+        groupAccesses: !host.trapsMisaligned,
       }),
   };
 }

@@ -5,7 +5,8 @@
 import type { HotBlock, TranslationHost, Translator, TranslatorStats } from "@hartvisor/core";
 import type { TranslatorListener } from "./event.js";
 import { GuestDecoder } from "./guest/instruction.js";
-import { type LoweringOptions, lower } from "./lower/function.js";
+import type { LoweringOptions } from "./lower/context.js";
+import { lower } from "./lower/function.js";
 import { isTranslatable } from "./lower/instruction.js";
 import { CodeMemory, type CodeSite } from "./memory/code-memory.js";
 import type { Region } from "./region/block.js";

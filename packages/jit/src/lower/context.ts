@@ -45,9 +45,20 @@ const EXIT_SHIFT = 12;
 /** In the offset of an exit: the interpreter executes the instruction there. */
 const INTERPRET = 1;
 
+/** What the host's WebAssembly and the machine allow. */
+export interface LoweringOptions {
+  /** The host has `return_call_indirect`. */
+  readonly tailCalls: boolean;
+  /** `relaxed_madd` rounds once. */
+  readonly fusedMultiplyAdd: boolean;
+  /** Accesses off one register share a probe; they then do not look at alignment. */
+  readonly groupAccesses: boolean;
+}
+
 export class FunctionContext {
   /** The body's code, without locals, prologue and stub. */
   readonly out = new ByteWriter();
+  readonly options: LoweringOptions;
   readonly #module: ModuleBuilder;
   readonly #entry: number;
   readonly #localOfX = new Map<number, number>();
@@ -59,8 +70,9 @@ export class FunctionContext {
   /** Open blocks, loops and ifs around the code that is being written; the outermost block ends before the stub. */
   #depth = 1;
 
-  constructor(module: ModuleBuilder, region: Region) {
+  constructor(module: ModuleBuilder, region: Region, options: LoweringOptions) {
     this.#module = module;
+    this.options = options;
     this.#entry = region.entry;
     for (const { instructions } of region.blocks.values()) {
       for (const { instruction } of instructions) this.#mention(instruction);

@@ -10,19 +10,12 @@ import { type FlowGraph, flowGraph } from "../region/flow-graph.js";
 import { type ModuleBuilder, REGION_TYPE } from "../wasm/module.js";
 import { EMPTY, Op } from "../wasm/opcodes.js";
 import { type AccessGroup, groupAccesses } from "./access-groups.js";
-import { FunctionContext, Local } from "./context.js";
+import { FunctionContext, Local, type LoweringOptions } from "./context.js";
 import { emitExpression } from "./expression.js";
 import { type BlockState, emitInstruction } from "./instruction.js";
 
 const { JUMP_CACHE, JUMP_ENTRIES, WINDOW_LEFT } = CONSTANTS;
 const ENTERABLE = { name: "enterable", parameters: ["i32", "i64"], result: "i32" } as const;
-
-export interface LoweringOptions {
-  /** The host has `return_call_indirect`. */
-  readonly tailCalls: boolean;
-  /** Accesses off one register share a probe; they then do not look at alignment. */
-  readonly groupAccesses: boolean;
-}
 
 const NONE: ReadonlyMap<number, AccessGroup> = new Map();
 
@@ -46,7 +39,7 @@ class FunctionWriter {
     this.#module = module;
     this.#region = region;
     this.#options = options;
-    this.#context = new FunctionContext(module, region);
+    this.#context = new FunctionContext(module, region, options);
     this.#graph = flowGraph(region);
   }
 

@@ -10,3 +10,23 @@ const TAIL_CALL = Uint8Array.of(
 );
 
 export const hasTailCalls = (): boolean => WebAssembly.validate(TAIL_CALL);
+
+/** `(a, b, c: f64) -> f64`: a * b + c by `f64x2.relaxed_madd` on splats (Relaxed SIMD proposal). */
+const MULTIPLY_ADD = Uint8Array.of(
+  ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+  ...[1, 8, 1, 0x60, 3, 0x7c, 0x7c, 0x7c, 1, 0x7c],
+  ...[3, 2, 1, 0],
+  ...[7, 5, 1, 1, 0x66, 0, 0],
+  ...[10, 22, 1, 20, 0],
+  ...[Op.local_get, 0, 0xfd, 0x14, Op.local_get, 1, 0xfd, 0x14, Op.local_get, 2, 0xfd, 0x14],
+  ...[0xfd, 0x87, 0x02, 0xfd, 0x21, 0, Op.end],
+);
+
+/** Whether `relaxed_madd` rounds once, as a fused multiply-add does: a host without the machine instruction rounds twice. */
+export function hasFusedMultiplyAdd(): boolean {
+  if (!WebAssembly.validate(MULTIPLY_ADD)) return false;
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(MULTIPLY_ADD));
+  const multiplyAdd = exports.f as (a: number, b: number, c: number) => number;
+  const a = 1 + 2 ** -30;
+  return multiplyAdd(a, a, -(1 + 2 ** -29)) === 2 ** -60;
+}
