@@ -67,6 +67,8 @@ export class FunctionContext {
   readonly #registerTypes: ("i64" | "f64")[] = [];
   readonly #writtenX = new Set<number>();
   readonly #writtenF = new Set<number>();
+  /** Places in `out` of branches that are seldom taken. */
+  readonly #unlikely: number[] = [];
   /** Open blocks, loops and ifs around the code that is being written; the outermost block ends before the stub. */
   #depth = 1;
 
@@ -206,6 +208,11 @@ export class FunctionContext {
     this.#depth--;
   }
 
+  /** Says of the `br_if` or `if` that comes next that its condition seldom holds. */
+  unlikely(): void {
+    this.#unlikely.push(this.out.length);
+  }
+
   /** Branches out of the construct that was opened when the depth was `depth`. */
   branch(opcode: number, depth: number): void {
     this.out.byte(opcode);
@@ -223,6 +230,7 @@ export class FunctionContext {
 
   /** The same if the i32 on the stack is not zero. */
   giveBackIf(offset: number, uncounted: number, interpret = true): void {
+    this.unlikely();
     this.open(Op.if);
     this.giveBack(offset, uncounted, interpret);
     this.close();
@@ -265,8 +273,8 @@ export class FunctionContext {
     return 160 + 8 * this.#registerTypes.length;
   }
 
-  /** The whole function: locals, prologue, body, and the stub that gives instructions back. */
-  finish(): Uint8Array {
+  /** The whole function: locals, prologue, body, and the stub that gives instructions back; and where unlikely branches are. */
+  finish(): { readonly code: Uint8Array; readonly unlikely: readonly number[] } {
     const whole = new ByteWriter();
     const groups: [number, number][] = [
       [8, Type.i32],
@@ -286,13 +294,14 @@ export class FunctionContext {
     this.#prologue();
     whole.append(this.out.view());
     whole.append([Op.block, EMPTY]);
+    const unlikely = this.#unlikely.map((position) => position + whole.length);
     whole.append(body);
     whole.append([Op.unreachable, Op.end]);
     this.out.reset();
     this.#stub();
     whole.append(this.out.view());
     whole.byte(Op.end);
-    return whole.view();
+    return { code: whole.view(), unlikely };
   }
 
   #prologue(): void {

@@ -187,6 +187,7 @@ function emitArithmetic(
     context.op(ops.gt, Op.i32_and);
   }
   context.op(Op.i32_eqz);
+  context.unlikely();
   context.open(Op.if);
   bits();
   context.set(result);

@@ -46,7 +46,8 @@ class FunctionWriter {
   write(): void {
     if (this.#graph.isReducible) this.#tree(0);
     else this.#dispatched();
-    this.#module.add(this.#context.finish());
+    const { code, unlikely } = this.#context.finish();
+    this.#module.add(code, unlikely);
   }
 
   #block(number: number): Block {
@@ -129,6 +130,7 @@ class FunctionWriter {
     context.get(Local.left);
     context.i32(0);
     context.op(Op.i32_le_s);
+    context.unlikely();
     context.open(Op.if);
     for (const [number, offset] of this.#graph.order.entries()) {
       if (offset === DISPATCH) continue; // it looks itself
@@ -207,6 +209,7 @@ class FunctionWriter {
     context.get(Local.left);
     context.i32(0);
     context.op(Op.i32_le_s);
+    context.unlikely();
     context.branch(Op.br_if, outside);
     context.get(Local.address);
     context.address(first);
@@ -214,6 +217,7 @@ class FunctionWriter {
     context.tee(Local.value);
     context.i64(range * 2);
     context.op(Op.i64_ge_u);
+    context.unlikely();
     context.branch(Op.br_if, outside);
     context.get(Local.value);
     context.op(Op.i32_wrap_i64);
@@ -285,9 +289,11 @@ class FunctionWriter {
       context.get(Local.left);
       context.i32(0);
       context.op(Op.i32_le_s);
+      context.unlikely();
       context.branch(Op.br_if, out);
       this.#probeJumpCache();
       context.op(Op.i64_ne);
+      context.unlikely();
       context.branch(Op.br_if, out);
       context.get(Local.address);
       context.get(Local.stack);
@@ -339,7 +345,9 @@ class FunctionWriter {
     context.op(Op.i32_lt_s, Op.i32_or);
     context.get(Local.left);
     context.i32(0);
-    context.op(Op.i32_le_s, Op.i32_or, Op.if, EMPTY);
+    context.op(Op.i32_le_s, Op.i32_or);
+    context.unlikely();
+    context.op(Op.if, EMPTY);
     context.get(Local.address);
     context.op(Op.return, Op.end);
     context.get(Local.address);
@@ -350,7 +358,9 @@ class FunctionWriter {
     context.op(Op.call_indirect, REGION_TYPE, 0);
     context.tee(Local.address);
     context.address(link);
-    context.op(Op.i64_ne, Op.if, EMPTY);
+    context.op(Op.i64_ne);
+    context.unlikely();
+    context.op(Op.if, EMPTY);
     context.get(Local.address);
     context.op(Op.return, Op.end);
     const to = this.#graph.numberOf.get(link);

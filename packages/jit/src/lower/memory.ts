@@ -133,6 +133,7 @@ function emitAccess(
   if (group === undefined) {
     setAddress(context, instruction);
     probe(context, table, width);
+    context.unlikely();
     context.branch(Op.br_if, miss);
     translate(context, table);
     context.set(Local.machine);
@@ -140,6 +141,7 @@ function emitAccess(
   } else {
     context.get(Local.group + group.local);
     context.op(Op.i32_eqz);
+    context.unlikely();
     context.branch(Op.br_if, miss);
     fast(Local.group + group.local, instruction.imm - group.least);
   }
@@ -222,6 +224,7 @@ export function emitStore(
 /** Takes the outcome of a slow store: done, the interpreter's, or done with code overwritten, perhaps the region's own. */
 function leaveAfter(context: FunctionContext, { offset, next, uncounted }: Place): void {
   context.tee(Local.state);
+  context.unlikely();
   context.open(Op.if);
   context.i32(exitCode(offset, uncounted, true));
   context.i32(exitCode(next, uncounted - 1, false));

@@ -24,7 +24,7 @@ export class ModuleBuilder {
   readonly #typeIndex = new Map<string, number>([["i64,i32>i64", REGION_TYPE]]);
   readonly #callees: { readonly callee: Callee; readonly type: number }[] = [];
   readonly #calleeIndex = new Map<string, number>();
-  readonly #bodies: Uint8Array[] = [];
+  readonly #bodies: { readonly code: Uint8Array; readonly unlikely: readonly number[] }[] = [];
 
   /** Bytes of a function that was added: its locals and code. */
   functionBytes(number: number): number {
@@ -46,9 +46,9 @@ export class ModuleBuilder {
     return index;
   }
 
-  /** Adds a region's function: its locals and code as the code section has them. */
-  add(body: Uint8Array): void {
-    this.#bodies.push(body.slice());
+  /** Adds a region's function: its locals and code as the code section has them, and the offsets of branches that are seldom taken. */
+  add(code: Uint8Array, unlikely: readonly number[] = []): void {
+    this.#bodies.push({ code: code.slice(), unlikely });
   }
 
   /** The module's bytes. Memory and table must have been made with these limits. */
@@ -99,13 +99,28 @@ export class ModuleBuilder {
         exports.unsigned(this.#callees.length + n);
       }
     });
-    section(10, (code) => {
-      code.unsigned(this.#bodies.length);
-      for (const body of this.#bodies) {
-        code.unsigned(body.length);
-        code.append(body);
+    section(0, (hints) => this.#writeHints(hints));
+    section(10, (functions) => {
+      functions.unsigned(this.#bodies.length);
+      for (const { code } of this.#bodies) {
+        functions.unsigned(code.length);
+        functions.append(code);
       }
     });
     return out.view();
+  }
+
+  /** Branch hints (Branch Hinting proposal): hosts that know them move what is unlikely out of the way. */
+  #writeHints(hints: ByteWriter): void {
+    hints.name("metadata.code.branch_hint");
+    hints.unsigned(this.#bodies.length);
+    for (const [n, { unlikely }] of this.#bodies.entries()) {
+      hints.unsigned(this.#callees.length + n);
+      hints.unsigned(unlikely.length);
+      for (const offset of unlikely) {
+        hints.unsigned(offset);
+        hints.append([1, 0]);
+      }
+    }
   }
 }
