@@ -194,7 +194,7 @@ class FunctionWriter {
         this.#link(last.instruction.rd, end);
         if (terminator.kind === "call") this.#call(number, end);
         else if (!terminator.isReturn && this.#graph.numberOf.has(DISPATCH)) this.#go(number, DISPATCH);
-        else this.#leave();
+        else this.#leave(!terminator.isReturn);
       }
     }
   }
@@ -278,12 +278,15 @@ class FunctionWriter {
 
   // Leaving and calling.
 
-  /** Goes on at the address local outside the region: by the jump cache if it knows, else by whoever called. */
-  #leave(): void {
+  /**
+   * Goes on at the address local outside the region: by the jump cache if it knows, else by whoever called. A return goes
+   * back to the caller's function at once, which waits for it.
+   */
+  #leave(byJumpCache = true): void {
     const context = this.#context;
     context.storeRegisters();
     context.storeLeft();
-    if (this.#options.tailCalls) {
+    if (byJumpCache && this.#options.tailCalls) {
       const out = context.depth;
       context.open(Op.block);
       context.get(Local.left);
