@@ -40,6 +40,19 @@ const FIRST_REGISTER = Local.group + GROUP_LOCALS;
 export const FLOAT_DIRTY = 1;
 export const FLOAT_FAST = 0x80;
 
+/**
+ * The page that accesses off one base in one loop last hit: its address, and what makes machine addresses of virtual ones.
+ * Translations do not change while a region's function is active: whatever changes them leaves to the interpreter.
+ */
+export interface Window {
+  readonly tag: number;
+  readonly addend: number;
+}
+/** Windows of a function at most: each takes two locals. */
+const WINDOWS = 8;
+/** No page has this address. */
+const NO_PAGE = 1;
+
 /** An exit that gives an instruction back: where, relative to the entry's page, and how many counted instructions were not executed. */
 const EXIT_SHIFT = 12;
 /** In the offset of an exit: the interpreter executes the instruction there. */
@@ -64,7 +77,8 @@ export class FunctionContext {
   readonly #localOfX = new Map<number, number>();
   readonly #localOfF = new Map<number, number>();
   /** In the order of their numbers. */
-  readonly #registerTypes: ("i64" | "f64")[] = [];
+  readonly #registerTypes: ("i32" | "i64" | "f64")[] = [];
+  readonly #windows = new Map<string, Window>();
   readonly #writtenX = new Set<number>();
   readonly #writtenF = new Set<number>();
   /** Places in `out` of branches that are seldom taken. */
@@ -190,6 +204,18 @@ export class FunctionContext {
 
   // Structure.
 
+  /** A window for accesses off a base in a loop; undefined if the function has enough of them. */
+  window(key: string): Window | undefined {
+    let window = this.#windows.get(key);
+    if (window === undefined && this.#windows.size < WINDOWS) {
+      const tag = FIRST_REGISTER + this.#registerTypes.push("i64") - 1;
+      const addend = FIRST_REGISTER + this.#registerTypes.push("i32") - 1;
+      window = { tag, addend };
+      this.#windows.set(key, window);
+    }
+    return window;
+  }
+
   get depth(): number {
     return this.#depth;
   }
@@ -314,6 +340,10 @@ export class FunctionContext {
     this.loadBank();
     if (this.usesFloat) this.loadFloatState();
     this.loadRegisters(this.out);
+    for (const { tag } of this.#windows.values()) {
+      this.i64(NO_PAGE);
+      this.set(tag);
+    }
   }
 
   loadBank(): void {

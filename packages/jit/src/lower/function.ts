@@ -7,6 +7,7 @@
 import { CONSTANTS, hartOffset } from "@hartvisor/core/isa";
 import { type Block, DISPATCH, type Region } from "../region/block.js";
 import { type FlowGraph, flowGraph } from "../region/flow-graph.js";
+import { findLoops, type Loops } from "../region/loops.js";
 import { type ModuleBuilder, REGION_TYPE } from "../wasm/module.js";
 import { EMPTY, Op } from "../wasm/opcodes.js";
 import { type AccessGroup, groupAccesses } from "./access-groups.js";
@@ -29,6 +30,7 @@ class FunctionWriter {
   readonly #region: Region;
   readonly #context: FunctionContext;
   readonly #graph: FlowGraph;
+  readonly #loops: Loops;
   readonly #options: LoweringOptions;
   /** By block number: the depth before its loop, or the block that ends where it begins, was opened. */
   readonly #labels = new Map<number, number>();
@@ -41,6 +43,7 @@ class FunctionWriter {
     this.#options = options;
     this.#context = new FunctionContext(module, region, options);
     this.#graph = flowGraph(region);
+    this.#loops = findLoops(region, this.#graph);
   }
 
   write(): void {
@@ -157,7 +160,7 @@ class FunctionWriter {
     context.set(Local.left);
 
     const groups = this.#options.groupAccesses ? groupAccesses(instructions) : NONE;
-    const state: BlockState = { floatDirty: false, floatFast: false, groups };
+    const state: BlockState = { floatDirty: false, floatFast: false, groups, windowOf: this.#windowOf(number) };
     const last = terminator.kind === "next" || terminator.kind === "interpret" ? undefined : instructions.at(-1);
     for (const [n, placed] of instructions.entries()) {
       const { offset, instruction } = placed;
@@ -232,6 +235,15 @@ class FunctionWriter {
     context.out.unsigned(context.depth - outside - 1);
     context.close();
     this.#leave();
+  }
+
+  /** The windows that a block's accesses may use. */
+  #windowOf(number: number): BlockState["windowOf"] {
+    const header = this.#loops.innermost(number);
+    return (base, writes) => {
+      if (header === undefined || base === 0 || !this.#loops.isSteady(header, base)) return undefined;
+      return this.#context.window(`${header} ${base} ${writes}`);
+    };
   }
 
   #link(register: number, next: number): void {

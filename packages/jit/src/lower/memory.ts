@@ -8,7 +8,7 @@ import type { GuestInstruction } from "../guest/instruction.js";
 import type { PlacedInstruction } from "../region/block.js";
 import { Op } from "../wasm/opcodes.js";
 import type { AccessGroup } from "./access-groups.js";
-import { exitCode, type FunctionContext, Local } from "./context.js";
+import { exitCode, type FunctionContext, Local, type Window } from "./context.js";
 
 const { TLB_ENTRIES, TLB_READ, TLB_WRITE } = CONSTANTS;
 const PAGE = 4096;
@@ -78,7 +78,7 @@ function translate(context: FunctionContext, table: number): void {
  * Before the first access of a group: its local gets the machine address of its lowest byte, or 0 if the bytes do not lie
  * in one page of RAM that may be accessed so.
  */
-function probeGroup(context: FunctionContext, { local, base, least, end, writes }: AccessGroup): void {
+function probeGroup(context: FunctionContext, { local, base, least, end, writes }: AccessGroup, window?: Window): void {
   const table = writes ? TLB_WRITE : TLB_READ;
   const machine = Local.group + local;
   context.getX(base);
@@ -89,17 +89,25 @@ function probeGroup(context: FunctionContext, { local, base, least, end, writes 
   context.set(Local.address);
   const done = context.depth;
   context.open(Op.block);
+  if (window !== undefined) {
+    const miss = context.depth;
+    context.open(Op.block);
+    compareWindow(context, window, 1);
+    context.unlikely();
+    context.branch(Op.br_if, miss);
+    branchIfCrossing(context, end - least, miss);
+    addWindow(context, window);
+    context.set(machine);
+    context.branch(Op.br, done);
+    context.close();
+  }
   const slow = context.depth;
   context.open(Op.block);
   probe(context, table, 1);
+  context.unlikely();
   context.branch(Op.br_if, slow);
-  context.get(Local.address);
-  context.op(Op.i32_wrap_i64);
-  context.i32(PAGE - 1);
-  context.op(Op.i32_and);
-  context.i32(PAGE - (end - least));
-  context.op(Op.i32_gt_s);
-  context.branch(Op.br_if, slow);
+  branchIfCrossing(context, end - least, slow);
+  if (window !== undefined) moveWindow(context, window, table);
   translate(context, table);
   context.set(machine);
   context.branch(Op.br, done);
@@ -112,6 +120,51 @@ function probeGroup(context: FunctionContext, { local, base, least, end, writes 
   context.close();
 }
 
+/** Branches if so many bytes from the address local on reach into another page. */
+function branchIfCrossing(context: FunctionContext, bytes: number, depth: number): void {
+  context.get(Local.address);
+  context.op(Op.i32_wrap_i64);
+  context.i32(PAGE - 1);
+  context.op(Op.i32_and);
+  context.i32(PAGE - bytes);
+  context.op(Op.i32_gt_s);
+  context.unlikely();
+  context.branch(Op.br_if, depth);
+}
+
+/** Leaves 1 on the stack if the address local lies outside the window, or is not aligned. */
+function compareWindow(context: FunctionContext, { tag }: Window, width: number): void {
+  context.get(Local.address);
+  context.i64(-PAGE | (width - 1));
+  context.op(Op.i64_and);
+  context.get(tag);
+  context.op(Op.i64_ne);
+}
+
+/** Leaves the machine address of the address local, which lies in the window. */
+function addWindow(context: FunctionContext, { addend }: Window): void {
+  context.get(Local.address);
+  context.op(Op.i32_wrap_i64);
+  context.get(addend);
+  context.op(Op.i32_add);
+}
+
+/** Makes the window that of the TLB's entry, which a probe has just hit. */
+function moveWindow(context: FunctionContext, { tag, addend }: Window, table: number): void {
+  context.get(Local.entry);
+  context.memory(Op.i64_load, table);
+  context.set(tag);
+  context.get(Local.entry);
+  context.memory(Op.i32_load, table + 8);
+  context.set(addend);
+}
+
+/** How an access finds its bytes. */
+export interface AccessWay {
+  readonly group: AccessGroup | undefined;
+  readonly windowOf: (base: number, writes: boolean) => Window | undefined;
+}
+
 /**
  * Emits an access: `fast` with the machine address in a local and a displacement, `slow` with the virtual address in its
  * local.
@@ -119,26 +172,40 @@ function probeGroup(context: FunctionContext, { local, base, least, end, writes 
 function emitAccess(
   context: FunctionContext,
   { instruction, offset }: PlacedInstruction,
-  group: AccessGroup | undefined,
+  { group, windowOf }: AccessWay,
   table: number,
   width: number,
   fast: (machine: number, displacement: number) => void,
   slow: () => void,
 ): void {
-  if (group?.first === offset) probeGroup(context, group);
+  if (group?.first === offset) probeGroup(context, group, windowOf(group.base, group.writes));
   const done = context.depth;
   context.open(Op.block);
   const miss = context.depth;
-  context.open(Op.block);
   if (group === undefined) {
     setAddress(context, instruction);
+    const window = windowOf(instruction.rs1, table === TLB_WRITE);
+    if (window !== undefined) {
+      context.open(Op.block);
+      compareWindow(context, window, width);
+      context.unlikely();
+      context.branch(Op.br_if, miss);
+      addWindow(context, window);
+      context.set(Local.machine);
+      fast(Local.machine, 0);
+      context.branch(Op.br, done);
+      context.close();
+    }
+    context.open(Op.block);
     probe(context, table, width);
     context.unlikely();
     context.branch(Op.br_if, miss);
+    if (window !== undefined) moveWindow(context, window, table);
     translate(context, table);
     context.set(Local.machine);
     fast(Local.machine, 0);
   } else {
+    context.open(Op.block);
     context.get(Local.group + group.local);
     context.op(Op.i32_eqz);
     context.unlikely();
@@ -156,7 +223,7 @@ export function emitLoad(
   context: FunctionContext,
   { width, signed, to }: Extract<Semantics, { kind: "load" }>,
   placed: PlacedInstruction,
-  group: AccessGroup | undefined,
+  access: AccessWay,
   place: Place,
 ): void {
   const { rd } = placed.instruction;
@@ -174,7 +241,7 @@ export function emitLoad(
       context.setF(rd);
     }
   };
-  emitAccess(context, placed, group, TLB_READ, width, read, () => {
+  emitAccess(context, placed, access, TLB_READ, width, read, () => {
     context.get(Local.address);
     context.i32(width);
     context.call(LOAD_SLOW);
@@ -196,7 +263,7 @@ export function emitStore(
   context: FunctionContext,
   { width, from }: Extract<Semantics, { kind: "store" }>,
   placed: PlacedInstruction,
-  group: AccessGroup | undefined,
+  access: AccessWay,
   place: Place,
 ): void {
   const { rs2 } = placed.instruction;
@@ -212,7 +279,7 @@ export function emitStore(
     value();
     context.memory(STORES[width], displacement);
   };
-  emitAccess(context, placed, group, TLB_WRITE, width, write, () => {
+  emitAccess(context, placed, access, TLB_WRITE, width, write, () => {
     context.get(Local.address);
     value();
     context.i32(width);
