@@ -28,7 +28,7 @@ export class ModuleBuilder {
 
   /** Bytes of a function that was added: its locals and code. */
   functionBytes(number: number): number {
-    return this.#bodies[number]?.length ?? 0;
+    return this.#bodies[number]?.code.length ?? 0;
   }
 
   /** The index by which code calls a function of the interpreter's. */
