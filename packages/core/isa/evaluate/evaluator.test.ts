@@ -177,6 +177,29 @@ describe("evaluate", () => {
     expect(after("fmv.x.w a0, fa1", { f: { 11: 0x8000_0000n } }).x[10]).toBe(0xffff_ffff_8000_0000n);
   });
 
+  it("takes a half that is boxed only as far as a single for a NaN, and boxes in 64 bits", () => {
+    const one = 0xffff_ffff_ffff_3c00n;
+    expect(after("fadd.h fa0, fa1, fa2", { f: { 11: one, 12: one } }).f[10]).toBe(0xffff_ffff_ffff_4000n);
+    expect(after("fadd.h fa0, fa1, fa2", { f: { 11: one, 12: 0xffff_ffff_0000_3c00n } }).f[10]).toBe(
+      0xffff_ffff_ffff_7e00n,
+    );
+    expect(after("flh fa0, 0(a1)", { x: { 11: 0x2000n }, memory: [[0x2000n, 8, 0x1234_8001n]] }).f[10]).toBe(
+      0xffff_ffff_ffff_8001n,
+    );
+    expect(after("fmv.x.h a0, fa1", { f: { 11: 0x8000n } }).x[10]).toBe(0xffff_ffff_ffff_8000n);
+    expect(after("fcvt.d.h fa0, fa1", { f: { 11: one } }).f[10]).toBe(0x3ff0_0000_0000_0000n);
+    expect(after("fcvt.h.wu fa0, a1", { x: { 11: 65520n } })).toMatchObject({ fflags: 5 });
+  });
+
+  it("rounds to integers, loads constants, and wraps what does not fit", () => {
+    const f = { 11: 0x4004_0000_0000_0000n }; // 2.5
+    expect(after("fround.d fa0, fa1", { f }).f[10]).toBe(0x4000_0000_0000_0000n);
+    expect(after("froundnx.d fa0, fa1, rup", { f })).toMatchObject({ fflags: 1 });
+    expect(after("fli.s fa0, -1.0").f[10]).toBe(0xffff_ffff_bf80_0000n);
+    expect(after("fcvtmod.w.d a0, fa1, rtz", { f: { 11: 0x41ef_ffff_ffe0_0000n } })).toMatchObject({ fflags: 16 });
+    expect(after("fcvtmod.w.d a0, fa1, rtz", { f: { 11: 0x41ef_ffff_ffe0_0000n } }).x[10]).toBe(MINUS_ONE);
+  });
+
   it("rounds as the instruction says, or as frm does, and adds to the flags", () => {
     const [one, three] = [0x3ff0_0000_0000_0000n, 0x4008_0000_0000_0000n];
     const setup = { f: { 11: one, 12: three }, fflags: 8, frm: 3 };
