@@ -1,5 +1,6 @@
 /** Debian's own virtio drivers, unmodified, with the devices of this package. */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
@@ -80,8 +81,27 @@ describe.skipIf(isOffline)(`virtio in Debian${note}`, () => {
     await vm.destroy();
   }, 120_000);
 
-  describe("--disk", () => {
+  describe("the command", () => {
     let folder: string;
+
+    it("leads vsock ports to Unix sockets", async () => {
+      folder = await mkdtemp(join(tmpdir(), "hartvisor-vsock-"));
+      const path = join(folder, "socket");
+      const received: string[] = [];
+      const server = createServer((socket) => {
+        socket.on("data", (bytes) => {
+          received.push(bytes.toString());
+          socket.end();
+        });
+        socket.write("hello");
+      }).listen(path);
+      const io = (await readFile(guest("io"))).toString("base64");
+      const command = "base64 -d >/io; chmod +x /io; exec /io vsock-connect 1024";
+      const cli = CliProcess.start(["exec", "--vsock", `1024:${path}`, "--", "sh", "-c", command], { input: io });
+      expect(await cli.ended).toMatchObject({ status: 0, stderr: "" });
+      expect(received).toEqual(["hello"]);
+      server.close();
+    }, 120_000);
 
     afterEach(async () => {
       CliProcess.killAll();

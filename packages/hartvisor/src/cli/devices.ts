@@ -3,9 +3,10 @@ import { createWriteStream, type WriteStream } from "node:fs";
 import { type BlockBackend, HartvisorError, type NetworkBackend } from "@hartvisor/core";
 import { httpDisk, overlayDisk, type PortForward, type VirtioDevice } from "@hartvisor/devices";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { virtioBlock, virtioNet, virtioRng } from "../devices.js";
+import { Vsock, virtioBlock, virtioNet, virtioRng } from "../devices.js";
 import { fileDisk } from "../host/node/file-disk.js";
 import { nat } from "../host/node/nat.js";
+import { bridgeToSocket } from "../host/node/vsock-bridge.js";
 import { checkWritable } from "./files.js";
 
 /** As commander hands them over. */
@@ -16,6 +17,13 @@ export interface DeviceFlags {
   readonly allow?: readonly string[];
   readonly deny?: readonly string[];
   readonly capture?: string;
+  readonly vsock?: readonly VsockBridge[];
+}
+
+/** A port of the host's that the guest reaches by vsock, and the Unix socket that it leads to. */
+interface VsockBridge {
+  readonly port: number;
+  readonly path: string;
 }
 
 /** Devices of a command line, for each machine of a session. */
@@ -25,7 +33,7 @@ export interface OpenDevices {
   close(): Promise<void>;
 }
 
-/** Adds --disk, --net, --forward, --allow, --deny and --capture; `net` is what --net is by default. */
+/** Adds --disk, --net, --forward, --allow, --deny, --capture and --vsock; `net` is what --net is by default. */
 export function addDeviceOptions(command: Command, net: "nat" | "none"): Command {
   const more = (text: string, before: readonly string[] = []) => [...before, text];
   return command
@@ -46,7 +54,18 @@ export function addDeviceOptions(command: Command, net: "nat" | "none"): Command
     )
     .option("--allow <network[:port]>", "let the guest connect there; by default only to public addresses", more)
     .option("--deny <network[:port]>", "do not let it, unless allowed; * for everything", more)
-    .option("--capture <file>", "write what passes the network card, as pcapng");
+    .option("--capture <file>", "write what passes the network card, as pcapng")
+    .option(
+      "--vsock <port:socket>",
+      "lead what the guest connects to at a vsock port of context 2 to a Unix socket of this host",
+      (text: string, before: readonly VsockBridge[] = []) => [...before, parseBridge(text)],
+    );
+}
+
+function parseBridge(text: string): VsockBridge {
+  const match = /^(\d+):(.+)$/.exec(text);
+  if (match === null) throw new InvalidArgumentError("Write for example 1024:/run/service.sock.");
+  return { port: Number(match[1]), path: match[2] ?? "" };
 }
 
 function parseForward(text: string): PortForward {
@@ -100,9 +119,16 @@ export async function openDevices(flags: DeviceFlags): Promise<OpenDevices> {
         return virtioBlock({ backend, name, onError });
       }),
       ...(network === undefined ? [] : [virtioNet({ backend: network })]),
+      ...(flags.vsock === undefined ? [] : [bridges(flags.vsock).device]),
     ],
     close,
   };
+}
+
+function bridges(wanted: readonly VsockBridge[]): Vsock {
+  const sockets = new Vsock();
+  for (const { port, path } of wanted) sockets.listen(port, (connection) => bridgeToSocket(connection, path));
+  return sockets;
 }
 
 function openNetwork({ forward, allow, deny }: DeviceFlags, capture: WriteStream | undefined): Promise<NetworkBackend> {
