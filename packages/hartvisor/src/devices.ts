@@ -15,6 +15,7 @@ import {
 } from "@hartvisor/devices";
 import type { ConsolePort } from "./console/port.js";
 
+/** What a {@link virtioConsole} is made of. */
 export interface ConsoleOptions {
   /** 1 to 16 ports. */
   readonly ports: readonly ConsolePort[];

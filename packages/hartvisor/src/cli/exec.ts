@@ -31,6 +31,7 @@ Input, output and exit status are the command's. Without --kernel the guest is D
 Example:
   echo hello | hartvisor exec --disk data.img -- sh -c 'cat; lsblk'`;
 
+/** Adds the command to the program. */
 export function addExecCommand(program: Command, context: CommandContext): void {
   const command = program
     .command("exec")

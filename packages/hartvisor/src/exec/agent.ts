@@ -72,6 +72,7 @@ export interface ExecResult extends ExitStatus {
   readonly stderrText: string;
 }
 
+/** The agent of one machine's guest. */
 export class GuestAgent {
   readonly #send: (bytes: Uint8Array) => void;
   readonly #jobs = new Map<number, Job>();

@@ -102,6 +102,7 @@ class OutputStream {
   }
 }
 
+/** A program or a file of the guest, from its beginning to its end. */
 export class Job {
   readonly id: number;
   readonly stdin: WritableStream<Uint8Array>;

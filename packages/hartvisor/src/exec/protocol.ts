@@ -3,6 +3,7 @@
  * all numbers little-endian. `agent/protocol.h` is the other side. Nothing that the guest sends is trusted.
  */
 
+/** What both sides have to agree on. */
 export const PROTOCOL_VERSION = 1;
 /** Bytes of a frame's payload. */
 export const MAX_PAYLOAD = 32768;
@@ -40,6 +41,7 @@ export const Frame = {
 /** How a job ended: the first word of {@link Frame.Exit}. */
 export const Ending = { Exited: 0, Signalled: 1, Failed: 2 } as const;
 
+/** A frame that arrived. */
 export interface ReceivedFrame {
   readonly type: number;
   /** 1: stdout, 2: stderr. */

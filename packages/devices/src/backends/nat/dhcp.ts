@@ -33,6 +33,7 @@ const Message = {
 /** The lease outlives any session; a guest renews it after half of it. */
 const LEASE_SECONDS = 24 * 60 * 60;
 
+/** What the server tells its one guest. */
 export interface DhcpAnswers {
   readonly guest: Ipv4;
   readonly router: Ipv4;

@@ -13,6 +13,7 @@ interface Unfinished {
   length: number;
 }
 
+/** A guest's packets that are not whole yet. */
 export class Fragments {
   readonly #unfinished = new Map<string, Unfinished>();
 

@@ -26,6 +26,7 @@ export interface HostTcpEvents {
   closed(failed: boolean): void;
 }
 
+/** A socket of the host's for datagrams to one peer. */
 export interface HostUdpSocket {
   send(bytes: Uint8Array): void;
   close(): void;
@@ -38,6 +39,7 @@ export interface HostListener {
   close(): Promise<void>;
 }
 
+/** The sockets and names of a host. */
 export interface HostNetwork {
   connectTcp(address: Ipv4, port: number, events: HostTcpEvents): HostTcpSocket;
   /** Datagrams to one peer, and from there. */

@@ -66,6 +66,7 @@ export interface PortForward {
   readonly address?: string;
 }
 
+/** What a {@link natNetwork} is made of. */
 export interface NatOptions {
   readonly host: HostNetwork;
   /** Default: nothing. */

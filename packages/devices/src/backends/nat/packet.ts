@@ -3,9 +3,12 @@
  * 768, 9293), without any state. What is malformed reads as undefined.
  */
 
+/** Kinds of frames (IEEE 802.3, EtherType). */
 export const EtherType = { Ipv4: 0x0800, Arp: 0x0806 } as const;
+/** Kinds of IPv4 packets (IANA, protocol numbers). */
 export const Protocol = { Icmp: 1, Tcp: 6, Udp: 17 } as const;
 
+/** Lengths of headers without options, in bytes. */
 export const ETHERNET_HEADER = 14;
 export const IPV4_HEADER = 20;
 export const UDP_HEADER = 8;
@@ -16,12 +19,14 @@ export const MAX_IPV4 = 65535;
 /** An IPv4 address as an unsigned number. */
 export type Ipv4 = number;
 
+/** Reads `a.b.c.d`; undefined where it is none. */
 export function parseIpv4(text: string): Ipv4 | undefined {
   const parts = text.split(".");
   if (parts.length !== 4 || parts.some((part) => !/^\d{1,3}$/.test(part) || Number(part) > 255)) return undefined;
   return parts.reduce((address, part) => address * 256 + Number(part), 0);
 }
 
+/** Writes `a.b.c.d`. */
 export function formatIpv4(address: Ipv4): string {
   return [24, 16, 8, 0].map((shift) => (address >>> shift) & 0xff).join(".");
 }
@@ -42,6 +47,7 @@ export interface Ipv4Part extends Ipv4Packet {
   readonly hasMore: boolean;
 }
 
+/** A view of the same bytes. */
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
@@ -67,12 +73,14 @@ export function readIpv4(frame: Uint8Array): Ipv4Part | undefined {
   };
 }
 
+/** A datagram within a packet. */
 export interface UdpDatagram {
   readonly sourcePort: number;
   readonly destinationPort: number;
   readonly payload: Uint8Array;
 }
 
+/** Reads a datagram; undefined for a malformed one. */
 export function readUdp(bytes: Uint8Array): UdpDatagram | undefined {
   if (bytes.length < UDP_HEADER) return undefined;
   const view = viewOf(bytes);
@@ -88,6 +96,7 @@ export function readUdp(bytes: Uint8Array): UdpDatagram | undefined {
 /** Flags of a TCP segment. */
 export const TcpFlag = { Fin: 1, Syn: 2, Reset: 4, Push: 8, Acknowledge: 16 } as const;
 
+/** A segment within a packet. */
 export interface TcpSegment {
   readonly sourcePort: number;
   readonly destinationPort: number;
@@ -102,6 +111,7 @@ export interface TcpSegment {
   readonly payload: Uint8Array;
 }
 
+/** Reads a segment and the options that matter here; undefined for a malformed one. */
 export function readTcp(bytes: Uint8Array): TcpSegment | undefined {
   if (bytes.length < TCP_HEADER) return undefined;
   const view = viewOf(bytes);
@@ -153,6 +163,7 @@ export function pseudoHeaderSum(source: Ipv4, destination: Ipv4, protocol: numbe
   return fold((source >>> 16) + (source & 0xffff) + (destination >>> 16) + (destination & 0xffff) + protocol + length);
 }
 
+/** What {@link writeIpv4} writes. */
 export interface Ipv4Header {
   readonly source: Ipv4;
   readonly destination: Ipv4;

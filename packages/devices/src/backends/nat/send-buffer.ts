@@ -3,6 +3,7 @@
 /** Smaller pieces are gathered into ones of this size, so that many small ones do not make a long list. */
 const GATHERED = 16 * 1024;
 
+/** A queue of bytes, of which any part can be viewed. */
 export class SendBuffer {
   readonly #pieces: Uint8Array[] = [];
   /** Bytes of the first piece that are gone. */

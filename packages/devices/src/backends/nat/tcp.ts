@@ -40,6 +40,7 @@ export interface TcpLink {
   remove(connection: TcpConnection): void;
 }
 
+/** A segment for the guest. */
 export interface OutgoingSegment {
   readonly sequence: number;
   readonly acknowledgement: number;
@@ -66,6 +67,7 @@ const SYN_OPTIONS = Uint8Array.of(2, 4, OUR_SEGMENT_SIZE >> 8, OUR_SEGMENT_SIZE 
 
 type State = "connecting" | "syn-received" | "syn-sent" | "established" | "closed";
 
+/** One connection: events of the host's socket and segments of the guest's go in, segments and bytes come out. */
 export class TcpConnection {
   readonly ends: TcpEnds;
   readonly #link: TcpLink;

@@ -10,6 +10,7 @@ import { formatIpv4, type Ipv4 } from "./packet.js";
 const MAX_FLOWS = 256;
 const IDLE_MS = 60_000;
 
+/** Both ends of a flow of datagrams. */
 export interface UdpEnds {
   readonly guestPort: number;
   /** The peer as the guest knows it, and as the host does. */
@@ -31,6 +32,7 @@ interface Flow {
   timer: ReturnType<typeof setTimeout>;
 }
 
+/** All flows of a network's guest. */
 export class UdpFlows {
   readonly #host: HostNetwork;
   readonly #deliver: (source: Ipv4, sourcePort: number, guestPort: number, payload: Uint8Array) => void;

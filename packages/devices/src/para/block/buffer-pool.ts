@@ -8,6 +8,7 @@
 const MAX_POOLED_BYTES = 16 * 2 ** 20;
 const SMALLEST = 4096;
 
+/** Buffers by size. */
 export class BufferPool {
   /** By the exponent of their size. */
   readonly #free: Uint8Array[][] = [];

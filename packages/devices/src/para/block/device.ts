@@ -35,6 +35,7 @@ const MAX_BUFFERED_BYTES = 64 * 2 ** 20;
 /** Bytes moved for one doorbell before the host gets its turn. */
 const BYTES_PER_TURN = 64 * 2 ** 20;
 
+/** What a {@link VirtioBlock} is made of. */
 export interface VirtioBlockOptions {
   readonly backend: BlockBackend;
   /** What the guest reads as the disk's serial number, up to 20 bytes of ASCII. Default: the name. */
@@ -47,6 +48,7 @@ export interface VirtioBlockOptions {
   readonly onError?: (error: unknown) => void;
 }
 
+/** A disk. */
 export class VirtioBlock implements VirtioDevice {
   readonly name: string;
   readonly type = 2;

@@ -5,6 +5,7 @@
  */
 import type { DescriptorChain } from "../virtio/descriptor-chain.js";
 
+/** The unit of positions and lengths, in bytes. */
 export const SECTOR_SIZE = 512;
 /** What a write's data stand behind. */
 export const HEADER_SIZE = 16;
@@ -35,6 +36,7 @@ export interface DiskRange {
   readonly length: number;
 }
 
+/** A request that was read and checked. */
 export type BlockRequest =
   | ({ readonly kind: "read" | "write" } & DiskRange)
   | { readonly kind: "flush" | "identify" }

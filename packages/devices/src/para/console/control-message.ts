@@ -1,6 +1,7 @@
 /** Control messages of a virtio console (virtio 1.2, 5.3.6.2): which port, what event, a value, and sometimes more. */
 import type { DescriptorChain } from "../virtio/descriptor-chain.js";
 
+/** What a message says. */
 export const ControlEvent = {
   DeviceReady: 0,
   PortAdd: 1,
@@ -12,6 +13,7 @@ export const ControlEvent = {
   PortName: 7,
 } as const;
 
+/** A message about a port. */
 export interface ControlMessage {
   readonly port: number;
   readonly event: number;
@@ -20,6 +22,7 @@ export interface ControlMessage {
 
 const SIZE = 8;
 
+/** Writes a message, and what follows it. */
 export function controlMessage(
   { port, event, value }: ControlMessage,
   rest: Uint8Array = new Uint8Array(0),

@@ -31,6 +31,7 @@ const MAX_TRANSMIT = 4 * 2 ** 20;
  */
 const MAX_CONTROL_WAITING = 256;
 
+/** A port, as its host sees it. */
 export interface ConsolePortOptions {
   /** The name in `/sys/class/virtio-ports`. A terminal needs none. */
   readonly name?: string;
@@ -42,6 +43,7 @@ export interface ConsolePortOptions {
   readonly onOpen?: (isOpen: boolean) => void;
 }
 
+/** What a {@link VirtioConsole} is made of. */
 export interface VirtioConsoleOptions {
   /** 1 to 16 ports. */
   readonly ports: readonly ConsolePortOptions[];
@@ -70,6 +72,7 @@ class Port {
   }
 }
 
+/** A console. */
 export class VirtioConsole implements VirtioDevice {
   readonly name: string;
   readonly type = 3;

@@ -6,6 +6,7 @@
 import { type HypercallContext, type HypercallExtension, SbiError, type SbiResult } from "@hartvisor/core";
 import { defineHypercall } from "./define.js";
 
+/** The number of the extension. */
 export const PRIVATE_EXTENSION_ID = 0x0848_5654;
 const VERSION = 1n;
 

@@ -45,6 +45,7 @@ const MTU = 1500;
 const MAX_FRAME = ETHERNET_HEADER + 65535;
 const LINK_UP = 1;
 
+/** What a {@link VirtioNet} is made of. */
 export interface VirtioNetOptions {
   readonly backend: NetworkBackend;
   /** Six bytes, such as `"52:54:00:12:34:56"`, which is the default. */
@@ -55,6 +56,7 @@ export interface VirtioNetOptions {
   readonly name?: string;
 }
 
+/** A network card. */
 export class VirtioNet implements VirtioDevice {
   readonly name: string;
   readonly type = 1;

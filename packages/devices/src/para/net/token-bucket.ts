@@ -5,6 +5,7 @@ const DEPTH_SECONDS = 0.1;
 /** A bucket is looked at again after so long. */
 const PAUSE_MS = 5;
 
+/** A bucket of bytes that time fills. */
 export class TokenBucket {
   readonly #rate: number;
   readonly #refilled: () => void;

@@ -29,6 +29,7 @@ const Command = { Memory: 0x2, Master: 0x4, InterruptDisable: 0x400 } as const;
 /** Bits of the status register (6.2.3). */
 const Status = { Interrupt: 0x8, Capabilities: 0x10 } as const;
 
+/** By what a driver knows a function. */
 export interface PciIdentity {
   readonly vendor: number;
   readonly device: number;
@@ -39,6 +40,7 @@ export interface PciIdentity {
   readonly subsystem: number;
 }
 
+/** The registers of one function. */
 export class ConfigurationSpace {
   readonly #bytes = new Uint8Array(SIZE);
   readonly #writable = new Uint8Array(SIZE);

@@ -34,6 +34,7 @@ const BRIDGE = {
   subsystem: 0x1100,
 };
 
+/** What a {@link PciHost} is made of. */
 export interface PciHostOptions {
   /** The four wires that pins are swizzled over. */
   readonly interrupts: readonly InterruptLine[];

@@ -8,6 +8,7 @@ import type { VirtioContext, VirtioDevice } from "../virtio/device.js";
  */
 export const MAX_RNG_BYTES = 64 * 1024;
 
+/** What a {@link VirtioRng} is made of. */
 export interface VirtioRngOptions {
   /** Fills a buffer with entropy. Default: the host's `crypto.getRandomValues`. */
   readonly source?: (into: Uint8Array) => void;

@@ -53,6 +53,7 @@ const STATE_FIELDS = [
   "device",
 ] as const;
 
+/** What a transport gives its device. */
 export interface VirtioControlOptions {
   readonly memory: DmaMemory;
   readonly interrupt: InterruptLine;
@@ -60,6 +61,7 @@ export interface VirtioControlOptions {
   readonly onFailure?: ((device: string, reason: string) => void) | undefined;
 }
 
+/** A virtio device's life, whatever its transport. */
 export class VirtioControl {
   readonly device: VirtioDevice;
   readonly queues: readonly SplitQueue[];

@@ -5,6 +5,7 @@
  */
 import type { DmaMemory } from "@hartvisor/core";
 
+/** A request. It is valid from its `pop` to its `complete`. */
 export class DescriptorChain {
   readonly #memory: DmaMemory;
   readonly #addresses: number[] = [];

@@ -54,6 +54,7 @@ const ADDRESSES: ReadonlyMap<number, "descriptorTable" | "driverArea" | "deviceA
   [Register.QueueDevice, "deviceArea"],
 ]);
 
+/** What a {@link VirtioMmio} is made of. */
 export interface VirtioMmioOptions {
   readonly device: VirtioDevice;
   readonly memory: DmaMemory;
@@ -66,6 +67,7 @@ export interface VirtioMmioOptions {
   readonly onFailure?: ((device: string, reason: string) => void) | undefined;
 }
 
+/** A virtio device in a window of its own. */
 export class VirtioMmio implements Device {
   readonly name: string;
   readonly base: number;

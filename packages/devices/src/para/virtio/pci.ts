@@ -70,6 +70,7 @@ const CLASS_CODES: ReadonlyMap<number, number> = new Map([
 ]);
 const OTHER_CLASS = 0x00ff00;
 
+/** What a {@link VirtioPci} is made of. */
 export interface VirtioPciOptions {
   readonly device: VirtioDevice;
   readonly memory: DmaMemory;
@@ -85,6 +86,7 @@ interface VirtioPciState extends DeviceState {
   readonly control: DeviceState;
 }
 
+/** A virtio device in a slot of a {@link PciHost}. */
 export class VirtioPci implements PciFunction {
   readonly name: string;
   readonly #control: VirtioControl;

@@ -52,6 +52,7 @@ export interface QueueOwner {
   fail(reason: string): void;
 }
 
+/** One queue. */
 export class SplitQueue {
   readonly index: number;
   readonly maximumSize: number;

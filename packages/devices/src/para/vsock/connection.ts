@@ -19,6 +19,7 @@ export interface VsockLink {
   remove(connection: VsockConnection): void;
 }
 
+/** One connection. */
 export class VsockConnection {
   readonly hostPort: number;
   readonly guestPort: number;

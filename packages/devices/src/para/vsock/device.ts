@@ -22,6 +22,7 @@ const MAX_WAITING = 1024;
 /** Ports of the host's from which it connects. */
 const FIRST_PORT = 0x4000_0000;
 
+/** What a {@link VirtioVsock} is made of. */
 export interface VirtioVsockOptions {
   /** The guest's context id, from 3. Default: 3. */
   readonly guestCid?: number;
@@ -29,6 +30,7 @@ export interface VirtioVsockOptions {
   readonly name?: string;
 }
 
+/** A socket device. */
 export class VirtioVsock implements VirtioDevice, VsockLink {
   readonly name: string;
   readonly type = 19;

@@ -1,9 +1,11 @@
 /** Packets of a virtio socket device (virtio 1.2, 5.10.6): a header of 44 bytes, and data. */
 
+/** Bytes of a header. */
 export const HEADER = 44;
 /** The host's context id. */
 export const HOST_CID = 2;
 
+/** What a packet is for. */
 export const Operation = {
   Request: 1,
   Response: 2,
@@ -20,6 +22,7 @@ export const STREAM = 1;
 /** Flags of a shutdown: who sends it will not receive, or not send, any more. */
 export const ShutdownFlag = { Receive: 1, Send: 2 } as const;
 
+/** The header of a packet. */
 export interface VsockHeader {
   readonly sourceCid: number;
   readonly destinationCid: number;
@@ -35,6 +38,7 @@ export interface VsockHeader {
   readonly forwarded: number;
 }
 
+/** Reads a header. */
 export function readHeader(bytes: Uint8Array): VsockHeader {
   const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER);
   const cid = (at: number) => view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
@@ -52,6 +56,7 @@ export function readHeader(bytes: Uint8Array): VsockHeader {
   };
 }
 
+/** Writes a header. */
 export function writeHeader(header: VsockHeader): Uint8Array {
   const bytes = new Uint8Array(HEADER);
   const view = new DataView(bytes.buffer);

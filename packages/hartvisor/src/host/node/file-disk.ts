@@ -5,6 +5,7 @@ import { type BlockBackend, HartvisorError } from "@hartvisor/core";
 
 const SECTOR = 512;
 
+/** How to open a {@link fileDisk}. */
 export interface FileDiskOptions {
   /** Default: false. */
   readonly readOnly?: boolean;
