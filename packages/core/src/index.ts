@@ -36,6 +36,7 @@ export { type JitStats, Machine, type MachineEvents, type MachineStats } from ".
 export {
   DEFAULT_MEMORY_BASE,
   type DebugConsole,
+  isaOf,
   MAX_HARTS,
   MAX_MEMORY_BYTES,
   type MachineLimits,

@@ -14,3 +14,4 @@ export type {
   Semantics,
 } from "../isa/instruction.js";
 export { CONSTANTS, hartOffset, vmOffset } from "../isa/layout.js";
+export { FLOAT_REGISTERS, INTEGER_REGISTERS } from "../isa/registers.js";

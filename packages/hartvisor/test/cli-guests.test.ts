@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CLI, CliProcess, guest, hartvisor } from "./cli-process.js";
-import { finisher, tinyElf } from "./tiny-elf.js";
+import { FLOOD, finisher, tinyElf } from "./tiny-elf.js";
 
 let folder: string;
 beforeAll(async () => {
@@ -204,5 +204,20 @@ describe.concurrent("hartvisor disasm", () => {
         "",
       ].join("\n"),
     );
+  });
+});
+
+describe.concurrent("hartvisor jit-dump", () => {
+  it("shows the region at an address", async () => {
+    const file = await program("dump.elf", FLOOD);
+    const { status, stdout, stderr } = await hartvisor(["jit-dump", file, "0x80000008"]);
+    expect(stdout).toMatch(/^# Region at 0x80000008\n\n1 block, 2 instructions, reducible\n/);
+    expect(stdout).toContain("B0: entry, loop header\n  0x80000008  sb a0,0(t0)\n  0x8000000c  jal zero,0x80000008\n");
+    expect(stdout).toContain("local.get $machine local.get $a0 i64.store8\n");
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+  });
+
+  it("takes symbols", async () => {
+    expect((await hartvisor(["jit-dump", guest("sort"), "_start"])).stdout).toMatch(/^# Region at 0x80000000\n/);
   });
 });

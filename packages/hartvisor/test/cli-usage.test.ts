@@ -37,6 +37,9 @@ beforeAll(async () => {
     "overlap.elf": tinyElf({ code, segments: 2 }),
     "far-signature.elf": tinyElf({ code, symbols: { begin_signature: 0x10, end_signature: 0x20 } }),
     "reversed-signature.elf": tinyElf({ code, symbols: { begin_signature: 0x80000010, end_signature: 0x80000000 } }),
+    "code.elf": tinyElf({ code }),
+    "data.elf": variant((file) => file.writeUInt32LE(6, 64 + 4)), // PF_R | PF_W
+    "wfi.elf": tinyElf({ code: [0x10500073] }),
     Image: imageHeader(4096),
     "huge-Image": imageHeader(2 ** 30),
     "corrupt.cpio": `070701${"zz".repeat(60)}`,
@@ -80,6 +83,43 @@ const refusals: readonly Refusal[] = [
   { what: "a segment outside RAM", args: ["elf", "@outside.elf"], message: /^@outside.elf: .* lies outside RAM/ },
   { what: "overlapping segments", args: ["elf", "@overlap.elf"], message: /^@overlap.elf: overlapping segments/ },
   { what: "no ELF to disassemble", args: ["disasm", "@text"], message: "@text: not an ELF file" },
+  { what: "a dump of no file", args: ["jit-dump", "@nothing", "0"], message: "@nothing: no such file" },
+  { what: "a dump of no ELF", args: ["jit-dump", "@text", "0"], message: "@text: not an ELF file" },
+  {
+    what: "a dump at no address",
+    args: ["jit-dump", "@code.elf", "here"],
+    message: "here: neither an address nor a symbol of @code.elf; give for example 0x80000000",
+  },
+  {
+    what: "a dump outside the program",
+    args: ["jit-dump", "@code.elf", "0x90000000"],
+    message: "0x90000000 is no code of @code.elf; give an address in 0x80000000..0x80000010",
+  },
+  {
+    what: "a dump of data",
+    args: ["jit-dump", "@data.elf", "0x80000000"],
+    message: "@data.elf: it has no code",
+  },
+  {
+    what: "a dump at an odd address",
+    args: ["jit-dump", "@code.elf", "0x80000001"],
+    message: "0x80000001 is no multiple of 2, where instructions begin; give one that is",
+  },
+  {
+    what: "a dump within an instruction, for harts without C",
+    args: ["jit-dump", "@code.elf", "0x80000002", "--isa", "rv64g"],
+    message: "0x80000002 is no multiple of 4, where instructions begin; give one that is",
+  },
+  {
+    what: "a dump of what is not translated",
+    args: ["jit-dump", "@wfi.elf", "0x80000000"],
+    message: "no region begins at 0x80000000: wfi is left to the interpreter; give another address",
+  },
+  {
+    what: "a dump for harts that cannot be",
+    args: ["jit-dump", "@code.elf", "0x80000000", "--isa", "rv32i"],
+    message: /cannot be rv32i: it is a 64-bit machine/,
+  },
   { what: "what is no kernel", args: ["run", "--kernel", "@text"], message: /^@text: not a RISC-V Linux Image/ },
   {
     what: "a kernel larger than memory",
@@ -188,7 +228,8 @@ describe.concurrent("hartvisor", () => {
 
   it("prints help, and exit statuses with it", async () => {
     const { status, stdout } = await hartvisor(["--help"]);
-    for (const word of ["run", "elf", "demo", "disasm", "Exit status:", "124"]) expect(stdout).toContain(word);
+    for (const word of ["run", "elf", "demo", "disasm", "jit-dump", "Exit status:", "124"])
+      expect(stdout).toContain(word);
     expect(status).toBe(0);
   });
 
@@ -197,6 +238,7 @@ describe.concurrent("hartvisor", () => {
     ["elf", ["--isa", "--signature", "--signature-granularity", "--max-instructions", "--stats", "--memory"]],
     ["demo", ["--append", "--mirror", "--memory", "--harts", "HARTVISOR_OFFLINE"]],
     ["disasm", ["<file>"]],
+    ["jit-dump", ["<file>", "<address>", "--isa", "--block"]],
   ])("prints help for %s", async (command, words) => {
     const { status, stdout } = await hartvisor([command, "--help"]);
     for (const word of words) expect(stdout).toContain(word);

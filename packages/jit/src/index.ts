@@ -13,6 +13,8 @@ export type {
   TranslatorListener,
 } from "./event.js";
 
+export { type DumpOptions, dumpRegion, type RegionDump } from "./inspect/dump.js";
+
 /** What the translator makes one WebAssembly function of. */
 export type TranslationUnit = "block" | "region";
 

@@ -81,7 +81,7 @@ export function checkOptions(options: MachineOptions): void {
 }
 
 /** What the harts of a machine can do; throws `invalid-argument` for options that contradict each other. */
-export function isaOf({ isa, misaligned = "hardware" }: MachineOptions): IsaSet {
+export function isaOf({ isa, misaligned = "hardware" }: Pick<MachineOptions, "isa" | "misaligned">): IsaSet {
   const set = parseIsa(isa ?? DEFAULT_ISA);
   if (misaligned === "hardware") return set;
   if (isa === undefined) return set.without("Zicclsm");

@@ -11,6 +11,7 @@ import { addElfCommand } from "./elf.js";
 import { addExecCommand } from "./exec.js";
 import { EXIT_STATUS_HELP, ExitStatus } from "./exit-status.js";
 import { Interruption, Interruptions } from "./interruption.js";
+import { addJitDumpCommand } from "./jit-dump.js";
 import { addRunCommand } from "./run.js";
 
 /** What commands get from the process around them. */
@@ -61,7 +62,7 @@ function createProgram(context: CommandContext): Command {
             .replaceAll(/\s*\n\s*/g, " ")}\n`,
         ),
     });
-  for (const add of [addRunCommand, addExecCommand, addElfCommand, addDemoCommand, addDisasmCommand])
+  for (const add of [addRunCommand, addExecCommand, addElfCommand, addDemoCommand, addDisasmCommand, addJitDumpCommand])
     add(program, context);
   return program;
 }

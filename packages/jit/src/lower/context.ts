@@ -3,13 +3,14 @@
  * that all lowerings use. Guest registers live in locals, those of the float
  * file as f64; locals are numbered as code first mentions them.
  */
-import { CONSTANTS, hartOffset } from "@hartvisor/core/isa";
+import { CONSTANTS, FLOAT_REGISTERS, hartOffset, INTEGER_REGISTERS } from "@hartvisor/core/isa";
 import type { GuestInstruction } from "../guest/instruction.js";
 import type { Region } from "../region/block.js";
 import type { Callee, ModuleBuilder } from "../wasm/module.js";
 import { EMPTY, Op, Type } from "../wasm/opcodes.js";
 import { ByteWriter } from "../wasm/writer.js";
 import { GROUP_LOCALS } from "./access-groups.js";
+import type { LoweringNotes, Mark } from "./notes.js";
 
 const { REGISTER_WINDOW, WINDOW_HART, WINDOW_LEFT } = CONSTANTS;
 const X_WINDOW = REGISTER_WINDOW + hartOffset("x");
@@ -83,12 +84,15 @@ export class FunctionContext {
   readonly #writtenF = new Set<number>();
   /** Places in `out` of branches that are seldom taken. */
   readonly #unlikely: number[] = [];
+  readonly #notes: LoweringNotes | undefined;
+  readonly #marks: Mark[] = [];
   /** Open blocks, loops and ifs around the code that is being written; the outermost block ends before the stub. */
   #depth = 1;
 
-  constructor(module: ModuleBuilder, region: Region, options: LoweringOptions) {
+  constructor(module: ModuleBuilder, region: Region, options: LoweringOptions, notes?: LoweringNotes) {
     this.#module = module;
     this.options = options;
+    this.#notes = notes;
     this.#entry = region.entry;
     for (const { instructions } of region.blocks.values()) {
       for (const { instruction } of instructions) this.#mention(instruction);
@@ -108,6 +112,11 @@ export class FunctionContext {
       else if (name === "frs2") this.#f(rs2);
       else if (name === "frs3") this.#f(rs3);
     }
+  }
+
+  /** Notes that the code of a block or an instruction begins here, if anybody wants to know. */
+  mark(what: Mark["what"], offset: number): void {
+    if (this.#notes !== undefined) this.#marks.push({ what, offset, position: this.out.length });
   }
 
   get usesFloat(): boolean {
@@ -321,6 +330,7 @@ export class FunctionContext {
     whole.append(this.out.view());
     whole.append([Op.block, EMPTY]);
     const unlikely = this.#unlikely.map((position) => position + whole.length);
+    if (this.#notes !== undefined) this.#tell(this.#notes, whole.length);
     whole.append(body);
     whole.append([Op.unreachable, Op.end]);
     this.out.reset();
@@ -328,6 +338,19 @@ export class FunctionContext {
     whole.append(this.out.view());
     whole.byte(Op.end);
     return { code: whole.view(), unlikely };
+  }
+
+  #tell(notes: LoweringNotes, bodyBegin: number): void {
+    notes.marks = this.#marks.map((mark) => ({ ...mark, position: mark.position + bodyBegin }));
+    const names: string[] = Object.keys(Local).slice(0, Local.group);
+    for (let n = 0; n < GROUP_LOCALS; n++) names.push(`group${n}`);
+    for (const [register, local] of this.#localOfX) names[local] = INTEGER_REGISTERS[register] ?? "";
+    for (const [register, local] of this.#localOfF) names[local] = FLOAT_REGISTERS[register] ?? "";
+    for (const [n, { tag, addend }] of [...this.#windows.values()].entries()) {
+      names[tag] = `page${n}`;
+      names[addend] = `addend${n}`;
+    }
+    notes.locals = names;
   }
 
   #prologue(): void {

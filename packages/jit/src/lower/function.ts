@@ -14,15 +14,16 @@ import { type AccessGroup, groupAccesses } from "./access-groups.js";
 import { FunctionContext, Local, type LoweringOptions } from "./context.js";
 import { emitExpression } from "./expression.js";
 import { type BlockState, emitInstruction } from "./instruction.js";
+import type { LoweringNotes } from "./notes.js";
 
 const { JUMP_CACHE, JUMP_ENTRIES, WINDOW_LEFT } = CONSTANTS;
 const ENTERABLE = { name: "enterable", parameters: ["i32", "i64"], result: "i32" } as const;
 
 const NONE: ReadonlyMap<number, AccessGroup> = new Map();
 
-/** Adds a region's function to a module. */
-export function lower(module: ModuleBuilder, region: Region, options: LoweringOptions): void {
-  new FunctionWriter(module, region, options).write();
+/** Adds a region's function to a module, and tells of it if there are notes to take. */
+export function lower(module: ModuleBuilder, region: Region, options: LoweringOptions, notes?: LoweringNotes): void {
+  new FunctionWriter(module, region, options, notes).write();
 }
 
 class FunctionWriter {
@@ -37,11 +38,11 @@ class FunctionWriter {
   /** Depth of the dispatching loop, if there is one. */
   #dispatch: number | undefined;
 
-  constructor(module: ModuleBuilder, region: Region, options: LoweringOptions) {
+  constructor(module: ModuleBuilder, region: Region, options: LoweringOptions, notes: LoweringNotes | undefined) {
     this.#module = module;
     this.#region = region;
     this.#options = options;
-    this.#context = new FunctionContext(module, region, options);
+    this.#context = new FunctionContext(module, region, options, notes);
     this.#graph = flowGraph(region);
     this.#loops = findLoops(region, this.#graph);
   }
@@ -149,7 +150,8 @@ class FunctionWriter {
 
   #body(number: number): void {
     const context = this.#context;
-    const { instructions, terminator, end } = this.#block(number);
+    const { offset: begin, instructions, terminator, end } = this.#block(number);
+    context.mark("block", begin);
     if (terminator.kind === "dispatch") {
       this.#dispatchIndirect(terminator.targets);
       return;
@@ -164,6 +166,7 @@ class FunctionWriter {
     const last = terminator.kind === "next" || terminator.kind === "interpret" ? undefined : instructions.at(-1);
     for (const [n, placed] of instructions.entries()) {
       const { offset, instruction } = placed;
+      context.mark("instruction", offset);
       if (n === instructions.length - 1 && last !== undefined) break;
       const place = { offset, next: offset + instruction.length, uncounted: instructions.length - n };
       emitInstruction(context, placed, place, state);

@@ -1,6 +1,7 @@
 /** The guest's code as it lies in linear memory: frames, their code pages, and the decoded slots that say what was executed. */
 import type { HotBlock } from "@hartvisor/core";
-import { CONSTANTS, isLong, vmOffset } from "@hartvisor/core/isa";
+import { CONSTANTS, vmOffset } from "@hartvisor/core/isa";
+import { instructionBits } from "../guest/bits.js";
 import type { GuestDecoder, GuestInstruction } from "../guest/instruction.js";
 import type { Code } from "../region/discover.js";
 
@@ -130,13 +131,8 @@ export class CodeMemory {
     const breakpoints = this.#breakpoints();
     const at = (offset: number): GuestInstruction | undefined => {
       if (breakpoints.has(offset & (PAGE - 1))) return undefined;
-      const low = half(offset);
-      if (low === undefined) return undefined;
-      if (!isLong(low)) return decoder.decode(low);
-      // The interpreter looks at both pages of an instruction that crosses.
-      if (((offset + 2) & (PAGE - 1)) === 0) return undefined;
-      const high = half(offset + 2);
-      return high === undefined ? undefined : decoder.decode(low | (high << 16));
+      const bits = instructionBits(half, offset);
+      return bits === undefined ? undefined : decoder.decode(bits);
     };
     const executed = (offset: number): boolean => {
       const slot = this.slot(site, offset);

@@ -144,6 +144,19 @@ export const Op = {
   i64_extend16_s: 0xc3,
 } as const;
 
+/** What precedes the number of a vector instruction (5.4.8). */
+export const VECTOR = 0xfd;
+
+/** Vector instructions, relaxed ones included, by their names. */
+export const VectorOp = {
+  f32x4_splat: 0x13,
+  f64x2_splat: 0x14,
+  f32x4_extract_lane: 0x1f,
+  f64x2_extract_lane: 0x21,
+  f32x4_relaxed_madd: 0x105,
+  f64x2_relaxed_madd: 0x107,
+} as const;
+
 /** Value types (5.3.1). */
 export const Type = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c } as const;
 export type ValueType = keyof typeof Type;
