@@ -100,6 +100,7 @@ export async function openDevices(flags: DeviceFlags): Promise<OpenDevices> {
       if (flags.capture !== undefined) {
         await checkWritable(flags.capture);
         capture = createWriteStream(flags.capture);
+        capture.on("error", (error) => console.error(`hartvisor: --capture ${flags.capture}: ${error.message}`));
       }
       network = await openNetwork(flags, capture);
     } else if (flags.forward !== undefined || flags.capture !== undefined) {

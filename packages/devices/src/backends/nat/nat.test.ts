@@ -353,6 +353,13 @@ describe("the policy", () => {
     ]);
   });
 
+  it("lets nothing go to port 0, whatever it allows", async () => {
+    await begin({ policy: { allow: ["*"] } });
+    sendTcp({ flags: Syn, sequence: 1, ports: [1, 0] });
+    sendUdp(SERVER, [1, 0], bytes("x"));
+    expect([sockets, datagrams, segments()]).toMatchObject([[], [], [{ flags: Reset | Acknowledge }]]);
+  });
+
   it.each(["nonsense", "10.0.0.0/33", "1.2.3.4:99999", "1.2.3", "1.2.3.4:5-4", "*/8"])(
     "is not made of %s",
     async (rule) => {

@@ -46,6 +46,8 @@ export function networkPolicy({ allow = [], deny = [] }: NetworkPolicy): (addres
   const matches = (address: Ipv4, port: number) => (rule: Rule) =>
     address >= rule.network && address < rule.network + rule.size && port >= rule.firstPort && port <= rule.lastPort;
   return (address, port) => {
+    // Nobody is at port 0 (RFC 6335, 6), and hosts refuse to be asked.
+    if (port === 0) return false;
     const isMatch = matches(address, port);
     return allowed.some(isMatch) || !denied.some(isMatch);
   };

@@ -5,6 +5,9 @@ import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { formatIpv4, type HostNetwork, type HostTcpEvents, type HostTcpSocket, parseIpv4 } from "@hartvisor/devices";
 
+/** More datagrams than these are lost before a socket is there to send them. */
+const MAX_EARLY_DATAGRAMS = 16;
+
 function tcpSocket(socket: Socket): HostTcpSocket {
   return {
     write: (bytes) => {
@@ -43,23 +46,35 @@ export const nodeNetwork: HostNetwork = {
 
   connectUdp: (address, port, received) => {
     const socket = createSocket("udp4");
+    /** Datagrams that wait until the socket is connected; undefined once it is. */
     let waiting: Uint8Array[] | undefined = [];
-    socket.on("message", received);
-    socket.on("error", () => {}); // a refusal by the peer: datagrams get lost
-    socket.connect(port, formatIpv4(address), () => {
-      for (const bytes of waiting?.splice(0) ?? []) socket.send(bytes);
-      waiting = undefined;
+    let isOver = false;
+    const end = () => {
+      if (isOver) return;
+      isOver = true;
+      socket.close();
+    };
+    socket.on("message", (bytes) => {
+      if (!isOver) received(bytes);
     });
+    // A peer that refuses, or a network that is not there: datagrams get lost.
+    socket.on("error", () => {
+      if (waiting !== undefined) end();
+    });
+    socket.on("connect", () => {
+      const early = waiting ?? [];
+      waiting = undefined;
+      if (!isOver) for (const bytes of early) socket.send(bytes, () => {});
+    });
+    socket.connect(port, formatIpv4(address));
     socket.unref();
     return {
       send: (bytes) => {
+        if (isOver) return;
         if (waiting === undefined) socket.send(bytes, () => {});
-        else if (waiting.length < 16) waiting.push(bytes);
+        else if (waiting.length < MAX_EARLY_DATAGRAMS) waiting.push(bytes);
       },
-      close: () => {
-        socket.removeAllListeners("message");
-        socket.close();
-      },
+      close: end,
     };
   },
 
@@ -69,6 +84,7 @@ export const nodeNetwork: HostNetwork = {
     });
     server.listen(port, address);
     await once(server, "listening");
+    server.on("error", () => {}); // it cannot accept at the moment: who connects waits
     const bound = server.address();
     return {
       port: typeof bound === "object" && bound !== null ? bound.port : port,
