@@ -9,7 +9,8 @@ export { timeNow, nextDeadline, updateTimers } from "./privileged/time";
 export { isAwake, raiseException } from "./privileged/trap";
 export { complete, run } from "./run";
 export { dropJumpCaches, enterable } from "./translated/entry";
-export { loadSlow, storeSlow, touch } from "./translated/memory";
+export { csrInRegion } from "./translated/csr";
+export { loadSlow, reserveSlow, storeConditionalSlow, storeSlow, touch } from "./translated/memory";
 
 // What regions call.
 export { div, divu, divuw, divw, mulh, mulhsu, mulhu, orc_b, rem, remu, remuw, remw, rev8 } from "./arithmetic";

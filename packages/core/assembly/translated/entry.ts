@@ -7,6 +7,7 @@
 import {
   HART_BANKS,
   HART_BANK_COUNT,
+  HART_DEADLINE_MOVED,
   HART_EXECUTED,
   HART_FETCH_BANK,
   HART_PC,
@@ -59,7 +60,7 @@ export function enterRegion(hart: usize, slot: usize): u32 {
   } while (index != 0);
   account(hart, budget, left + 1);
   store<u64>(hart, pc & ~1, HART_PC);
-  if (left <= 0) return STATUS_YIELD;
+  if (left <= 0 || load<u32>(hart, HART_DEADLINE_MOVED) != 0) return STATUS_YIELD;
   return (pc & 1) != 0 ? alone(hart, pc & ~1) : STATUS_RESUME;
 }
 

@@ -4,7 +4,7 @@
  * to the interpreter, which finds the same and reports it.
  */
 import { HART_STATUS, HART_VM, STATUS_NONE, VM_CODE_EPOCH, WINDOW_HART } from "../generated/layout";
-import { peekAddress, readAddress, writeAddress } from "../memory/access";
+import { peekAddress, readAddress, reserve, storeConditional, writeAddress } from "../memory/access";
 import { ACCESS_READ, ACCESS_WRITE } from "../memory/translation/outcome";
 
 /** Where the bytes of a load lie; 0 if the interpreter must see to it. */
@@ -39,4 +39,26 @@ export function storeSlow(address: u64, value: u64, width: u32): u32 {
   else if (width == 4) store<u32>(machine, <u32>value);
   else store<u64>(machine, value);
   return load<u32>(vm, VM_CODE_EPOCH) == epoch ? 0 : 2;
+}
+
+/** A load-reserved: where its bytes lie; 0 if the interpreter must see to it. */
+export function reserveSlow(address: u64, width: u32): usize {
+  const hart = <usize>load<u32>(WINDOW_HART);
+  const machine = reserve(hart, address, width);
+  if (machine == 0) store<u32>(hart, STATUS_NONE, HART_STATUS);
+  return machine;
+}
+
+/** A store-conditional: 0 if it stored, 1 if not, 2 if the interpreter must see to it, 4 if it stored over translated code. */
+export function storeConditionalSlow(address: u64, value: u64, width: u32): u32 {
+  const hart = <usize>load<u32>(WINDOW_HART);
+  const vm = <usize>load<u32>(hart, HART_VM);
+  const epoch = load<u32>(vm, VM_CODE_EPOCH);
+  const outcome = storeConditional(hart, address, width, value);
+  if (outcome < 0) {
+    store<u32>(hart, STATUS_NONE, HART_STATUS);
+    return 2;
+  }
+  if (load<u32>(vm, VM_CODE_EPOCH) != epoch) return 4;
+  return outcome == 0 ? 1 : 0;
 }

@@ -13,6 +13,8 @@ export interface GuestInstruction {
   /** Rounding mode; 7 is the dynamic one. */
   readonly rm: number;
   readonly length: 2 | 4;
+  /** The encoding. */
+  readonly word: number;
 }
 
 const CACHE_LIMIT = 1 << 16;
@@ -61,6 +63,7 @@ export class GuestDecoder {
       imm: operand(...IMMEDIATE_FIELDS),
       rm: operand("rm"),
       length: isLong(word) ? 4 : 2,
+      word,
     };
   }
 }

@@ -47,6 +47,7 @@ export function groupAccesses(instructions: readonly PlacedInstruction[]): Reado
       group.count++;
       groups.set(offset, group);
     }
+    if (instruction.row?.semantics.kind === "csr") open.clear(); // the bank may change
     if (instruction.row?.encoding.fields.has("rd")) open.delete(instruction.rd);
   }
   for (const [offset, group] of groups) if (group.count === 1) groups.delete(offset);

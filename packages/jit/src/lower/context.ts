@@ -43,7 +43,8 @@ export const FLOAT_FAST = 0x80;
 
 /**
  * The page that accesses off one base in one loop last hit: its address, and what makes machine addresses of virtual ones.
- * Translations do not change while a region's function is active: whatever changes them leaves to the interpreter.
+ * Translations do not change while a region's function is active: whatever changes them leaves to the interpreter. The bank
+ * may, by an instruction of its own or of a function that it calls; then windows are forgotten.
  */
 export interface Window {
   readonly tag: number;
@@ -363,6 +364,11 @@ export class FunctionContext {
     this.loadBank();
     if (this.usesFloat) this.loadFloatState();
     this.loadRegisters(this.out);
+    this.resetWindows();
+  }
+
+  /** Forgets what the windows show: the TLB's bank may be another one. All windows are known by then. */
+  resetWindows(): void {
     for (const { tag } of this.#windows.values()) {
       this.i64(NO_PAGE);
       this.set(tag);

@@ -32,6 +32,8 @@ class FunctionWriter {
   readonly #context: FunctionContext;
   readonly #graph: FlowGraph;
   readonly #loops: Loops;
+  /** By block number. */
+  readonly #groups: readonly ReadonlyMap<number, AccessGroup>[];
   readonly #options: LoweringOptions;
   /** By block number: the depth before its loop, or the block that ends where it begins, was opened. */
   readonly #labels = new Map<number, number>();
@@ -45,6 +47,10 @@ class FunctionWriter {
     this.#context = new FunctionContext(module, region, options, notes);
     this.#graph = flowGraph(region);
     this.#loops = findLoops(region, this.#graph);
+    this.#groups = this.#graph.order.map((_, number) =>
+      options.groupAccesses ? groupAccesses(this.#block(number).instructions) : NONE,
+    );
+    this.#openWindows();
   }
 
   write(): void {
@@ -161,7 +167,7 @@ class FunctionWriter {
     context.op(Op.i32_sub);
     context.set(Local.left);
 
-    const groups = this.#options.groupAccesses ? groupAccesses(instructions) : NONE;
+    const groups = this.#groups[number] ?? NONE;
     const state: BlockState = { floatDirty: false, floatFast: false, groups, windowOf: this.#windowOf(number) };
     const last = terminator.kind === "next" || terminator.kind === "interpret" ? undefined : instructions.at(-1);
     for (const [n, placed] of instructions.entries()) {
@@ -238,6 +244,18 @@ class FunctionWriter {
     context.out.unsigned(context.depth - outside - 1);
     context.close();
     this.#leave();
+  }
+
+  /** Gives the accesses in loops their windows, before code is written that must know all of them. */
+  #openWindows(): void {
+    for (const number of this.#graph.order.keys()) {
+      const windowOf = this.#windowOf(number);
+      for (const { offset, instruction } of this.#block(number).instructions) {
+        const kind = instruction.row?.semantics.kind;
+        if (kind !== "load" && kind !== "store") continue;
+        windowOf(instruction.rs1, this.#groups[number]?.get(offset)?.writes ?? kind === "store");
+      }
+    }
   }
 
   /** The windows that a block's accesses may use. */
@@ -389,6 +407,7 @@ class FunctionWriter {
       context.set(Local.left);
       context.loadBank();
       if (context.usesFloat) context.loadFloatState();
+      context.resetWindows();
       this.#go(from, link);
       return;
     }

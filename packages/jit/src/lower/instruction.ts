@@ -3,12 +3,14 @@ import type { GuestInstruction } from "../guest/instruction.js";
 import type { PlacedInstruction } from "../region/block.js";
 import type { AccessGroup } from "./access-groups.js";
 import type { FunctionContext, Window } from "./context.js";
+import { emitCsr, isInlineCsr } from "./csr.js";
 import { copiedRegister, emitExpression } from "./expression.js";
 import { emitFloat, emitMove, isInline, isInlineMove, requireFloat } from "./float.js";
-import { emitAmo, emitLoad, emitStore, type Place } from "./memory.js";
+import { emitAmo, emitLoad, emitLoadReserved, emitStore, emitStoreConditional, type Place } from "./memory.js";
 
 /** Whether an instruction becomes code; what does not is left to the interpreter. */
-export function isTranslatable({ row, rm }: GuestInstruction): boolean {
+export function isTranslatable(instruction: GuestInstruction): boolean {
+  const { row, rm } = instruction;
   if (row === undefined) return false;
   const { semantics } = row;
   switch (semantics.kind) {
@@ -17,7 +19,11 @@ export function isTranslatable({ row, rm }: GuestInstruction): boolean {
     case "branch":
     case "nothing":
     case "amo":
+    case "load-reserved":
+    case "store-conditional":
       return true;
+    case "csr":
+      return isInlineCsr(instruction);
     case "load":
       return semantics.to === "x" || semantics.width >= 4;
     case "store":
@@ -74,6 +80,17 @@ export function emitInstruction(
       return;
     case "amo":
       emitAmo(context, semantics, instruction, place);
+      return;
+    case "load-reserved":
+      emitLoadReserved(context, semantics, instruction, place);
+      return;
+    case "store-conditional":
+      emitStoreConditional(context, semantics, instruction, place);
+      return;
+    case "csr":
+      emitCsr(context, instruction, place);
+      state.floatDirty = false;
+      state.floatFast = false;
       return;
     case "float":
       needFloat(context, place, state, true);

@@ -359,3 +359,47 @@ export function emitAmo(
   context.get(Local.value);
   context.setX(rd);
 }
+
+const RESERVE = { name: "reserveSlow", parameters: ["i64", "i32"], result: "i32" } as const;
+const STORE_CONDITIONAL = { name: "storeConditionalSlow", parameters: ["i64", "i64", "i32"], result: "i32" } as const;
+
+export function emitLoadReserved(
+  context: FunctionContext,
+  { width }: Extract<Semantics, { kind: "load-reserved" }>,
+  { rd, rs1 }: GuestInstruction,
+  place: Place,
+): void {
+  context.getX(rs1);
+  context.i32(width);
+  context.call(RESERVE);
+  context.tee(Local.machine);
+  context.op(Op.i32_eqz);
+  context.giveBackIf(place.offset, place.uncounted);
+  context.get(Local.machine);
+  context.memory(LOADS[width][0], 0);
+  context.setX(rd);
+}
+
+export function emitStoreConditional(
+  context: FunctionContext,
+  { width }: Extract<Semantics, { kind: "store-conditional" }>,
+  { rd, rs1, rs2 }: GuestInstruction,
+  place: Place,
+): void {
+  context.getX(rs1);
+  context.getX(rs2);
+  context.i32(width);
+  context.call(STORE_CONDITIONAL);
+  context.tee(Local.state);
+  context.i32(2);
+  context.op(Op.i32_eq);
+  context.giveBackIf(place.offset, place.uncounted);
+  context.get(Local.state);
+  context.i32(1);
+  context.op(Op.i32_and, Op.i64_extend_i32_u);
+  context.setX(rd);
+  context.get(Local.state);
+  context.i32(4);
+  context.op(Op.i32_eq);
+  context.giveBackIf(place.next, place.uncounted - 1, false);
+}

@@ -1,0 +1,28 @@
+/** CSR instructions of translated code: those that neither read the count of instructions nor change how code is fetched. */
+import {
+  HART_CROSSING,
+  HART_PC,
+  HART_STATUS,
+  HART_VM,
+  STATUS_NONE,
+  STATUS_TRAP,
+  VM_EXTENSIONS,
+  WINDOW_HART,
+} from "../generated/layout";
+import { decode } from "../generated/decode";
+import { csr } from "../privileged/system";
+
+/**
+ * Executes the CSR instruction `word` on the registers in the window: 0 if done; 1 if the interpreter must see to it; 2 if
+ * done, but the interpreter goes on behind it, as an interrupt may come in.
+ */
+export function csrInRegion(pc: u64, word: u32): u32 {
+  const hart = <usize>load<u32>(WINDOW_HART);
+  const slot = hart + HART_CROSSING;
+  store<u64>(hart, pc, HART_PC);
+  decode(slot, word, 4, 0x1000, <usize>load<u32>(hart, HART_VM) + VM_EXTENSIONS);
+  const status = csr(hart, slot, ((word >> 12) & 3) - 1, (word & 0x4000) != 0);
+  if (status == STATUS_NONE) return 0;
+  store<u32>(hart, STATUS_NONE, HART_STATUS);
+  return status == STATUS_TRAP ? 1 : 2;
+}
