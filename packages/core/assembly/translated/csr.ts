@@ -2,14 +2,15 @@
 import {
   HART_CROSSING,
   HART_PC,
+  HART_SINK,
   HART_STATUS,
-  HART_VM,
+  SLOT_IMM,
+  SLOT_RD,
+  SLOT_RS1,
   STATUS_NONE,
   STATUS_TRAP,
-  VM_EXTENSIONS,
   WINDOW_HART,
 } from "../generated/layout";
-import { decode } from "../generated/decode";
 import { csr } from "../privileged/system";
 
 /**
@@ -18,9 +19,12 @@ import { csr } from "../privileged/system";
  */
 export function csrInRegion(pc: u64, word: u32): u32 {
   const hart = <usize>load<u32>(WINDOW_HART);
-  const slot = hart + HART_CROSSING;
+  const slot = hart + HART_CROSSING; // as the decoder would fill it
   store<u64>(hart, pc, HART_PC);
-  decode(slot, word, 4, 0x1000, <usize>load<u32>(hart, HART_VM) + VM_EXTENSIONS);
+  const rd = (word >> 7) & 31;
+  store<u32>(slot, word, SLOT_IMM);
+  store<u16>(slot, rd == 0 ? <u32>HART_SINK : rd << 3, SLOT_RD);
+  store<u16>(slot, ((word >> 15) & 31) << 3, SLOT_RS1);
   const status = csr(hart, slot, ((word >> 12) & 3) - 1, (word & 0x4000) != 0);
   if (status == STATUS_NONE) return 0;
   store<u32>(hart, STATUS_NONE, HART_STATUS);
