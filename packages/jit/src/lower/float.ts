@@ -39,7 +39,6 @@ const FORMATS = {
     eq: Op.f32_eq,
     lt: Op.f32_lt,
     le: Op.f32_le,
-    gt: Op.f32_gt,
     copysign: Op.f32_copysign,
     splat: [0xfd, 0x13],
     multiplyAdd: [0xfd, 0x85, 0x02],
@@ -59,7 +58,6 @@ const FORMATS = {
     eq: Op.f64_eq,
     lt: Op.f64_lt,
     le: Op.f64_le,
-    gt: Op.f64_gt,
     copysign: Op.f64_copysign,
     splat: [0xfd, 0x14],
     multiplyAdd: [0xfd, 0x87, 0x02],
@@ -98,8 +96,6 @@ function constant(context: FunctionContext, format: Format, value: number): void
   context.op(format === "d" ? Op.f64_const : Op.f32_const, ...new Uint8Array(bytes.buffer));
 }
 
-const SMALLEST_NORMAL: Readonly<Record<Format, number>> = { s: 2 ** -126, d: 2 ** -1022 };
-
 const asFormat = (operand: FloatOperand): Format | undefined =>
   operand === "s" || operand === "d" ? operand : undefined;
 
@@ -130,6 +126,33 @@ export function emitFloat(
   if (CONVERSION.test(verb)) emitConversion(context, operation, instruction, place);
   else if (COMPARISONS.includes(verb)) emitComparison(context, operation, verb, instruction, place);
   else emitArithmetic(context, operation, verb, instruction);
+}
+
+/** Bits of the smallest normal number and of infinity, without their sign, shifted left by one. */
+const MAGNITUDES = {
+  s: { smallest: 0x0100_0000n, infinity: 0xff00_0000n },
+  d: { smallest: 0x0020_0000_0000_0000n, infinity: 0xffe0_0000_0000_0000n },
+} as const;
+
+/** Leaves 1 if the result is infinite or NaN, or, if `tiny` asks for it, no larger than the smallest normal number. */
+function isOutside(context: FunctionContext, format: Format, tiny: boolean): void {
+  const { smallest, infinity } = MAGNITUDES[format];
+  const isDouble = format === "d";
+  const constantOf = (value: bigint) => {
+    context.op(isDouble ? Op.i64_const : Op.i32_const);
+    context.out.signed64(isDouble ? value : BigInt.asIntN(32, value));
+  };
+  context.get(scratch(format));
+  context.op(isDouble ? Op.i64_reinterpret_f64 : Op.i32_reinterpret_f32);
+  constantOf(1n);
+  context.op(isDouble ? Op.i64_shl : Op.i32_shl);
+  const least = tiny ? smallest + 1n : 0n;
+  if (tiny) {
+    constantOf(least);
+    context.op(isDouble ? Op.i64_sub : Op.i32_sub);
+  }
+  constantOf(infinity - least);
+  context.op(isDouble ? Op.i64_ge_u : Op.i32_ge_u);
 }
 
 function emitArithmetic(
@@ -175,18 +198,9 @@ function emitArithmetic(
     for (const register of registers) getFloat(context, register, format);
     context.op(ops[verb as "add"]);
   }
-  context.tee(result);
+  context.set(result);
   // Finite, and for products and quotients not tiny: then nothing but NX was raised (see fast.ts).
-  context.op(ops.abs);
-  constant(context, format, Number.POSITIVE_INFINITY);
-  context.op(ops.lt);
-  if (verb === "mul" || verb === "div" || verb === "fma") {
-    context.get(result);
-    context.op(ops.abs);
-    constant(context, format, SMALLEST_NORMAL[format]);
-    context.op(ops.gt, Op.i32_and);
-  }
-  context.op(Op.i32_eqz);
+  isOutside(context, format, verb === "mul" || verb === "div" || verb === "fma");
   context.unlikely();
   context.open(Op.if);
   bits();
@@ -247,19 +261,9 @@ function emitConversion(
     const result = scratch(toFloat);
     getFloat(context, rs1, fromFloat);
     context.op(toFloat === "d" ? Op.f64_promote_f32 : Op.f32_demote_f64);
-    context.tee(result);
+    context.set(result);
     // Not NaN, infinite or tiny; those may raise more than NX.
-    const ops = FORMATS[toFloat];
-    context.op(ops.abs);
-    constant(context, toFloat, Number.POSITIVE_INFINITY);
-    context.op(ops.lt);
-    if (toFloat === "s") {
-      context.get(result);
-      context.op(ops.abs);
-      constant(context, toFloat, SMALLEST_NORMAL.s);
-      context.op(ops.gt, Op.i32_and);
-    }
-    context.op(Op.i32_eqz);
+    isOutside(context, toFloat, toFloat === "s");
     context.giveBackIf(place.offset, place.uncounted);
     context.get(result);
     setFloat(context, rd, toFloat);
