@@ -126,6 +126,10 @@ describe("the WebAssembly of a dump", () => {
     expect(lines.at(-1)).toBe(")");
   });
 
+  it("says which branches are hinted to be unlikely", () => {
+    expect(section(dump(SUM), "WebAssembly")).toMatch(/i64\.ne \(; unlikely ;\) br_if \$b\d+\n/);
+  });
+
   it("names what it calls", () => {
     expect(section(dump(SUM), "WebAssembly")).toContain("call $loadSlow");
   });
