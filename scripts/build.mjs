@@ -31,10 +31,15 @@ const PACKAGES = {
   },
 };
 
-/** What a package is made of; hartvisor embeds a guest of bench's, and bench takes tools for Debian from hartvisor's sources. */
+/**
+ * What a package is made of; hartvisor embeds a guest of bench's and, in its worker's script, the packages below it. bench
+ * takes tools for Debian from hartvisor's sources.
+ */
 const inputs = (name) => [
   `packages/${name}`,
-  ...(name === "hartvisor" ? ["packages/bench/guests/built/demo.elf"] : []),
+  ...(name === "hartvisor"
+    ? ["packages/bench/guests/built/demo.elf", "packages/core", "packages/devices", "packages/jit"]
+    : []),
   ...(name === "bench" ? ["packages/hartvisor/src"] : []),
   "tsconfig.base.json",
   "scripts/build.mjs",
@@ -53,18 +58,25 @@ if (stale.length > 0) {
     const folder = join(root, "packages", name);
     const own = join(folder, "build.mjs");
     if (existsSync(own)) execFileSync(process.execPath, [own], { cwd: folder, stdio: "inherit" });
-    await build({
-      entry: Object.fromEntries(Object.entries(PACKAGES[name]).map(([bundle, file]) => [bundle, join(folder, file)])),
+    const common = {
       outDir: join(folder, "dist"),
       tsconfig: join(folder, "tsconfig.json"),
       format: "esm",
       target: "es2022",
       platform: "neutral",
-      external: [/^node:/, /^@hartvisor\//, /^hartvisor/, "commander", "benchmark", "v86"],
-      splitting: name === "hartvisor" || name === "core",
       silent: true,
       config: false,
+    };
+    await build({
+      ...common,
+      entry: Object.fromEntries(Object.entries(PACKAGES[name]).map(([bundle, file]) => [bundle, join(folder, file)])),
+      external: [/^node:/, /^@hartvisor\//, /^hartvisor/, "commander", "benchmark", "v86"],
+      splitting: name === "hartvisor" || name === "core",
     });
+    // A page's import map does not reach into its workers: their script is one file, with all that it needs.
+    if (name === "hartvisor") {
+      await build({ ...common, entry: { worker: join(folder, "src/worker.ts") }, noExternal: [/^@hartvisor\//] });
+    }
   }
   // Declarations: one compiler run over the project references.
   execFileSync(process.execPath, [join(dirname(require.resolve("typescript/package.json")), "bin/tsc"), "-b"], {

@@ -27,11 +27,13 @@ export {
 } from "@hartvisor/devices";
 export type { TranslationUnit, TranslatorEvent, TranslatorListener, TranslatorOptions } from "@hartvisor/jit";
 export { type BareMetalOptions, bareMetal } from "./boot/bare-metal.js";
-export type { Boot, BootContext } from "./boot/boot.js";
+export type { Boot, BootContext, BootRecipe } from "./boot/boot.js";
 export { type LinuxOptions, linux, type NamedImage } from "./boot/linux.js";
 export { ConsolePort } from "./console/port.js";
 export { type ConsoleOptions, Vsock, virtioBlock, virtioConsole, virtioNet, virtioRng } from "./devices.js";
 export type { ExecOptions, ExecResult, GuestProcess, SpawnOptions } from "./exec/agent.js";
 export { guestAgent } from "./exec/guest-agent.js";
 export type { ExitStatus } from "./exec/job.js";
-export { type EngineName, Machine, type MachineOptions } from "./machine.js";
+export { Machine } from "./machine.js";
+export type { EngineName, MachineOptions, WorkerMachineOptions } from "./options.js";
+export { WorkerHart, WorkerMachine, type WorkerMemory } from "./thread/worker-machine.js";

@@ -29,17 +29,21 @@ describe.skipIf(isOffline)(`a page in Chromium that imports the packed packages$
     await site?.close();
   });
 
-  it("boots Debian to a shell, whose console is on the page", async () => {
-    const page = await open("/page.html");
-    await shown(page, "#console", "hartvisor:~#");
-    await page.keyboard.type("uname -a\n");
-    await shown(page, "#console", "riscv64 GNU/Linux");
-    const text = await page.locator("#console").textContent();
-    expect(text).toMatch(/# uname -a\nLinux hartvisor 6\.\d+\.\S+ .* riscv64 GNU\/Linux\n/);
-    await page.keyboard.type("poweroff\n");
-    await shown(page, "#state", '{"kind":"poweroff","exitCode":0}');
-    await page.close();
-  }, 180_000);
+  it.each(["caller", "worker"])(
+    "boots Debian to a shell on the %s's thread, its console on the page",
+    async (thread) => {
+      const page = await open(`/page.html?thread=${thread}`);
+      await shown(page, "#console", "hartvisor:~#");
+      await page.keyboard.type("uname -a\n");
+      await shown(page, "#console", "riscv64 GNU/Linux");
+      const text = await page.locator("#console").textContent();
+      expect(text).toMatch(/# uname -a\nLinux hartvisor 6\.\d+\.\S+ .* riscv64 GNU\/Linux\n/);
+      await page.keyboard.type("poweroff\n");
+      await shown(page, "#state", '{"kind":"poweroff","exitCode":0}');
+      await page.close();
+    },
+    180_000,
+  );
 
   it("says what is missing where the page's content security policy forbids WebAssembly", async () => {
     const page = await open("/strict.html");

@@ -17,6 +17,7 @@ export function bareMetal({ image, name = "the program" }: BareMetalOptions): Bo
   elf(image, { name });
   return {
     hypercalls: false,
+    recipe: { kind: "bareMetal", options: { image, name } },
     load({ machine, board, console }) {
       const { memory } = machine;
       const program = elf(image, { name, ram: { ramBase: memory.base, ramSize: memory.size } });

@@ -2,6 +2,8 @@
 import type { Machine } from "@hartvisor/core";
 import type { VirtBoard } from "../board/virt.js";
 import type { SerialConsole } from "../console/serial-console.js";
+import type { BareMetalOptions } from "./bare-metal.js";
+import type { LinuxOptions } from "./linux.js";
 
 export interface BootContext {
   readonly machine: Machine;
@@ -15,8 +17,15 @@ export interface Boot {
   readonly hypercalls: boolean;
   /** Whether its guest may run an agent that answers `vm.exec`. Default: false. */
   readonly exec?: boolean;
+  /** How to make the same loader on another thread. Default: there is no way. */
+  readonly recipe?: BootRecipe;
   load(context: BootContext): void;
 }
+
+/** A loader as plain data. */
+export type BootRecipe =
+  | { readonly kind: "linux"; readonly options: LinuxOptions }
+  | { readonly kind: "bareMetal"; readonly options: BareMetalOptions };
 
 /** Room that loaders leave for the device tree before its size is known. */
 export const DEVICE_TREE_ROOM = 64 * 1024;

@@ -40,6 +40,7 @@ export function linux(options: LinuxOptions): Boot {
   return {
     hypercalls: firmware === undefined,
     exec: true,
+    recipe: { kind: "linux", options },
     load(context) {
       const { machine, board } = context;
       const { memory } = machine;

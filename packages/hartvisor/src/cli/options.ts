@@ -1,7 +1,7 @@
 /** The options that every command that runs a machine has, and how their values are read. */
 import { DEFAULT_ISA, formatByteSize, MAX_HARTS, MAX_MEMORY_BYTES, parseByteSize } from "@hartvisor/core";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { EngineName, MachineOptions } from "../machine.js";
+import type { EngineName, MachineOptions } from "../options.js";
 
 /** As commander hands them over. */
 export interface MachineFlags {

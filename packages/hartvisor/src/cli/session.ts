@@ -1,7 +1,8 @@
 /** Runs a machine on the terminal until its guest has ended, through as many reboots as the guest wants. */
 import type { ExitReason } from "@hartvisor/core";
 import { Terminal } from "../host/node/terminal.js";
-import { Machine, type MachineOptions } from "../machine.js";
+import { Machine } from "../machine.js";
+import type { MachineOptions } from "../options.js";
 import { outcomeOf } from "./exit-status.js";
 import { checkWritable, writeText } from "./files.js";
 import type { JitTrace } from "./jit-trace.js";
