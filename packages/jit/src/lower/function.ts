@@ -395,6 +395,12 @@ class FunctionWriter {
     context.tee(Local.address);
     context.address(link);
     context.op(Op.i64_ne);
+    // With the budget used up every waiting function returns, or each would go on for a block.
+    context.i32(0);
+    context.memory(Op.i32_load, WINDOW_LEFT);
+    context.tee(Local.left);
+    context.i32(0);
+    context.op(Op.i32_le_s, Op.i32_or);
     context.unlikely();
     context.op(Op.if, EMPTY);
     context.get(Local.address);
@@ -402,9 +408,6 @@ class FunctionWriter {
     const to = this.#graph.numberOf.get(link);
     if (to !== undefined) {
       context.loadRegisters(context.out);
-      context.i32(0);
-      context.memory(Op.i32_load, WINDOW_LEFT);
-      context.set(Local.left);
       context.loadBank();
       if (context.usesFloat) context.loadFloatState();
       context.resetWindows();

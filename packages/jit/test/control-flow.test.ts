@@ -1,0 +1,123 @@
+/** Shapes of control flow and memory that translated code must get right: each program ends as it does when interpreted. */
+import { describe, expect, it } from "vitest";
+import { assemble } from "../../core/isa/assemble.js";
+import { Machine } from "../../core/src/index.js";
+import { type TranslatorOptions, translator } from "../src/index.js";
+
+const RAM = 0x80000000;
+const DATA = RAM + 0x10000;
+const RAM_BYTES = 0x80000;
+const INSTRUCTIONS = 200_000;
+
+const TRANSLATORS: Readonly<Record<string, TranslatorOptions>> = {
+  regions: { threshold: 1, sampleInterval: 5, eager: true },
+  "regions of what was executed": { threshold: 2, sampleInterval: 50 },
+  blocks: { threshold: 1, sampleInterval: 5, unit: "block" },
+};
+
+/** Programs in assembly language; a0 counts rounds, s0 is the address of data. All go on for ever. */
+const PROGRAMS: Readonly<Record<string, string>> = {
+  // Two blocks that jump to each other, entered at either.
+  "a loop with two entries": `
+    addi a0, a0, 1
+    andi a1, a0, 1
+    beq a1, zero, .+8
+    addi a2, a2, 3
+    addi a3, a3, 5
+    andi a4, a3, 31
+    bne a4, zero, .-12
+    j .-28`,
+  // Targets eight bytes apart, by the low bits of the count.
+  "an indirect jump to many places": `
+    auipc t0, 0
+    addi a0, a0, 1
+    andi t1, a0, 3
+    slli t1, t1, 3
+    add t1, t1, t0
+    jalr zero, 24(t1)
+    addi a1, a1, 1
+    j .-24
+    addi a2, a2, 2
+    j .-32
+    addi a3, a3, 3
+    j .-40
+    addi a4, a4, 4
+    j .-48`,
+  // Steps of seven bytes over three pages, and back.
+  "a misaligned walk across pages": `
+    addi a1, s0, 0
+    lui a2, 3
+    add a2, a2, a1
+    ld a3, 1(a1)
+    add a4, a4, a3
+    sd a4, 9(a1)
+    addi a1, a1, 7
+    bltu a1, a2, .-16
+    addi a0, a0, 1
+    j .-36`,
+  // Calls itself 5,000 deep, deeper than the host's stack is let nest.
+  "deep recursion": `
+    lui sp, 0x80070
+    slli sp, sp, 32
+    srli sp, sp, 32
+    lui a1, 1
+    addi a1, a1, 904
+    jal ra, .+12
+    addi a0, a0, 1
+    j .-28
+    addi sp, sp, -16
+    sd ra, 8(sp)
+    sd a1, 0(sp)
+    addi a1, a1, -1
+    beq a1, zero, .+8
+    jal ra, .-20
+    ld a2, 0(sp)
+    ld ra, 8(sp)
+    add a3, a3, a2
+    addi sp, sp, 16
+    jalr zero, 0(ra)`,
+  // Stores into the instruction behind it: addi a1, a1, (round & 15). Then it rests a while.
+  "code that writes its next instruction": `
+    addi a0, a0, 1
+    andi t1, a0, 15
+    slli t1, t1, 20
+    lui t2, 0x58
+    addi t2, t2, 0x593
+    or t1, t1, t2
+    auipc t3, 0
+    sw t1, 8(t3)
+    addi a1, a1, 1
+    addi t4, zero, 200
+    addi t4, t4, -1
+    bne t4, zero, .-4
+    j .-48`,
+};
+
+async function outcome(source: string, options: TranslatorOptions | undefined) {
+  await using machine = await Machine.create({
+    memoryBytes: RAM_BYTES,
+    clock: "virtual",
+    limits: { instructions: INSTRUCTIONS },
+    ...(options && { translator: translator(options) }),
+  });
+  machine.memory.write(RAM, assemble(source));
+  machine.enterMachine(0, { address: BigInt(RAM), opaque: 0n });
+  const [hart] = machine.harts;
+  hart?.setRegister(10, 0n);
+  hart?.setRegister(8, BigInt(DATA));
+  machine.start();
+  const reason = await machine.exited;
+  const registers = Array.from({ length: 32 }, (_, n) => hart?.getRegister(n));
+  const executed = machine.stats.jit?.executed ?? 0;
+  return { executed, end: { reason, registers, pc: hart?.pc, memory: machine.memory.read(RAM, RAM_BYTES) } };
+}
+
+describe.each(Object.entries(PROGRAMS))("%s", (_, source) => {
+  it.each(Object.entries(TRANSLATORS))("ends as interpreted, in %s", async (_name, options) => {
+    const translated = await outcome(source, options);
+    const interpreted = await outcome(source, undefined);
+    expect(translated.end).toEqual(interpreted.end);
+    expect(interpreted.end.registers[10]).toBeGreaterThan(1n); // it went round
+    expect(translated.executed).toBeGreaterThan(INSTRUCTIONS / 100);
+  });
+});
