@@ -41,9 +41,9 @@ export const SUBJECTS: Readonly<Record<string, () => Promise<Subject>>> = {
   }),
   "slow block": async () => {
     const disk = memoryDisk(new Uint8Array(64 * 512));
+    const { readNow: _, writeNow: __, ...slow } = disk;
     const backend = {
-      ...disk,
-      answersAtOnce: false,
+      ...slow,
       read: async (offset: number, into: Uint8Array) => disk.read(offset, into),
       write: async (offset: number, bytes: Uint8Array) => disk.write(offset, bytes),
       flush: () => Promise.reject(new Error("the host's disk is full")),

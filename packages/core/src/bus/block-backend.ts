@@ -9,8 +9,13 @@ export interface BlockBackend {
   /** Bytes, a multiple of 512. */
   readonly size: number;
   readonly isReadOnly: boolean;
-  /** Whether reads and writes never answer with a promise: then they work on guest memory itself. Default: false. */
-  readonly answersAtOnce?: boolean;
+  /**
+   * Fills these parts of guest memory, one after the other, before it returns; false if it would have to wait for the
+   * host, and {@link read} is asked instead. Default: `read` is asked always.
+   */
+  readNow?(offset: number, into: readonly Uint8Array[]): boolean;
+  /** As {@link readNow}, for {@link write}. */
+  writeNow?(offset: number, parts: readonly Uint8Array[]): boolean;
   /** Fills all of `into`. A backend that answers with a promise may fill it until that resolves. */
   read(offset: number, into: Uint8Array): void | Promise<void>;
   /** Writes; what is written may be lost in a crash of the host until {@link flush} has succeeded. */

@@ -113,4 +113,16 @@ describe.each([
     expect(await read(disk, 512, 512)).toEqual(expected.subarray(512, 1024));
     expect(await read(base, 0, padded.length)).toEqual(padded);
   });
+
+  it("takes and gives sectors at once that guest memory has in pieces of any length", async () => {
+    const disk = overlayDisk(memoryDisk(padded.slice(), { readOnly: true }));
+    const bytes = Uint8Array.from({ length: 129 * 512 }, (_, n) => (n * 3) & 0xff);
+    const pieces = (whole: Uint8Array) => [whole.subarray(0, 100), whole.subarray(100, 1700), whole.subarray(1700)];
+    expect(disk.writeNow?.(5 * 512, pieces(bytes))).toBe(true);
+    const expected = padded.slice();
+    expected.set(bytes, 5 * 512);
+    const into = new Uint8Array(160 * 512);
+    expect(disk.readNow?.(512, pieces(into))).toBe(true);
+    expect(into).toEqual(expected.subarray(512, 161 * 512));
+  });
 });

@@ -16,7 +16,22 @@ export function memoryDisk(
   return {
     size: bytes.length,
     isReadOnly: readOnly,
-    answersAtOnce: true,
+    readNow: (offset, into) => {
+      let at = offset;
+      for (const part of into) {
+        part.set(bytes.subarray(at, at + part.length));
+        at += part.length;
+      }
+      return true;
+    },
+    writeNow: (offset, parts) => {
+      let at = offset;
+      for (const part of parts) {
+        bytes.set(part, at);
+        at += part.length;
+      }
+      return true;
+    },
     read: (offset, into) => into.set(bytes.subarray(offset, offset + into.length)),
     write: (offset, source) => bytes.set(source, offset),
     flush: () => {},

@@ -40,6 +40,7 @@ export function overlayDisk(below: BlockBackend): BlockBackend {
     }
   };
 
+  /** Changes bytes of the range's chunks, and then knows all of its sectors as written. */
   const change = (offset: number, length: number, act: (bytes: Uint8Array, at: number) => void): void => {
     eachPart(offset, length, (index, start, at, count) => {
       let chunk = chunks.get(index);
@@ -52,14 +53,16 @@ export function overlayDisk(below: BlockBackend): BlockBackend {
     });
   };
 
-  /** Puts what was written over what the disk below said. */
+  /** Puts what was written over what the disk below said; a part of a range may begin and end within a sector. */
   const cover = (offset: number, into: Uint8Array): void => {
     eachPart(offset, into.length, (index, start, at, count) => {
       const chunk = chunks.get(index);
       if (chunk === undefined) return;
-      for (let n = 0; n < count; n += SECTOR) {
-        if (chunk.written[(start + n) / SECTOR] === 0) continue;
-        into.set(chunk.bytes.subarray(start + n, start + n + SECTOR), at + n);
+      for (let n = 0; n < count; ) {
+        const from = start + n;
+        const length = Math.min(SECTOR - (from % SECTOR), count - n);
+        if (chunk.written[Math.floor(from / SECTOR)] === 1) into.set(chunk.bytes.subarray(from, from + length), at + n);
+        n += length;
       }
     });
   };
@@ -76,7 +79,20 @@ export function overlayDisk(below: BlockBackend): BlockBackend {
   return {
     size: below.size,
     isReadOnly: false,
-    answersAtOnce: below.answersAtOnce ?? false,
+    readNow: (offset, into) => {
+      if (!isCovered(offset, lengthOf(into)) && below.readNow?.(offset, into) !== true) return false;
+      let at = offset;
+      for (const part of into) {
+        cover(at, part);
+        at += part.length;
+      }
+      return true;
+    },
+    writeNow: (offset, parts) => {
+      const source = new PartReader(parts);
+      change(offset, lengthOf(parts), (bytes) => source.read(bytes));
+      return true;
+    },
     read: (offset, into) => {
       if (!isCovered(offset, into.length)) {
         const outcome = below.read(offset, into);
@@ -90,4 +106,33 @@ export function overlayDisk(below: BlockBackend): BlockBackend {
     writeZeroes: (offset, length) => change(offset, length, (bytes) => bytes.fill(0)),
     close: () => below.close(),
   };
+}
+
+function lengthOf(parts: readonly Uint8Array[]): number {
+  return parts.reduce((sum, part) => sum + part.length, 0);
+}
+
+/** Reads on through byte strings that stand for one. */
+class PartReader {
+  readonly #parts: readonly Uint8Array[];
+  #part = 0;
+  #at = 0;
+
+  constructor(parts: readonly Uint8Array[]) {
+    this.#parts = parts;
+  }
+
+  /** Fills the target with what comes next. */
+  read(target: Uint8Array): void {
+    for (let filled = 0; filled < target.length; ) {
+      const part = this.#parts[this.#part] as Uint8Array; // there is as much as the target takes
+      const piece = part.subarray(this.#at, this.#at + target.length - filled);
+      target.set(piece, filled);
+      filled += piece.length;
+      this.#at += piece.length;
+      if (this.#at < part.length) continue;
+      this.#part++;
+      this.#at = 0;
+    }
+  }
 }

@@ -57,12 +57,11 @@ const MALFORMED: BlockRequest = { kind: "malformed" };
 
 /** Reads a request. The status byte is the last of what the device may write. */
 export function parseRequest(chain: DescriptorChain, disk: DiskShape): BlockRequest {
-  const header = new DataView(new ArrayBuffer(HEADER_SIZE));
-  if (chain.writableBytes < 1 || chain.read(0, new Uint8Array(header.buffer)) < HEADER_SIZE) return MALFORMED;
-  const sector = header.getUint32(8, true) + header.getUint32(12, true) * 2 ** 32;
+  if (chain.writableBytes < 1 || chain.readableBytes < HEADER_SIZE) return MALFORMED;
+  const sector = chain.load32(8) + chain.load32(12) * 2 ** 32;
   const readable = chain.readableBytes - HEADER_SIZE;
   const writable = chain.writableBytes - 1;
-  switch (header.getUint32(0, true)) {
+  switch (chain.load32(0)) {
     case Type.In:
       return transfer("read", sector, writable, disk);
     case Type.Out:

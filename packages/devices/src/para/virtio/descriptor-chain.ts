@@ -61,6 +61,22 @@ export class DescriptorChain {
     this.#views(this.#readable, this.#count, offset, length, into, true);
   }
 
+  /** A little-endian word of what the device may read, which is all there. Hot: it makes no view of a header in one buffer. */
+  load32(offset: number): number {
+    const length = this.#lengths[0] ?? 0;
+    if (this.#readable > 0 && offset + 4 <= length) return this.#memory.load32((this.#addresses[0] ?? 0) + offset);
+    const word = new Uint8Array(4);
+    this.read(offset, word);
+    return new DataView(word.buffer).getUint32(0, true);
+  }
+
+  /** Writes the last byte of what the device may write, if there is one. */
+  storeLast(value: number): void {
+    const last = this.#count - 1;
+    if (this.writableBytes > 0)
+      this.#memory.store8((this.#addresses[last] ?? 0) + (this.#lengths[last] ?? 0) - 1, value);
+  }
+
   /** Copies from what the device may read, from an offset on, as much as there is; returns how much. */
   read(offset: number, target: Uint8Array): number {
     const views: Uint8Array[] = [];

@@ -35,6 +35,27 @@ describe("a disk in a file", () => {
     expect([bytes[511], bytes[512], bytes[1023], bytes[1024], bytes.length]).toEqual([7, 9, 9, 7, 1300]);
   });
 
+  it("fills and takes pieces of memory at once while that is fast", async () => {
+    const disk = await fileDisk(path);
+    const pieces = [new Uint8Array(100).fill(1), new Uint8Array(412).fill(2)];
+    expect(disk.writeNow?.(512, pieces)).toBe(true);
+    const into = [new Uint8Array(512), new Uint8Array(500), new Uint8Array(12)];
+    expect(disk.readNow?.(0, into)).toBe(true);
+    await disk.close();
+    expect(into.map((piece) => [piece[0], piece[99], piece[499]])).toEqual([
+      [7, 7, 7],
+      [1, 1, 2],
+      [2, undefined, undefined],
+    ]);
+  });
+
+  it("leaves what it cannot do at once to the patient way, which says what is wrong", async () => {
+    const disk = await fileDisk(path, { readOnly: true });
+    expect(disk.readNow?.(1024, [new Uint8Array(512)])).toBe(false);
+    expect(disk.writeNow?.(0, [new Uint8Array(512)])).toBe(false);
+    await disk.close();
+  });
+
   it("says so when its file has become shorter", async () => {
     const disk = await fileDisk(path);
     await truncate(path, 100);

@@ -1,5 +1,5 @@
 /** A disk in a file, for Node, Deno and Bun, that does not wait for the host's disk, and is durable when the guest flushes. */
-import { close, constants, fdatasync, fstat, open, read, readSync, write } from "node:fs";
+import { close, constants, fdatasync, fstat, open, read, readvSync, write, writevSync } from "node:fs";
 import { promisify } from "node:util";
 import { type BlockBackend, HartvisorError } from "@hartvisor/core";
 
@@ -29,14 +29,39 @@ async function inParts(
   for (const outcome of await Promise.allSettled(parts)) if (outcome.status === "rejected") throw outcome.reason;
 }
 
+/** Requests of up to so many bytes may be done at once. */
+const MAX_AT_ONCE = 4 * 2 ** 20;
+const SLOW_MS = 2;
+const LONGEST_PATIENCE = 1024;
+
 /**
- * A short read of what the host has in memory takes some microseconds, but tens of them through another thread. So short
- * reads are done at once for as long as they are fast: a machine holds the event loop for milliseconds anyway. After one
- * that had to wait for the disk, so many go through other threads before it is tried again.
+ * What the host has in memory is copied in less time than another thread takes to begin, and straight from or to the
+ * guest's memory. So requests are done at once for as long as that is fast: a machine holds the event loop for
+ * milliseconds anyway. After one that was slow, the next goes through another thread, and after each further one
+ * twice as many.
  */
-const SHORT_READ = 64 * 1024;
-const FAST_MS = 1;
-const PATIENT_READS = 1000;
+class Patience {
+  #left = 0;
+  #next = 1;
+
+  /** Does all of a request at once; false if that is for another thread to finish, or to find out what is wrong. */
+  try(parts: readonly Uint8Array[], act: () => number): boolean {
+    if (this.#left-- > 0) return false;
+    let length = 0;
+    for (const part of parts) length += part.length;
+    if (length > MAX_AT_ONCE) return false;
+    const begin = performance.now();
+    try {
+      return act() === length;
+    } catch {
+      return false;
+    } finally {
+      const isSlow = performance.now() - begin > SLOW_MS;
+      this.#left = isSlow ? this.#next : 0;
+      this.#next = isSlow ? Math.min(this.#next * 2, LONGEST_PATIENCE) : 1;
+    }
+  }
+}
 
 /**
  * Opens a raw disk image. A guest's flush is an `fdatasync`; what it wrote before is on the disk then.
@@ -61,19 +86,8 @@ export async function fileDisk(path: string, { readOnly = false }: FileDiskOptio
   }
   let isOpen = true;
 
-  let patientReads = 0;
-
-  /** Reads at once; false if that is for another thread to finish, or to find out what is wrong. */
-  const readNow = (offset: number, into: Uint8Array): boolean => {
-    const begin = performance.now();
-    try {
-      return readSync(fd, into, 0, into.length, offset) === into.length;
-    } catch {
-      return false;
-    } finally {
-      patientReads = performance.now() - begin > FAST_MS ? PATIENT_READS : 0;
-    }
-  };
+  const reads = new Patience();
+  const writes = new Patience();
 
   const readPart = (offset: number, into: Uint8Array) =>
     new Promise<void>((resolve, reject) => {
@@ -104,10 +118,9 @@ export async function fileDisk(path: string, { readOnly = false }: FileDiskOptio
   return {
     size: Math.ceil(stat.size / SECTOR) * SECTOR,
     isReadOnly: readOnly,
-    read: (offset, into) => {
-      if (into.length <= SHORT_READ && patientReads-- <= 0 && readNow(offset, into)) return;
-      return inParts(offset, into, readPart);
-    },
+    readNow: (offset, into) => reads.try(into, () => readvSync(fd, into, offset)),
+    writeNow: (offset, parts) => writes.try(parts, () => writevSync(fd, parts, offset)),
+    read: (offset, into) => inParts(offset, into, readPart),
     write: (offset, bytes) => inParts(offset, bytes, writePart),
     flush: () => promisify(fdatasync)(fd),
     close: async () => {
