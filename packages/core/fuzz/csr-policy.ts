@@ -163,6 +163,9 @@ const usable = csrs.filter(({ name }) => csrUse(name)?.kind !== "never" && !/^pm
 /** QEMU 10 lets stimecmp drive mip.STIP even while menvcfg.STCE is 0 (against Sstc 1.0, 2.1), which only M-mode can do. */
 const usableInMachine = usable.filter(({ name }) => name !== "stimecmp");
 
+/** QEMU 10 has mstateen0h to mstateen3h, which are for RV32 only (Smstateen 1.0), in 64 bits, too. */
+export const isOfRv32 = (csr: number): boolean => csr >= 0x31c && csr <= 0x31f;
+
 /** What programs that start in a mode pick from; the many PMP registers count once. */
 export const usableCsrs = (mode: number): readonly Csr[] => (mode === 3 ? usableInMachine : usable);
 

@@ -92,6 +92,7 @@ async function fuzz(qemu: Qemu, profile: ProfileName, options: Options, coverage
   const { seed, count, keepGoing } = options;
   const engine = coverage !== undefined && options.engine === "interpreter" ? "step" : options.engine;
   const start = performance.now();
+  const before = coverage?.total ?? 0;
   let instructions = 0;
   let mismatches = 0;
   for (let done = 0; done < count; done += BATCH) {
@@ -103,7 +104,10 @@ async function fuzz(qemu: Qemu, profile: ProfileName, options: Options, coverage
     if (mismatches > 0 && !keepGoing) break;
   }
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
-  console.log(`${profile}: ${count} programs, ${instructions} instructions, ${mismatches} mismatches, ${seconds} s`);
+  const retired = coverage === undefined ? "" : `${coverage.total - before} retired, `;
+  console.log(
+    `${profile}: ${count} programs, ${instructions} instructions, ${retired}${mismatches} mismatches, ${seconds} s`,
+  );
   return mismatches;
 }
 

@@ -6,7 +6,7 @@ import { type Csr, csrNamed, csrNumbered } from "../isa/csrs.js";
 import type { Instruction } from "../isa/instruction.js";
 import { instructions } from "../isa/table.js";
 import { assembled, type Builder, constant, instruction, type Step, toUnit } from "./builder.js";
-import { csrUse, usableCsrs } from "./csr-policy.js";
+import { csrUse, isOfRv32, usableCsrs } from "./csr-policy.js";
 import { destination, operandsFor, temporary } from "./operands.js";
 import { Reserved } from "./slot.js";
 
@@ -33,7 +33,7 @@ export function csrUnit(builder: Builder, mode: number): void {
   const { random } = builder;
   if (random.chance(0.03)) {
     const csr = random.below(4096);
-    if (csrNumbered(csr) === undefined) builder.unit(access(builder, csr));
+    if (csrNumbered(csr) === undefined && !isOfRv32(csr)) builder.unit(access(builder, csr));
     return;
   }
   accessUnit(builder, random.pick(usableCsrs(mode)));
