@@ -230,12 +230,7 @@ export class VirtioConsole implements VirtioDevice {
       let busy: Promise<void> | undefined;
       for (let at = 0; at < length; at += MAX_CHUNK) {
         const bytes = new Uint8Array(Math.min(MAX_CHUNK, length - at));
-        chain.readableViews(at, bytes.length, this.#views);
-        let offset = 0;
-        for (const view of this.#views.splice(0)) {
-          bytes.set(view, offset);
-          offset += view.length;
-        }
+        chain.read(at, bytes);
         busy = port.options.receive(bytes) ?? busy;
       }
       queue.complete(chain, 0);
@@ -244,8 +239,6 @@ export class VirtioConsole implements VirtioDevice {
     queue.askForNotification();
     queue.publish();
   }
-
-  readonly #views: Uint8Array[] = [];
 
   #await(index: number, port: Port, busy: Promise<void>): void {
     port.isBusy = true;

@@ -168,7 +168,7 @@ export class VirtioNet implements VirtioDevice {
       const length = chain.readableBytes - HEADER;
       if (length >= ETHERNET_HEADER && length <= MAX_FRAME && this.link) {
         const frame = new Uint8Array(length);
-        this.#copy(chain, frame);
+        chain.read(HEADER, frame);
         this.#fromGuest.take(length);
         this.#backend.receive(frame);
       }
@@ -179,17 +179,6 @@ export class VirtioNet implements VirtioDevice {
     queue.publish();
   }
 
-  #copy(chain: DescriptorChain, frame: Uint8Array): void {
-    chain.readableViews(HEADER, frame.length, this.#views);
-    let at = 0;
-    for (const view of this.#views) {
-      frame.set(view, at);
-      at += view.length;
-    }
-    this.#views.length = 0;
-  }
-
-  readonly #views: Uint8Array[] = [];
   readonly #chains: DescriptorChain[] = [];
 
   #deliver(parts: readonly Uint8Array[], offload: FrameOffload | undefined): boolean {

@@ -6,7 +6,7 @@
 import { type DeviceState, type DmaMemory, HartvisorError, type InterruptLine } from "@hartvisor/core";
 import { SavedFields } from "../../full/saved-fields.js";
 import { CommonFeature, featureBits, type VirtioContext, type VirtioDevice } from "./device.js";
-import { SplitQueue, type SplitQueueState } from "./split-queue.js";
+import { type QueueArea, SplitQueue, type SplitQueueState } from "./split-queue.js";
 
 /** Bits of the status field (2.1). */
 export const Status = {
@@ -136,6 +136,20 @@ export class VirtioControl {
   /** The queue that the driver selected, if there is one. */
   get selectedQueue(): SplitQueue | undefined {
     return this.queues[this.queueSelect];
+  }
+
+  /** The driver chooses the size of the selected queue. A queue that is on keeps its setup (4.1.4.3.2, 4.2.2.2). */
+  set queueSize(size: number) {
+    const setup = this.selectedQueue?.setup;
+    if (setup?.enabled === false) setup.size = size;
+  }
+
+  /** The driver writes one word of a 64-bit address of the selected queue. */
+  placeQueue(area: QueueArea, isHighWord: boolean, word: number): void {
+    const setup = this.selectedQueue?.setup;
+    if (setup?.enabled !== false) return;
+    const address = setup[area];
+    setup[area] = isHighWord ? word * 2 ** 32 + (address % 2 ** 32) : Math.floor(address / 2 ** 32) * 2 ** 32 + word;
   }
 
   /** Turns the selected queue on. */

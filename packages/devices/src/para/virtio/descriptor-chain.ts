@@ -10,6 +10,8 @@ export class DescriptorChain {
   readonly #memory: DmaMemory;
   readonly #addresses: number[] = [];
   readonly #lengths: number[] = [];
+  /** Empty but while bytes are copied. */
+  readonly #parts: Uint8Array[] = [];
   #readable = 0;
   #count = 0;
   /** Index of its first descriptor: the name by which the driver knows it. */
@@ -79,25 +81,27 @@ export class DescriptorChain {
 
   /** Copies from what the device may read, from an offset on, as much as there is; returns how much. */
   read(offset: number, target: Uint8Array): number {
-    const views: Uint8Array[] = [];
+    const views = this.#parts;
     this.readableViews(offset, target.length, views);
     let at = 0;
     for (const view of views) {
       target.set(view, at);
       at += view.length;
     }
+    views.length = 0;
     return at;
   }
 
   /** Copies to what the device may write, as much as fits; returns how much. */
   write(offset: number, source: Uint8Array): number {
-    const views: Uint8Array[] = [];
+    const views = this.#parts;
     this.writableViews(offset, source.length, views);
     let at = 0;
     for (const view of views) {
       view.set(source.subarray(at, at + view.length));
       at += view.length;
     }
+    views.length = 0;
     return at;
   }
 

@@ -14,7 +14,7 @@ import type {
 } from "@hartvisor/core";
 import { VirtioControl } from "./control.js";
 import type { VirtioDevice } from "./device.js";
-import type { QueueSetup } from "./split-queue.js";
+import type { QueueArea } from "./split-queue.js";
 
 /** Registers (table 4.1). */
 const Register = {
@@ -48,7 +48,7 @@ const VERSION = 2;
 /** As QEMU's. */
 const VENDOR = 0x554d4551;
 
-const ADDRESSES: ReadonlyMap<number, "descriptorTable" | "driverArea" | "deviceArea"> = new Map([
+const ADDRESSES: ReadonlyMap<number, QueueArea> = new Map([
   [Register.QueueDescriptors, "descriptorTable"],
   [Register.QueueDriver, "driverArea"],
   [Register.QueueDevice, "deviceArea"],
@@ -139,9 +139,7 @@ export class VirtioMmio implements Device {
         control.queueSelect = value;
         break;
       case Register.QueueSize:
-        this.#setUp((setup) => {
-          setup.size = value;
-        });
+        control.queueSize = value;
         break;
       case Register.QueueReady:
         if (value & 1) control.enableQueue();
@@ -158,7 +156,7 @@ export class VirtioMmio implements Device {
         break;
       default: {
         const part = ADDRESSES.get(offset & ~4);
-        if (part !== undefined) this.#setUp((setup) => setHalf(setup, part, (offset & 4) !== 0, value));
+        if (part !== undefined) control.placeQueue(part, (offset & 4) !== 0, value);
       }
     }
   }
@@ -189,21 +187,4 @@ export class VirtioMmio implements Device {
       },
     ];
   }
-
-  /** A queue that is on keeps its setup (4.2.2.2). */
-  #setUp(change: (setup: QueueSetup) => void): void {
-    const queue = this.#control.selectedQueue;
-    if (queue !== undefined && !queue.setup.enabled) change(queue.setup);
-  }
-}
-
-/** Writes one word of a 64-bit address. */
-export function setHalf(
-  setup: QueueSetup,
-  part: "descriptorTable" | "driverArea" | "deviceArea",
-  high: boolean,
-  value: number,
-): void {
-  const address = setup[part];
-  setup[part] = high ? value * 2 ** 32 + (address % 2 ** 32) : Math.floor(address / 2 ** 32) * 2 ** 32 + value;
 }

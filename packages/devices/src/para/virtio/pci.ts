@@ -14,8 +14,7 @@ import { ConfigurationSpace } from "../pci/configuration-space.js";
 import type { PciFunction } from "../pci/function.js";
 import { VirtioControl } from "./control.js";
 import type { VirtioDevice } from "./device.js";
-import { setHalf } from "./mmio.js";
-import type { QueueSetup } from "./split-queue.js";
+import type { QueueArea } from "./split-queue.js";
 
 const VENDOR = 0x1af4;
 /** Device IDs of modern devices begin here (4.1.2.1). */
@@ -245,9 +244,7 @@ export class VirtioPci implements PciFunction {
         control.queueSelect = value & 0xffff;
         break;
       case Common.QueueSize:
-        this.#setUp((setup) => {
-          setup.size = value & 0xffff;
-        });
+        control.queueSize = value & 0xffff;
         break;
       case Common.QueueEnable:
         // A driver writes nothing but 1 (4.1.4.3.2).
@@ -255,15 +252,9 @@ export class VirtioPci implements PciFunction {
         break;
       default: {
         const part = addressPart(offset);
-        if (part !== undefined) this.#setUp((setup) => setHalf(setup, part, (offset & 4) !== 0, value));
+        if (part !== undefined) control.placeQueue(part, (offset & 4) !== 0, value);
       }
     }
-  }
-
-  /** A queue that is on keeps its setup. */
-  #setUp(change: (setup: QueueSetup) => void): void {
-    const queue = this.#control.selectedQueue;
-    if (queue !== undefined && !queue.setup.enabled) change(queue.setup);
   }
 
   /** Reading it acknowledges the interrupt (4.1.4.5). */
@@ -301,7 +292,7 @@ function capability(structure: number, offset: number, length: number, more: rea
   return bytes;
 }
 
-function addressPart(offset: number): "descriptorTable" | "driverArea" | "deviceArea" | undefined {
+function addressPart(offset: number): QueueArea | undefined {
   switch (offset & ~4) {
     case Common.QueueDescriptors:
       return "descriptorTable";

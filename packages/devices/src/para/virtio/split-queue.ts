@@ -26,6 +26,9 @@ export const MAX_CHAIN_BUFFERS = 1024;
 /** A chain holds less than 4 GiB (2.7.5: "more than 2^32 bytes long in total" is forbidden). */
 const MAX_CHAIN_BYTES = 2 ** 32;
 
+/** The three parts of a queue, each at an address of its own. */
+export type QueueArea = "descriptorTable" | "driverArea" | "deviceArea";
+
 /** What a driver sets up of a queue. Addresses are guest-physical. */
 export interface QueueSetup {
   size: number;

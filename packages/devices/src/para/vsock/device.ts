@@ -155,15 +155,7 @@ export class VirtioVsock implements VirtioDevice, VsockLink {
         const packet = readHeader(header);
         const isWhole = packet.length <= MAX_DATA && chain.readableBytes >= HEADER + packet.length;
         const data = new Uint8Array(isWhole ? packet.length : 0);
-        if (data.length > 0) {
-          const views: Uint8Array[] = [];
-          chain.readableViews(HEADER, data.length, views);
-          let at = 0;
-          for (const view of views) {
-            data.set(view, at);
-            at += view.length;
-          }
-        }
+        chain.read(HEADER, data);
         if (isWhole) this.#receive(packet, data);
       }
       queue.complete(chain, 0);
