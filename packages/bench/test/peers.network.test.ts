@@ -3,18 +3,12 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, expect, it } from "vitest";
+import { describeWithQemu } from "../../hartvisor/test/describe-where.js";
 
-const isOffline = process.env.HARTVISOR_OFFLINE === "1";
-const canRunQemu = process.platform === "linux" && process.arch === "x64";
-const reason = isOffline
-  ? " (not run: HARTVISOR_OFFLINE=1)"
-  : canRunQemu
-    ? ""
-    : " (not run: QEMU is for Linux on amd64)";
 const BENCH = fileURLToPath(new URL("../dist/peers.js", import.meta.url));
 
-describe.skipIf(isOffline || !canRunQemu)(`bench:peers${reason}`, () => {
+describeWithQemu("bench:peers", () => {
   const folder = mkdtempSync(join(tmpdir(), "hartvisor-peers-test-"));
   afterAll(() => rmSync(folder, { recursive: true }));
 

@@ -1,17 +1,11 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { obtainQemu, type Qemu } from "../../hartvisor/src/host/node/debian-qemu.js";
+import { describeWithQemu } from "../../hartvisor/test/describe-where.js";
 import { runSubject } from "../fuzz/subject.js";
 import { describeSweep, sweep } from "../fuzz/sweep.js";
 import { sweepImage, sweepResults } from "../fuzz/sweep-driver.js";
 import { DEFAULT_ISA } from "../isa/extensions.js";
 
-const isOffline = process.env.HARTVISOR_OFFLINE === "1";
-const canRunQemu = process.platform === "linux" && process.arch === "x64";
-const reason = isOffline
-  ? " (not run: HARTVISOR_OFFLINE=1)"
-  : canRunQemu
-    ? ""
-    : " (not run: QEMU is for Linux on amd64)";
 const SEED = 20_250_000;
 
 /** Encodings by the modes in which they are legal. */
@@ -42,7 +36,7 @@ describe("the sweep's driver", () => {
   });
 });
 
-describe.skipIf(isOffline || !canRunQemu)(`encodings are as legal as on QEMU${reason}`, () => {
+describeWithQemu("encodings are as legal as on QEMU", () => {
   let qemu: Qemu;
 
   beforeAll(async () => {

@@ -1,16 +1,15 @@
 import { readFile } from "node:fs/promises";
 import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { debianDemoImage } from "../src/host/node/debian-image.js";
 import { launchChromium } from "./browser/chromium.js";
 import { openSite, type Site } from "./browser/site.js";
+import { describeOnline } from "./describe-where.js";
 
-const isOffline = process.env.HARTVISOR_OFFLINE === "1";
-const note = isOffline ? " (not run: HARTVISOR_OFFLINE=1)" : "";
 /** Far beyond what a boot takes. */
 const timeout = 120_000;
 
-describe.skipIf(isOffline)(`a page in Chromium that imports the packed packages${note}`, () => {
+describeOnline("a page in Chromium that imports the packed packages", () => {
   let browser: Browser;
   let site: Site;
 

@@ -1,18 +1,17 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { defaultCacheDirectory } from "../src/host/node/debian-image.js";
 import { CLI, CliProcess } from "./cli-process.js";
+import { describeOnlineOnLinux } from "./describe-where.js";
 
-const isOffline = process.env.HARTVISOR_OFFLINE === "1";
-const note = isOffline ? " (not run: HARTVISOR_OFFLINE=1)" : "";
 const PROMPT = /hartvisor:\S*# /;
 /** Of the download, where the cache is empty. */
 const TIMEOUT_MS = 600_000;
 
 /** Downloads Debian's kernel unless it is in the cache, and so needs the network. */
-describe.skipIf(isOffline || process.platform !== "linux")(`hartvisor with Debian${note}`, () => {
+describeOnlineOnLinux("hartvisor with Debian", () => {
   let folder: string;
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "hartvisor-debian-"));

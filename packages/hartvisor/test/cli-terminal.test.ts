@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { CLI, CliProcess, guest, hartvisor } from "./cli-process.js";
+import { describeOnLinux } from "./describe-where.js";
 import { FLOOD, tinyElf } from "./tiny-elf.js";
 
 let folder: string;
@@ -21,7 +22,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-describe.skipIf(process.platform !== "linux")("on a terminal", () => {
+describeOnLinux("on a terminal", () => {
   /** Prints the terminal's settings before and after, and the status. */
   const observed = (command: string) => `stty -g; ${command}; echo "status $?"; stty -g`;
   const start = (args: string) => CliProcess.onTerminal(observed(`"${process.execPath}" "${CLI}" ${args}`), { env });

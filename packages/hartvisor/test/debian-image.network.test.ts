@@ -1,16 +1,14 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { checkInitrd } from "../../core/src/loader/initrd.js";
 import { linuxImage } from "../../core/src/loader/linux-image.js";
 import { type DemoImage, type DemoImageProgress, debianDemoImage } from "../src/host/node/debian-image.js";
-
-const isOffline = process.env.HARTVISOR_OFFLINE === "1";
-const note = isOffline ? " (not run: HARTVISOR_OFFLINE=1)" : "";
+import { describeOnline } from "./describe-where.js";
 
 /** Downloads some 120 MB from a Debian mirror, and so needs the network. */
-describe.skipIf(isOffline)(`Debian's image, from a mirror${note}`, () => {
+describeOnline("Debian's image, from a mirror", () => {
   let cacheDirectory: string;
   let image: DemoImage;
   const events: DemoImageProgress[] = [];

@@ -2,20 +2,19 @@ import { createHash } from "node:crypto";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, expect, it } from "vitest";
 import { Apt, debianMirror } from "../src/host/node/apt.js";
 import { run } from "../src/host/node/child-process.js";
 import { type DemoImage, debianDemoImage } from "../src/host/node/debian-image.js";
 import { linux, Machine } from "../src/index.js";
+import { describeOnline } from "./describe-where.js";
 import { GuestShell } from "./guest-shell.js";
 
-const isOffline = process.env.HARTVISOR_OFFLINE === "1";
-const note = isOffline ? " (not run: HARTVISOR_OFFLINE=1)" : "";
 const cmdline = "console=ttyS0 quiet";
 /** Far beyond what a boot takes; it turns a hang into a failure with the console's text. */
 const limits = { wallTimeMs: 120_000 };
 
-describe.skipIf(isOffline)(`unmodified Debian${note}`, () => {
+describeOnline("unmodified Debian", () => {
   let image: DemoImage;
 
   beforeAll(async () => {

@@ -2,15 +2,13 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { debianDemoImage } from "../src/host/node/debian-image.js";
 import { ConsolePort, linux, Machine, virtioConsole } from "../src/index.js";
 import { CliProcess, hartvisor } from "./cli-process.js";
+import { describeOnline } from "./describe-where.js";
 
-const isOffline = process.env.HARTVISOR_OFFLINE === "1";
-const note = isOffline ? " (not run: HARTVISOR_OFFLINE=1)" : "";
-
-describe.skipIf(isOffline)(`in Debian${note}`, () => {
+describeOnline("in Debian", () => {
   let vm: Machine;
   const port = new ConsolePort({ name: "test.port" });
   const terminal = new ConsolePort({ isTerminal: true });
@@ -96,7 +94,7 @@ describe.skipIf(isOffline)(`in Debian${note}`, () => {
   });
 });
 
-describe.skipIf(isOffline)(`hartvisor exec${note}`, () => {
+describeOnline("hartvisor exec", () => {
   it("passes input, output and status", async () => {
     const cli = CliProcess.start(["exec", "--", "sh", "-c", "cat; echo oops >&2; exit 9"], { input: "from stdin" });
     expect(await cli.ended).toEqual({ status: 9, stdout: "from stdin", stderr: "oops\n" });

@@ -2,14 +2,13 @@
 import { mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { type DemoImage, debianDemoImage } from "../src/host/node/debian-image.js";
 import { obtainDebianTree } from "../src/host/node/debian-tree.js";
 import { fileDisk } from "../src/host/node/file-disk.js";
 import { linux, Machine, virtioBlock } from "../src/index.js";
+import { describeOnline } from "./describe-where.js";
 
-const isOffline = process.env.HARTVISOR_OFFLINE === "1";
-const note = isOffline ? " (not run: HARTVISOR_OFFLINE=1)" : "";
 const LIBRARIES = "usr/lib/riscv64-linux-gnu";
 const LOADER = "ld-linux-riscv64-lp64d.so.1";
 const NEEDED = [
@@ -22,7 +21,7 @@ const NEEDED = [
   LOADER,
 ];
 
-describe.skipIf(isOffline)(`ext4${note}`, () => {
+describeOnline("ext4", () => {
   let image: DemoImage;
   let root: string;
   let folder: string;

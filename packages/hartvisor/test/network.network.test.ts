@@ -3,17 +3,16 @@ import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { type AddressInfo, createServer, type Server } from "node:net";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { debianDemoImage } from "../src/host/node/debian-image.js";
 import { nat } from "../src/host/node/nat.js";
 import { linux, Machine, type NetworkBackend, virtioNet } from "../src/index.js";
 import { guest } from "./cli-process.js";
+import { describeOnline } from "./describe-where.js";
 
-const isOffline = process.env.HARTVISOR_OFFLINE === "1";
-const note = isOffline ? " (not run: HARTVISOR_OFFLINE=1)" : "";
 const SIZE = 4 * 2 ** 20;
 
-describe.skipIf(isOffline)(`the network of a Debian guest${note}`, () => {
+describeOnline("the network of a Debian guest", () => {
   let vm: Machine;
   let network: NetworkBackend & { readonly forwarded: readonly number[] };
   let echo: Server;

@@ -1,12 +1,10 @@
 import { execFile } from "node:child_process";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { promisify } from "node:util";
-import { describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
+import { describeOnline } from "./describe-where.js";
 
-const isOffline = process.env.HARTVISOR_OFFLINE === "1";
-const note = isOffline ? " (not run: HARTVISOR_OFFLINE=1)" : "";
-
-describe.skipIf(isOffline)(`the README's ten lines${note}`, () => {
+describeOnline("the README's ten lines", () => {
   it("boot Debian, run a command and tell how it ended", async () => {
     const readme = await readFile(new URL("../../../README.md", import.meta.url), "utf8");
     const [, example = ""] = /```js\n([\s\S]*?)```/.exec(readme) ?? [];

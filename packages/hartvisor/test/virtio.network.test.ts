@@ -7,14 +7,13 @@ import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { type DemoImage, debianDemoImage } from "../src/host/node/debian-image.js";
 import { linux, Machine, memoryDisk, Vsock, virtioBlock, virtioRng } from "../src/index.js";
 import { CliProcess, guest } from "./cli-process.js";
+import { describeOnline } from "./describe-where.js";
 import { GuestShell } from "./guest-shell.js";
 
-const isOffline = process.env.HARTVISOR_OFFLINE === "1";
-const note = isOffline ? " (not run: HARTVISOR_OFFLINE=1)" : "";
 const cmdline = "console=ttyS0 quiet";
 const limits = { wallTimeMs: 120_000 };
 
-describe.skipIf(isOffline)(`virtio in Debian${note}`, () => {
+describeOnline("virtio in Debian", () => {
   let image: DemoImage;
 
   beforeAll(async () => {

@@ -1,14 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { debianDemoImage } from "../src/host/node/debian-image.js";
 import type { WorkerMachine } from "../src/index.js";
+import { describeOnline } from "./describe-where.js";
 
-const isOffline = process.env.HARTVISOR_OFFLINE === "1";
-const note = isOffline ? " (not run: HARTVISOR_OFFLINE=1)" : "";
 // A worker's script is a file of the built package.
 const built = new URL("../dist/index.js", import.meta.url).href;
 const { linux, Machine } = (await import(built)) as typeof import("../src/index.js");
 
-describe.skipIf(isOffline)(`Debian in a worker${note}`, () => {
+describeOnline("Debian in a worker", () => {
   let vm: WorkerMachine;
 
   beforeAll(async () => {

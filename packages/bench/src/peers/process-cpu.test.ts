@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { describeOnLinux } from "../../../hartvisor/test/describe-where.js";
 import { parseStat, processCpu } from "./process-cpu.js";
 
 describe("parseStat", () => {
@@ -8,7 +9,7 @@ describe("parseStat", () => {
   });
 });
 
-describe.skipIf(process.platform !== "linux")("processCpu", () => {
+describeOnLinux("processCpu", () => {
   it("agrees with what this process knows of itself, to the file's resolution", () => {
     const { user, system } = process.cpuUsage();
     const { userMs, systemMs, totalMs } = processCpu(process.pid);
