@@ -159,6 +159,22 @@ describe("the host's side of the agent", () => {
     await all;
   });
 
+  it("gives the turn of a caller who gave up to the next", async () => {
+    hello();
+    const first = Array.from({ length: 200 }, () => agent.exec(["true"]));
+    await sent(Frame.Spawn);
+    const abort = new AbortController();
+    const impatient = agent.exec(["true"], { signal: abort.signal });
+    const patient = agent.exec(["true"]);
+    await sent(Frame.Spawn);
+    abort.abort(new Error("enough"));
+    await expect(impatient).rejects.toThrow("enough");
+    exit(1, Ending.Exited, 0);
+    expect(await sent(Frame.Spawn)).toHaveLength(201);
+    for (let job = 2; job <= 201; job++) exit(job, Ending.Exited, 0);
+    await Promise.all([...first, patient]);
+  });
+
   it.each([
     [
       "more output than was asked for",

@@ -76,7 +76,8 @@ export interface ExecResult extends ExitStatus {
 export class GuestAgent {
   readonly #send: (bytes: Uint8Array) => void;
   readonly #jobs = new Map<number, Job>();
-  readonly #turns: (() => void)[] = [];
+  /** Those who wait for a job to end before theirs begins. */
+  readonly #turns = new Set<() => void>();
   #reader = new FrameReader();
   #nextJob = 1;
   #begun = 0;
@@ -200,9 +201,7 @@ export class GuestAgent {
   async #begin(what: string, type: number, payload: Uint8Array, signal?: AbortSignal): Promise<Job> {
     signal?.throwIfAborted();
     await raceAbort(this.#ready(), signal);
-    while (this.#begun >= MAX_JOBS) {
-      await raceAbort(new Promise<void>((resolve) => this.#turns.push(resolve)), signal);
-    }
+    while (this.#begun >= MAX_JOBS) await this.#turn(signal);
     if (this.#failure !== undefined) throw this.#failure;
     const job = new Job(this.#nextJob, what, this.#send);
     this.#nextJob = (this.#nextJob + 1) >>> 0 || 1;
@@ -228,6 +227,29 @@ export class GuestAgent {
     return new Promise((resolve) => this.#becameReady.push(resolve));
   }
 
+  /** Resolves when a job has ended. Who gives up leaves the line, and hands on a turn that has come already. */
+  async #turn(signal: AbortSignal | undefined): Promise<void> {
+    let begin = () => {};
+    const turn = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+    this.#turns.add(begin);
+    try {
+      await raceAbort(turn, signal);
+      signal?.throwIfAborted();
+    } catch (error) {
+      if (!this.#turns.delete(begin)) this.#giveTurn();
+      throw error;
+    }
+  }
+
+  #giveTurn(): void {
+    const [next] = this.#turns;
+    if (next === undefined) return;
+    this.#turns.delete(next);
+    next();
+  }
+
   /** Takes a frame; false if it breaks the protocol. */
   #take(frame: ReceivedFrame): boolean {
     if (frame.type === Frame.Hello) {
@@ -244,7 +266,7 @@ export class GuestAgent {
     if (isFine && frame.type === Frame.Exit) {
       this.#jobs.delete(frame.job);
       this.#begun--;
-      this.#turns.shift()?.();
+      this.#giveTurn();
     }
     return isFine;
   }
@@ -255,7 +277,8 @@ export class GuestAgent {
     for (const job of this.#jobs.values()) job.fail(this.#failure);
     this.#jobs.clear();
     this.#begun = 0;
-    for (const resolve of this.#turns.splice(0)) resolve();
+    for (const begin of this.#turns) begin();
+    this.#turns.clear();
   }
 }
 
