@@ -6,19 +6,19 @@ import type { Boot } from "../boot/boot.js";
 import { linux } from "../boot/linux.js";
 import { demoGuestBase64 } from "../generated/demo-guest.js";
 import { debianDemoImage } from "../host/node/debian-image.js";
-import { addDeviceOptions, type DeviceFlags, openDevices } from "./devices.js";
-import { JitTrace } from "./jit-trace.js";
+import { addDeviceOptions, type DeviceFlags } from "./devices.js";
 import type { CommandContext } from "./main.js";
-import { addMachineOptions, type MachineFlags, machineOptions } from "./options.js";
+import { addMachineOptions, type MachineFlags } from "./options.js";
 import { ProgressLine } from "./progress.js";
-import { runSession } from "./session.js";
+import { runBooted } from "./run.js";
 
 interface DemoFlags extends MachineFlags, DeviceFlags {
   readonly append?: string;
   readonly mirror?: string;
 }
 
-const COMMAND_LINE = "console=ttyS0 quiet";
+/** What a kernel gets, and what the user adds. */
+export const COMMAND_LINE = "console=ttyS0 quiet";
 
 const HELP = `
 The kernel and busybox are downloaded with apt, which verifies them, and kept in the cache directory ($XDG_CACHE_HOME,
@@ -40,19 +40,7 @@ export function addDemoCommand(program: Command, context: CommandContext): void 
 }
 
 async function demo(flags: DemoFlags, signal: AbortSignal): Promise<number> {
-  const boot = await demoBoot(flags, signal);
-  const open = await openDevices(flags);
-  try {
-    return await runSession({
-      machine: { ...machineOptions(flags), boot, devices: open.devices },
-      maxInstructions: flags.maxInstructions,
-      statsFile: flags.stats,
-      trace: await JitTrace.open(flags),
-      signal,
-    });
-  } finally {
-    await open.close();
-  }
+  return runBooted(await demoBoot(flags, signal), flags, signal);
 }
 
 /** Debian, or the embedded guest where it cannot be had, unless Debian is required. */

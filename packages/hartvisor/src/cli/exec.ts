@@ -3,9 +3,10 @@ import { once } from "node:events";
 import { Readable } from "node:stream";
 import { HartvisorError } from "@hartvisor/core";
 import type { Command } from "commander";
-import { type Boot, linux } from "../index.js";
+import type { Boot } from "../boot/boot.js";
+import { linux } from "../boot/linux.js";
 import { Machine } from "../machine.js";
-import { demoBoot } from "./demo.js";
+import { COMMAND_LINE, demoBoot } from "./demo.js";
 import { addDeviceOptions, type DeviceFlags, openDevices } from "./devices.js";
 import { ExitStatus } from "./exit-status.js";
 import { readNamed } from "./files.js";
@@ -21,8 +22,6 @@ interface ExecFlags extends MachineFlags, DeviceFlags {
   readonly timeout?: number;
   readonly console?: boolean;
 }
-
-const COMMAND_LINE = "console=ttyS0 quiet";
 
 const HELP = `
 Input, output and exit status are the command's. Without --kernel the guest is Debian's kernel with busybox, as in

@@ -1,5 +1,6 @@
 /** `hartvisor run`: boots a Linux kernel from files. */
 import type { Command } from "commander";
+import type { Boot } from "../boot/boot.js";
 import { linux } from "../boot/linux.js";
 import { addDeviceOptions, type DeviceFlags, openDevices } from "./devices.js";
 import { readNamed } from "./files.js";
@@ -41,6 +42,11 @@ async function run(flags: RunFlags, { interruptions }: CommandContext): Promise<
     firmware: flags.firmware === undefined ? undefined : await readNamed(flags.firmware),
     cmdline: flags.append,
   });
+  return runBooted(boot, flags, interruptions.signal);
+}
+
+/** Runs what was booted with the devices of the command line; returns the exit status. */
+export async function runBooted(boot: Boot, flags: MachineFlags & DeviceFlags, signal: AbortSignal): Promise<number> {
   const open = await openDevices(flags);
   try {
     return await runSession({
@@ -48,7 +54,7 @@ async function run(flags: RunFlags, { interruptions }: CommandContext): Promise<
       maxInstructions: flags.maxInstructions,
       statsFile: flags.stats,
       trace: await JitTrace.open(flags),
-      signal: interruptions.signal,
+      signal,
     });
   } finally {
     await open.close();
