@@ -67,6 +67,20 @@
   bne \register, t6, fail
 .endm
 
+/* Tables of Sv39, from the root to the last, and a page to map. */
+.macro PAGES
+  .bss
+  .balign 0x1000
+root:
+  .zero 0x1000
+middle:
+  .zero 0x1000
+last:
+  .zero 0x1000
+page:
+  .zero 0x1000
+.endm
+
 /* Runs code in a mode until it traps to M-mode. */
 .macro ENTER mode, address
   li t6, MSTATUS_MPP
@@ -111,18 +125,6 @@ end:
 1:
   j 1b
 
-  .section .tohost, "aw"
-  .balign 64
-  .globl tohost
-  .type tohost, @object
-  .size tohost, 8
-tohost:
-  .dword 0
-  .balign 64
-  .globl fromhost
-  .type fromhost, @object
-  .size fromhost, 8
-fromhost:
-  .dword 0
+#include "tohost.h"
 
   .text

@@ -159,13 +159,4 @@ compare:
 1:
   jr t5
 
-  .bss
-  .balign 0x1000
-root:
-  .zero 0x1000
-middle:
-  .zero 0x1000
-last:
-  .zero 0x1000
-page:
-  .zero 0x1000
+  PAGES

@@ -252,13 +252,4 @@ mprv_load:
   lw t1, 0(s8)
   ecall
 
-  .bss
-  .balign 0x1000
-root:
-  .zero 0x1000
-middle:
-  .zero 0x1000
-last:
-  .zero 0x1000
-page:
-  .zero 0x1000
+  PAGES

@@ -29,16 +29,4 @@ _start:
 1:
   j 1b
 
-  .section .tohost, "aw"
-  .balign 64
-  .globl tohost
-  .type tohost, @object
-  .size tohost, 8
-tohost:
-  .dword 0
-  .balign 64
-  .globl fromhost
-  .type fromhost, @object
-  .size fromhost, 8
-fromhost:
-  .dword 0
+#include "tohost.h"
