@@ -6,12 +6,14 @@
 import { HART_MSECCFG, HART_PMPADDR, HART_PMPCFG } from "../generated/layout";
 import { MSECCFG_MML, MSECCFG_MMWP } from "../privileged/fields";
 
-const ENTRIES: u32 = 16;
-const LOCKED: u32 = 0x80;
-const READ: u32 = 1;
-const WRITE: u32 = 2;
-const EXECUTE: u32 = 4;
-const ANY: u32 = READ | WRITE | EXECUTE;
+export const PMP_ENTRIES: u32 = 16;
+
+// Bits of a pmpcfg byte.
+export const PMP_READ: u32 = 1;
+export const PMP_WRITE: u32 = 2;
+export const PMP_EXECUTE: u32 = 4;
+export const PMP_ANY: u32 = PMP_READ | PMP_WRITE | PMP_EXECUTE;
+export const PMP_LOCKED: u32 = 0x80;
 
 export const PMP_DENIED: u32 = 0;
 export const PMP_GRANTED: u32 = 1;
@@ -42,7 +44,7 @@ function configuration(hart: usize, n: u32): u32 {
 /** What is granted where no entry matches: all to M-mode, but no code under lockdown and nothing under the whitelist policy. */
 function unmatched(privilege: u32, security: u64): u32 {
   if (privilege != 3 || security & MSECCFG_MMWP) return 0;
-  return security & MSECCFG_MML ? READ | WRITE : ANY;
+  return security & MSECCFG_MML ? PMP_READ | PMP_WRITE : PMP_ANY;
 }
 
 /**
@@ -50,12 +52,12 @@ function unmatched(privilege: u32, security: u64): u32 {
  * modes below. Without R but with W, or with all bits, it is shared.
  */
 function underLockdown(config: u32, machine: bool): u32 {
-  const own = config & ANY;
-  const locked = (config & LOCKED) != 0;
-  if (own == ANY && locked) return READ;
-  if ((own & (READ | WRITE)) != WRITE) return locked == machine ? own : 0;
-  if (locked) return own == WRITE || !machine ? EXECUTE : READ | EXECUTE;
-  return own == WRITE && !machine ? READ : READ | WRITE;
+  const own = config & PMP_ANY;
+  const locked = (config & PMP_LOCKED) != 0;
+  if (own == PMP_ANY && locked) return PMP_READ;
+  if ((own & (PMP_READ | PMP_WRITE)) != PMP_WRITE) return locked == machine ? own : 0;
+  if (locked) return own == PMP_WRITE || !machine ? PMP_EXECUTE : PMP_READ | PMP_EXECUTE;
+  return own == PMP_WRITE && !machine ? PMP_READ : PMP_READ | PMP_WRITE;
 }
 
 /** Whether an access may go ahead; `access` is 1 read, 2 write, 4 execute, or several. */
@@ -66,7 +68,7 @@ export function checkPmp(hart: usize, address: u64, length: u64, access: u32, pr
   }
   const page = address & ~0xfff;
   let uniform = true;
-  for (let n: u32 = 0; n < ENTRIES; n++) {
+  for (let n: u32 = 0; n < PMP_ENTRIES; n++) {
     const config = configuration(hart, n);
     const mode = (config >> 3) & 3;
     if (mode == 0) continue;
@@ -78,7 +80,7 @@ export function checkPmp(hart: usize, address: u64, length: u64, access: u32, pr
     if (last < address || start > address + length - 1) continue;
     // The lowest-numbered entry that matches any byte decides, and must match all.
     if (start > address || last < address + length - 1) return PMP_DENIED;
-    const granted = security & MSECCFG_MML ? underLockdown(config, privilege == 3) : privilege != 3 || config & LOCKED ? config : ANY;
+    const granted = security & MSECCFG_MML ? underLockdown(config, privilege == 3) : privilege != 3 || config & PMP_LOCKED ? config : PMP_ANY;
     if ((granted & access) != access) return PMP_DENIED;
     return uniform ? PMP_GRANTED : PMP_GRANTED_PART;
   }

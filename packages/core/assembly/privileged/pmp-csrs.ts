@@ -1,20 +1,15 @@
 /** The registers of physical memory protection, and mseccfg, which changes their rules (Privileged ISA 1.13, 3.7 and ch. 6). */
 import { EXTENSION_BIT_SMEPMP, EXTENSION_BIT_ZKR, HART_MSECCFG, HART_PMPADDR, HART_PMPCFG } from "../generated/layout";
+import { PMP_ANY, PMP_ENTRIES, PMP_EXECUTE, PMP_LOCKED, PMP_READ, PMP_WRITE } from "../memory/pmp";
 import { dropAllBanks } from "../memory/tlb";
 import { has } from "./extensions";
 import { MSECCFG_MML, MSECCFG_MMWP, MSECCFG_RLB, MSECCFG_SSEED, MSECCFG_USEED } from "./fields";
 
-const READ: u32 = 1;
-const WRITE: u32 = 2;
-const EXECUTE: u32 = 4;
-const PERMISSIONS: u32 = READ | WRITE | EXECUTE;
 const MODE: u32 = 0x18;
 const TOP_OF_RANGE: u32 = 0x08;
-const LOCKED: u32 = 0x80;
-const ENTRIES: u32 = 16;
 
 function isLocked(hart: usize, n: u32): bool {
-  return (<u32>load<u8>(hart + <usize>n, HART_PMPCFG) & LOCKED) != 0;
+  return (<u32>load<u8>(hart + <usize>n, HART_PMPCFG) & PMP_LOCKED) != 0;
 }
 
 /** Whether the lock bit of an entry binds the entry itself: not under rule locking bypass (Smepmp). */
@@ -25,20 +20,20 @@ function isFixed(hart: usize, n: u32): bool {
 /** Under machine-mode lockdown no rule is added that lets M-mode execute, unless locks are bypassed; all ones is for data (Smepmp, 2.4). */
 function addsMachineCode(hart: usize, config: u32): bool {
   if ((load<u64>(hart, HART_MSECCFG) & (MSECCFG_MML | MSECCFG_RLB)) != MSECCFG_MML) return false;
-  if ((config & LOCKED) == 0) return false;
-  const own = config & PERMISSIONS;
-  return own != PERMISSIONS && ((own & EXECUTE) != 0 || own == WRITE);
+  if ((config & PMP_LOCKED) == 0) return false;
+  const own = config & PMP_ANY;
+  return own != PMP_ANY && ((own & PMP_EXECUTE) != 0 || own == PMP_WRITE);
 }
 
 /** Whether an entry would allow writing without reading, which means something under lockdown only. */
 function isReserved(hart: usize, config: u32): bool {
-  return (config & (READ | WRITE)) == WRITE && (load<u64>(hart, HART_MSECCFG) & MSECCFG_MML) == 0;
+  return (config & (PMP_READ | PMP_WRITE)) == PMP_WRITE && (load<u64>(hart, HART_MSECCFG) & MSECCFG_MML) == 0;
 }
 
 /** Bytes that may not be written, or not so, stay as they are. */
 function writePmpcfg(hart: usize, first: u32, value: u64): void {
   for (let n = first; n < first + 8; n++) {
-    const next = <u32>(value >> ((n - first) << 3)) & (LOCKED | MODE | PERMISSIONS);
+    const next = <u32>(value >> ((n - first) << 3)) & (PMP_LOCKED | MODE | PMP_ANY);
     if (isFixed(hart, n) || isReserved(hart, next) || addsMachineCode(hart, next)) continue;
     store<u8>(hart + <usize>n, next, HART_PMPCFG);
   }
@@ -56,13 +51,13 @@ export function writePmpcfg2(hart: usize, value: u64): void {
 /** Locked with its own entry, or as the lower end of a locked top-of-range entry. */
 export function writePmpaddr(hart: usize, n: u32, value: u64): void {
   if (isFixed(hart, n)) return;
-  if (n + 1 < ENTRIES && isFixed(hart, n + 1) && (<u32>load<u8>(hart + <usize>n + 1, HART_PMPCFG) & MODE) == TOP_OF_RANGE) return;
+  if (n + 1 < PMP_ENTRIES && isFixed(hart, n + 1) && (<u32>load<u8>(hart + <usize>n + 1, HART_PMPCFG) & MODE) == TOP_OF_RANGE) return;
   store<u64>(hart + (<usize>n << 3), value & 0x3fffffffffffff, HART_PMPADDR);
   dropAllBanks(hart);
 }
 
 function isAnyLocked(hart: usize): bool {
-  for (let n: u32 = 0; n < ENTRIES; n++) {
+  for (let n: u32 = 0; n < PMP_ENTRIES; n++) {
     if (isLocked(hart, n)) return true;
   }
   return false;

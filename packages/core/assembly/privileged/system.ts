@@ -37,7 +37,17 @@ import {
   CSR_MHPMCOUNTER31,
   CSR_MHPMEVENT3,
   CSR_MHPMEVENT31,
-  CSR_MIP, CSR_MSECCFG, CSR_PMPADDR15, CSR_PMPCFG0, CSR_SATP, CSR_SIP, CSR_STIMECMP, isCsrAccessible, readCsr, writeCsr } from "../generated/csrs";
+  CSR_MIP,
+  CSR_MSECCFG,
+  CSR_PMPADDR15,
+  CSR_PMPCFG0,
+  CSR_SATP,
+  CSR_SIP,
+  CSR_STIMECMP,
+  isCsrAccessible,
+  readCsr,
+  writeCsr,
+} from "../generated/csrs";
 import { checkBlock, zeroBlock } from "../memory/access";
 import { fence } from "../memory/tlb";
 import { countAssist } from "./counters";
