@@ -1,30 +1,18 @@
 /** Enhanced PMP for M-mode: mseccfg and what it changes (Privileged ISA 1.13, ch. 6: Smepmp). */
 import { describe, expect, it } from "vitest";
+import { type Access, PROGRAMS } from "./access.js";
 import { Cause, createGuest, DATA, type Guest, PACES, PROGRAM, type Privilege, RAM, Status } from "./guest.js";
+import { ACCESS_FAULTS, L, NAPOT, R, TOR, W, X } from "./protected-guest.js";
 
 const MML = 1n;
 const MMWP = 2n;
 const RLB = 4n;
-const [R, W, X, L] = [1, 2, 4, 0x80];
-const TOR = 1 << 3;
-const NAPOT = 3 << 3;
 
 const napot = (at: number, size: number): bigint => (BigInt(at) >> 2n) | (BigInt(size) / 8n - 1n);
 /** Program and handlers: code that every mode may execute, and M-mode read (LRWX = 1011). */
 const PROGRAM_BYTES = 0x4000;
 
 const ACCESSES = ["load", "store", "fetch"] as const;
-type Access = (typeof ACCESSES)[number];
-const PROGRAMS: Readonly<Record<Access, string>> = {
-  load: "ld a0, 0(a1)\nj .+0",
-  store: "sd a2, 0(a1)\nj .+0",
-  fetch: "jalr ra, 0(a1)\nj .+0",
-};
-const FAULTS: Readonly<Record<Access, bigint>> = {
-  load: Cause.LoadAccessFault,
-  store: Cause.StoreAccessFault,
-  fetch: Cause.FetchAccessFault,
-};
 
 function setEntry(guest: Guest, n: number, address: bigint, config: number): void {
   const register = n < 8 ? "pmpcfg0" : "pmpcfg2";
@@ -43,7 +31,7 @@ function allows(guest: Guest, mode: Privilege, access: Access, address = DATA): 
   guest.enter(mode);
   guest.run();
   if (guest.hart.pc === BigInt(PROGRAM + 4)) return true;
-  expect(guest.machineTrap()).toMatchObject({ cause: FAULTS[access], value: BigInt(address) });
+  expect(guest.machineTrap()).toMatchObject({ cause: ACCESS_FAULTS[access], value: BigInt(address) });
   return false;
 }
 
