@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { ProgressLine } from "../../hartvisor/src/cli/progress.js";
 import { obtainQemu, type Qemu } from "../../hartvisor/src/host/node/debian-qemu.js";
 import { DEFAULT_ISA } from "../isa/extensions.js";
-import { BATCH, compareBatch, programsOf, type Verdict } from "./campaign.js";
+import { batchSize, compareBatch, programsOf, type Verdict } from "./campaign.js";
 import { describe } from "./compare.js";
 import { Coverage } from "./coverage.js";
 import { type ProfileName, profileNames } from "./profiles.js";
@@ -95,8 +95,9 @@ async function fuzz(qemu: Qemu, profile: ProfileName, options: Options, coverage
   const before = coverage?.total ?? 0;
   let instructions = 0;
   let mismatches = 0;
-  for (let done = 0; done < count; done += BATCH) {
-    const programs = programsOf(profile, seed + done, Math.min(BATCH, count - done));
+  const batch = batchSize(engine);
+  for (let done = 0; done < count; done += batch) {
+    const programs = programsOf(profile, seed + done, Math.min(batch, count - done));
     instructions += programs.reduce((sum, program) => sum + instructionCount(program), 0);
     const verdicts = await compareBatch(qemu, programs, engine, coverage?.observe);
     mismatches += verdicts.length;

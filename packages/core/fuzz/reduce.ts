@@ -4,7 +4,7 @@
  * share a start of QEMU, each in a slot of its own.
  */
 import type { Qemu } from "../../hartvisor/src/host/node/debian-qemu.js";
-import { BATCH, compareBatch, type Verdict } from "./campaign.js";
+import { batchSize, compareBatch, type Verdict } from "./campaign.js";
 import { generateProgram } from "./generate.js";
 import { type Program, withUnits } from "./program.js";
 import { slotAddress } from "./slot.js";
@@ -25,8 +25,9 @@ export async function reduce(qemu: Qemu, program: Program, engine: Engine): Prom
   /** Which of these still disagree. */
   const test = async (candidates: readonly Units[]): Promise<boolean[]> => {
     const failing = new Set<number>();
-    for (let first = 0; first < candidates.length; first += BATCH) {
-      const batch = candidates.slice(first, first + BATCH).map(variant);
+    const most = batchSize(engine);
+    for (let first = 0; first < candidates.length; first += most) {
+      const batch = candidates.slice(first, first + most).map(variant);
       for (const verdict of await compareBatch(qemu, batch, engine))
         failing.add(first + batch.indexOf(verdict.program));
     }

@@ -1,7 +1,7 @@
 import { beforeAll, expect, it } from "vitest";
 import { obtainQemu, type Qemu } from "../../hartvisor/src/host/node/debian-qemu.js";
 import { describeWithQemu } from "../../hartvisor/test/describe-where.js";
-import { BATCH, compareBatch, programsOf } from "../fuzz/campaign.js";
+import { batchSize, compareBatch, programsOf } from "../fuzz/campaign.js";
 import { describe as describeDifferences } from "../fuzz/compare.js";
 import { profileNames } from "../fuzz/profiles.js";
 import { listing } from "../fuzz/program.js";
@@ -18,10 +18,8 @@ describeWithQemu("random programs end as on QEMU", () => {
   }, 600_000);
 
   for (const engine of ENGINES) {
-    // A module per block costs a millisecond.
-    const count = engine === "translator" || engine === "blocks" ? BATCH / 8 : BATCH;
     it.each(profileNames)(`%s, engine ${engine}`, async (profile) => {
-      const verdicts = await compareBatch(qemu, programsOf(profile, SEED, count), engine);
+      const verdicts = await compareBatch(qemu, programsOf(profile, SEED, batchSize(engine)), engine);
       const [first] = verdicts;
       const text =
         first && `seed ${first.program.seed}\n${listing(first.program)}\n${describeDifferences(first.found)}`;
