@@ -79,6 +79,7 @@ const GUESTS = new Map([
   linuxI386("nothing", "peers/nothing.c"),
   linux("measure", "peers/measure.c", "peers/timing.c"),
   ["io", [...RV64GC, ...LINUX, "io/io.c", ...LINUX_LIBRARY]],
+  ["perf", [...RV64GC, ...LINUX, "perf/perf.c", ...LINUX_LIBRARY]],
 ]);
 
 /** An error whose message is all that the user needs. */

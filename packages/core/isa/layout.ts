@@ -81,6 +81,7 @@ field("countersProgrammed", "u32"); // 1 where some depend on the mode or count 
 field("exceptions", "u64");
 field("interrupts", "u64");
 field("tlbFills", "u64");
+field("rareExceptions", "u64", 8); // by cause: those below 8, neither ecalls nor page faults
 field("timeOffset", "u64"); // the hart's time is the clock's plus this
 field("entropy", "u64"); // state of the seeded generator behind `seed`, with the virtual clock
 const architecturalEnd = end;

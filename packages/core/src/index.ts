@@ -16,6 +16,8 @@ export type { DeviceTreeNode, PropertyValue } from "./devicetree/node.js";
 export type { HotBlock, TranslationHost, Translator, TranslatorFactory, TranslatorStats } from "./engine/translator.js";
 export { type ErrorCode, HartvisorError } from "./error.js";
 export {
+  FirmwareEvent,
+  type FirmwareEventCode,
   HartState,
   type HartStateNumber,
   type HypercallContext,
@@ -30,6 +32,7 @@ export { type FlatImage, type FlatOptions, flat } from "./loader/flat.js";
 export { checkInitrd, type InitrdFormat } from "./loader/initrd.js";
 export { isLinuxImage, type LinuxImage, linuxImage } from "./loader/linux-image.js";
 export { type Placement, type PlacementRequest, placeImages } from "./loader/placement.js";
+export { CounterEvent, PROGRAMMABLE_COUNTERS } from "./machine/counter-events.js";
 export type { ExitReason } from "./machine/exit-reason.js";
 export type { Hart, PrivilegeName } from "./machine/hart.js";
 export { type JitStats, Machine, type MachineEvents, type MachineStats } from "./machine/machine.js";

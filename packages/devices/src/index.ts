@@ -9,6 +9,7 @@ import { sbiBase } from "./para/sbi/base.js";
 import { sbiDbcn } from "./para/sbi/dbcn.js";
 import { sbiHsm } from "./para/sbi/hsm.js";
 import { sbiIpi } from "./para/sbi/ipi.js";
+import { sbiPmu } from "./para/sbi/pmu.js";
 import { sbiRfence } from "./para/sbi/rfence.js";
 import { sbiSrst } from "./para/sbi/srst.js";
 import { sbiSta } from "./para/sbi/sta.js";
@@ -63,7 +64,7 @@ export { VirtioPci, type VirtioPciOptions } from "./para/virtio/pci.js";
 export { MAX_CHAIN_BUFFERS, SplitQueue, type SplitQueueState } from "./para/virtio/split-queue.js";
 export { VSOCK_BUFFER, type VsockConnection } from "./para/vsock/connection.js";
 export { MAX_VSOCK_CONNECTIONS, VirtioVsock, type VirtioVsockOptions } from "./para/vsock/device.js";
-export { sbiBase, sbiDbcn, sbiHsm, sbiIpi, sbiRfence, sbiSrst, sbiSta, sbiSusp, sbiTime };
+export { sbiBase, sbiDbcn, sbiHsm, sbiIpi, sbiPmu, sbiRfence, sbiSrst, sbiSta, sbiSusp, sbiTime };
 
 /**
  * Every SBI 2.0 extension there is here. A machine may take fewer, or others
@@ -84,4 +85,5 @@ export const sbiExtensions: readonly HypercallExtension[] = [
   sbiDbcn,
   sbiSusp,
   sbiSta,
+  sbiPmu,
 ];

@@ -49,6 +49,27 @@ describeOnline("virtio in Debian", () => {
     }, 180_000);
   });
 
+  it("counts and samples with its driver for performance counters", async () => {
+    const vm = await Machine.create({ boot: linux({ ...image, cmdline }), harts: 2, limits });
+    void vm.console.output.cancel();
+    vm.start();
+    await vm.writeFile("/perf", await readFile(guest("perf")), { mode: 0o755 });
+    const count = async (event: string) => {
+      const { stdoutText } = await vm.exec(["/perf", ...event.split(" ")]);
+      return stdoutText.trim().split(" ").map(Number);
+    };
+    expect((await vm.exec(["cat", "/sys/bus/event_source/devices/cpu/type"])).exitCode).toBe(0);
+    const [instructions = 0] = await count("0 1 user");
+    expect(instructions).toBeGreaterThanOrEqual(2_000_000);
+    expect(instructions).toBeLessThan(2_001_000);
+    expect((await count("0 1 kernel"))[0]).toBeLessThan(1_000_000);
+    const [, bytes] = await count("0 0 user 100000");
+    expect(bytes).toBe(20 * 16); // a sample every 100,000 of two million
+    const { stdoutText } = await vm.exec(["grep", "riscv-pmu", "/proc/interrupts"]);
+    expect(stdoutText).toMatch(/\b20\b/);
+    await vm.destroy();
+  }, 180_000);
+
   it("has streams to the host by vsock, both ways", async () => {
     const sockets = new Vsock({ guestCid: 42 });
     const vm = await Machine.create({ boot: linux({ ...image, cmdline }), devices: [sockets.device], limits });

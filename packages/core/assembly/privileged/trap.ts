@@ -17,6 +17,7 @@ import {
   HART_MTVEC,
   HART_PC,
   HART_PRIVILEGE,
+  HART_RARE_EXCEPTIONS,
   HART_SCAUSE,
   HART_SEPC,
   HART_SKIP_BREAKPOINT,
@@ -38,6 +39,10 @@ const INTERRUPT: u64 = 1 << 63;
 const NONE: i32 = -1;
 
 function enter(hart: usize, supervisor: bool, cause: u64, value: u64): void {
+  if (cause < 8) {
+    const count = hart + <usize>(cause << 3);
+    store<u64>(count, load<u64>(count, HART_RARE_EXCEPTIONS) + 1, HART_RARE_EXCEPTIONS);
+  }
   const status = load<u64>(hart, HART_MSTATUS);
   const privilege = <u64>load<u32>(hart, HART_PRIVILEGE);
   const pc = load<u64>(hart, HART_PC);

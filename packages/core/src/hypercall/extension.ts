@@ -42,6 +42,28 @@ export type ShutdownRequest =
   | { readonly kind: "poweroff"; readonly exitCode: number }
   | { readonly kind: "reboot"; readonly cold: boolean };
 
+/**
+ * What SBI modules do, and exceptions that firmware may have to handle, as the PMU extension's firmware counters count
+ * them: the codes of SBI 2.0, chapter 11, "Firmware events".
+ */
+export const FirmwareEvent = {
+  MisalignedLoad: 0,
+  MisalignedStore: 1,
+  AccessLoad: 2,
+  AccessStore: 3,
+  IllegalInstruction: 4,
+  SetTimer: 5,
+  IpiSent: 6,
+  IpiReceived: 7,
+  FenceISent: 8,
+  FenceIReceived: 9,
+  SfenceVmaSent: 10,
+  SfenceVmaReceived: 11,
+  SfenceVmaAsidSent: 12,
+  SfenceVmaAsidReceived: 13,
+} as const;
+export type FirmwareEventCode = (typeof FirmwareEvent)[keyof typeof FirmwareEvent];
+
 /** Guest memory as a hypercall sees it: guest-physical and bounds-checked. */
 export interface HypercallMemory {
   /** Copies guest memory out, or returns undefined where the range is not all RAM. */
@@ -76,6 +98,14 @@ export interface HypercallContext {
   fenceInstructions(hart: number): void;
   /** Drops a hart's cached translations of a range, or of everything if `size` is all ones or zero with start zero; of one address space if asid is given. */
   fenceAddresses(hart: number, start: bigint, size: bigint, asid?: number): void;
+  /** Reads a CSR of the calling hart by its number, as M-mode would. */
+  readCsr(csr: number): bigint;
+  /** Writes a CSR of the calling hart, as M-mode would: illegal values become legal ones. */
+  writeCsr(csr: number, value: bigint): void;
+  /** Notes that one of {@link FirmwareEvent} from `SetTimer` on happened on a hart; the others the hart counts itself. */
+  countEvent(event: FirmwareEventCode, hart: number): void;
+  /** How often an event has happened on a hart. */
+  eventCount(event: FirmwareEventCode, hart: number): bigint;
   /** Writes bytes to the machine's debug console. */
   writeConsole(bytes: Uint8Array): void;
   /** Takes up to `length` bytes of pending input from the machine's debug console. */

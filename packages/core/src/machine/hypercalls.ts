@@ -1,6 +1,8 @@
 /** Answers `ecall` from S-mode by the extension that a7 names. */
 import type { InterpreterExports } from "../engine/interpreter.js";
 import {
+  FirmwareEvent,
+  type FirmwareEventCode,
   HartState,
   type HartStateNumber,
   type HypercallContext,
@@ -16,6 +18,14 @@ const A0 = 10;
 const A1 = 11;
 const A6 = 16;
 const A7 = 17;
+/** Cause of the exception that an event stands for (Privileged ISA 1.13, table 15). */
+const EXCEPTION_OF: ReadonlyMap<FirmwareEventCode, number> = new Map([
+  [FirmwareEvent.MisalignedLoad, 4],
+  [FirmwareEvent.MisalignedStore, 6],
+  [FirmwareEvent.AccessLoad, 5],
+  [FirmwareEvent.AccessStore, 7],
+  [FirmwareEvent.IllegalInstruction, 2],
+]);
 const ALL_ONES = 0xffff_ffff_ffff_ffffn;
 
 /** What hypercalls need of their machine beyond its harts and memory. */
@@ -120,6 +130,25 @@ export class Hypercalls implements HypercallContext {
     for (let page = 0n; page < pages; page++) {
       this.#interpreter.fence(address, 1, BigInt.asUintN(64, start + (page << 12n)), bySpace, space);
     }
+  }
+
+  readCsr(csr: number): bigint {
+    return BigInt.asUintN(64, this.#interpreter.readCsr(this.#caller.address, csr));
+  }
+
+  writeCsr(csr: number, value: bigint): void {
+    this.#interpreter.writeCsr(this.#caller.address, csr, BigInt.asUintN(64, value));
+  }
+
+  countEvent(event: FirmwareEventCode, hart: number): void {
+    const { events } = this.#vcpu(hart);
+    events[event] = (events[event] ?? 0) + 1;
+  }
+
+  eventCount(event: FirmwareEventCode, hart: number): bigint {
+    const { state, events } = this.#vcpu(hart);
+    const cause = EXCEPTION_OF.get(event);
+    return cause === undefined ? BigInt(events[event] ?? 0) : state.get64("rareExceptions", cause);
   }
 
   writeConsole(bytes: Uint8Array): void {

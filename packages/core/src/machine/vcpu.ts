@@ -30,6 +30,8 @@ const SUPERVISOR_INTERRUPTS = 0x2222n;
 /** menvcfg as SBI firmware leaves it: STCE, PBMTE, ADUE, CBZE, CBCFE, CBIE = flush. */
 const SUPERVISOR_ENVIRONMENT = (1n << 63n) | (1n << 62n) | (1n << 61n) | 0xd0n;
 
+const ALL_COUNTERS = 0xffff_ffffn;
+
 /** mseccfg.SSEED. */
 const SSEED = 1n << 9n;
 
@@ -43,6 +45,8 @@ export class Vcpu {
   waiting = false;
   /** Milliseconds that it was ready to run while something else did; counted while somebody measures. */
   stealMs = 0;
+  /** What SBI modules did to it or for it, by the code of the firmware event. */
+  readonly events: number[] = [];
   /** Since when it has been ready and does not run; undefined while it runs, or waits for an interrupt. */
   readySince: number | undefined;
   /** Hears that it runs again after having been ready. */
@@ -99,8 +103,10 @@ export class Vcpu {
     state.set64("mip", 0n);
     state.set64("medeleg", DELEGATED_EXCEPTIONS);
     this.#interpreter.writeCsr(this.address, 0x303, SUPERVISOR_INTERRUPTS);
-    // Kernels take it from firmware that user code may read the counters, as the vDSO's clocks do.
-    state.set64("mcounteren", 7n);
+    // S-mode may read every counter. Kernels take it from firmware that user code may, too, as the vDSO's clocks do.
+    this.#interpreter.writeCsr(this.address, 0x306, ALL_COUNTERS);
+    // mcycle and minstret count, the others are started through SBI.
+    this.#interpreter.writeCsr(this.address, 0x320, ALL_COUNTERS & ~7n);
     state.set64("scounteren", 7n);
     this.#interpreter.writeCsr(this.address, 0x30a, SUPERVISOR_ENVIRONMENT);
     // Linux reads seed in S-mode if the device tree names Zkr, and asks nobody first.

@@ -1,6 +1,6 @@
 /** Hypercalls: what extensions are asked, and what they may do to harts. */
 import { describe, expect, it } from "vitest";
-import type { HypercallContext } from "../../src/hypercall/extension.js";
+import { FirmwareEvent, type HypercallContext } from "../../src/hypercall/extension.js";
 import { extension } from "./fakes.js";
 import { Cause, createGuest, DATA, guestWith, PROGRAM, SPIN } from "./guest.js";
 
@@ -31,6 +31,44 @@ describe("hypercalls", () => {
     ]);
     expect(guest.hart.pc).toBe(BigInt(PROGRAM + 4));
     expect(guest.hart.privilege).toBe("supervisor");
+  });
+
+  it("reach the caller's CSRs as firmware would, and count events", async () => {
+    const seen: unknown[] = [];
+    const guest = await guestWith("ecall\nj .+0", {
+      hypercalls: [
+        extension(FAKE, (_, __, context) => {
+          context.writeCsr(0x323, 0xffn); // no such event
+          context.writeCsr(0xb03, -1n);
+          seen.push(context.readCsr(0x323), context.readCsr(0xb03));
+          context.countEvent(FirmwareEvent.SetTimer, 0);
+          context.countEvent(FirmwareEvent.SetTimer, 0);
+          seen.push(context.eventCount(FirmwareEvent.SetTimer, 0), context.eventCount(FirmwareEvent.IpiSent, 0));
+          return { error: 0 };
+        }),
+      ],
+    });
+    guest.set({ a7: FAKE });
+    guest.enter("supervisor");
+    guest.run();
+    expect(seen).toEqual([0n, (1n << 64n) - 1n, 2n, 0n]);
+  });
+
+  it("learn how often a hart had the exceptions that firmware may handle", async () => {
+    let context: HypercallContext | undefined;
+    const guest = await guestWith("ecall\ncsrrs a0, mstatus, zero", {
+      hypercalls: [
+        extension(FAKE, (_, __, here) => {
+          context = here;
+          return { error: 0 };
+        }),
+      ],
+    });
+    guest.set({ a7: FAKE });
+    guest.enter("supervisor");
+    guest.run();
+    expect(context?.eventCount(FirmwareEvent.IllegalInstruction, 0)).toBe(1n);
+    expect(context?.eventCount(FirmwareEvent.AccessLoad, 0)).toBe(0n);
   });
 
   it("learn how long harts that could run did not", async () => {

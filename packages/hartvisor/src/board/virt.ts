@@ -3,6 +3,7 @@
  * `@hartvisor/devices`, and the device tree that tells the guest of them.
  */
 import {
+  CounterEvent,
   type Device,
   DeviceTreeLabels,
   type DeviceTreeNode,
@@ -10,6 +11,7 @@ import {
   HartvisorError,
   Interrupt,
   type Machine,
+  PROGRAMMABLE_COUNTERS,
   TIMEBASE_HZ,
 } from "@hartvisor/core";
 import {
@@ -176,6 +178,7 @@ export class VirtBoard {
           properties: { "#address-cells": 2, "#size-cells": 2, compatible: "simple-bus", ranges: true },
           children: nodes.filter(onBus),
         },
+        performanceUnit(),
         ...nodes.filter((node) => !onBus(node)),
       ],
     };
@@ -212,4 +215,29 @@ export class VirtBoard {
       })),
     };
   }
+}
+
+/**
+ * What firmware needs to know to program the counters (device tree binding `riscv,pmu`): SBI events 1 (cycles) and 2
+ * (instructions) by the selectors that stand for them, and which counters count what. Each raw event is its selector.
+ */
+function performanceUnit(): DeviceTreeNode {
+  const programmable = PROGRAMMABLE_COUNTERS.reduce((mask, n) => mask | (1 << n), 0);
+  const { Cycles, Instructions, ...others } = CounterEvent;
+  const whole = 0xffff_ffff;
+  return {
+    name: "pmu",
+    properties: {
+      compatible: "riscv,pmu",
+      "riscv,event-to-mhpmevent": [1, 0, Cycles, 2, 0, Instructions],
+      "riscv,event-to-mhpmcounters": [1, 1, programmable | 1, 2, 2, programmable | 4],
+      "riscv,raw-event-to-mhpmcounters": Object.values(others).flatMap((event) => [
+        0,
+        event,
+        whole,
+        whole,
+        programmable,
+      ]),
+    },
+  };
 }

@@ -22,6 +22,10 @@ export interface FakeMachine {
   readonly states: HartStateNumber[];
   /** Input that waits on the debug console. */
   input: number[];
+  /** The calling hart's CSRs by number: they keep what is written. */
+  readonly csrs: Map<number, bigint>;
+  /** How often a firmware event was counted. */
+  eventCount(event: number, hart: number): bigint;
   /** Sets the harts' steal time. */
   steal(ns: bigint): void;
   /** A hart resumes: calls back whoever asked for it. */
@@ -42,6 +46,8 @@ export function fakeMachine(
     (...args: unknown[]): void => {
       asked.push([name, ...args]);
     };
+  const csrs = new Map<number, bigint>();
+  const events = new Map<string, bigint>();
   let stealNs = 0n;
   let onResume: (() => void) | undefined;
   const machine: FakeMachine = {
@@ -49,6 +55,8 @@ export function fakeMachine(
       stealNs = ns;
     },
     resume: () => onResume?.(),
+    csrs,
+    eventCount: (event, hart) => events.get(`${event} of ${hart}`) ?? 0n,
     asked,
     ram,
     states,
@@ -79,6 +87,10 @@ export function fakeMachine(
       setTimer: note("setTimer"),
       fenceInstructions: note("fenceInstructions"),
       fenceAddresses: note("fenceAddresses"),
+      readCsr: (csr) => csrs.get(csr) ?? 0n,
+      writeCsr: (csr, value) => void csrs.set(csr, value),
+      countEvent: (event, hart) => void events.set(`${event} of ${hart}`, machine.eventCount(event, hart) + 1n),
+      eventCount: (event, hart) => machine.eventCount(event, hart),
       writeConsole: note("writeConsole"),
       readConsole: (length) => Uint8Array.from(machine.input.splice(0, length)),
       unixTimeNs: () => 1_700_000_000_000_000_000n,

@@ -2,7 +2,7 @@
  * The hart list that IPI and RFENCE calls take as a mask and a base (SBI 2.0,
  * 3.1). The modules beside this one use it.
  */
-import { HartState, type HypercallContext } from "@hartvisor/core";
+import { type FirmwareEventCode, HartState, type HypercallContext } from "@hartvisor/core";
 
 const ALL_HARTS = 0xffff_ffff_ffff_ffffn;
 
@@ -29,4 +29,18 @@ export function selectHarts(mask: bigint, base: bigint, context: HypercallContex
     add(hart);
   }
   return harts;
+}
+
+/** Counts what a call asked of other harts, for the firmware counters of both sides. */
+export function countRequests(
+  context: HypercallContext,
+  harts: readonly number[],
+  sent: FirmwareEventCode,
+  received: FirmwareEventCode,
+): void {
+  for (const hart of harts) {
+    if (hart === context.hart) continue;
+    context.countEvent(sent, context.hart);
+    context.countEvent(received, hart);
+  }
 }

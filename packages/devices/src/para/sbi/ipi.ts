@@ -1,6 +1,13 @@
 /** SBI IPI (SBI 2.0, chapter 7): supervisor software interrupts from hart to hart. */
-import { type HypercallContext, type HypercallExtension, Interrupt, SbiError, type SbiResult } from "@hartvisor/core";
-import { selectHarts } from "./hart-mask.js";
+import {
+  FirmwareEvent,
+  type HypercallContext,
+  type HypercallExtension,
+  Interrupt,
+  SbiError,
+  type SbiResult,
+} from "@hartvisor/core";
+import { countRequests, selectHarts } from "./hart-mask.js";
 
 /** The IPI extension. */
 export const sbiIpi: HypercallExtension = {
@@ -12,6 +19,7 @@ export const sbiIpi: HypercallExtension = {
     const harts = selectHarts(mask, base, context);
     if (harts === undefined) return { error: SbiError.InvalidParam };
     for (const hart of harts) context.setInterrupt(hart, Interrupt.SupervisorSoftware, true);
+    countRequests(context, harts, FirmwareEvent.IpiSent, FirmwareEvent.IpiReceived);
     return { error: SbiError.Success };
   },
 };

@@ -3,8 +3,14 @@
  * on other harts. The functions for guests that are hypervisors themselves are
  * not supported: the harts have no H extension.
  */
-import { type HypercallContext, type HypercallExtension, SbiError, type SbiResult } from "@hartvisor/core";
-import { selectHarts } from "./hart-mask.js";
+import {
+  FirmwareEvent,
+  type HypercallContext,
+  type HypercallExtension,
+  SbiError,
+  type SbiResult,
+} from "@hartvisor/core";
+import { countRequests, selectHarts } from "./hart-mask.js";
 
 const REMOTE_FENCE_I = 0;
 const REMOTE_SFENCE_VMA = 1;
@@ -27,13 +33,17 @@ export const sbiRfence: HypercallExtension = {
     if (harts === undefined) return { error: SbiError.InvalidParam };
     if (functionId === REMOTE_FENCE_I) {
       for (const hart of harts) context.fenceInstructions(hart);
+      countRequests(context, harts, FirmwareEvent.FenceISent, FirmwareEvent.FenceIReceived);
       return { error: SbiError.Success };
     }
     if (size !== EVERYTHING && start + size > EVERYTHING + 1n) return { error: SbiError.InvalidAddress };
-    for (const hart of harts) {
-      if (functionId === REMOTE_SFENCE_VMA) context.fenceAddresses(hart, start, size);
-      else context.fenceAddresses(hart, start, size, Number(asid & ASID_MASK));
+    if (functionId === REMOTE_SFENCE_VMA) {
+      for (const hart of harts) context.fenceAddresses(hart, start, size);
+      countRequests(context, harts, FirmwareEvent.SfenceVmaSent, FirmwareEvent.SfenceVmaReceived);
+      return { error: SbiError.Success };
     }
+    for (const hart of harts) context.fenceAddresses(hart, start, size, Number(asid & ASID_MASK));
+    countRequests(context, harts, FirmwareEvent.SfenceVmaAsidSent, FirmwareEvent.SfenceVmaAsidReceived);
     return { error: SbiError.Success };
   },
 };
