@@ -6,10 +6,12 @@
 import { CONSTANTS, FLOAT_REGISTERS, hartOffset, INTEGER_REGISTERS } from "@hartvisor/core/isa";
 import type { GuestInstruction } from "../guest/instruction.js";
 import type { Region } from "../region/block.js";
+import { NO_REGISTERS, type RegisterSet, readBy, registersOf, union, writtenBy } from "../region/registers.js";
 import type { Callee, ModuleBuilder } from "../wasm/module.js";
 import { EMPTY, Op, Type } from "../wasm/opcodes.js";
 import { ByteWriter } from "../wasm/writer.js";
 import { GROUP_LOCALS } from "./access-groups.js";
+import { ExitStubs } from "./exit-stubs.js";
 import type { LoweringNotes, Mark } from "./notes.js";
 
 const { REGISTER_WINDOW, WINDOW_HART, WINDOW_LEFT } = CONSTANTS;
@@ -71,7 +73,7 @@ export interface LoweringOptions {
 }
 
 export class FunctionContext {
-  /** The body's code, without locals, prologue and stub. */
+  /** The body's code, without locals, prologue and stubs. */
   readonly out = new ByteWriter();
   readonly options: LoweringOptions;
   readonly #module: ModuleBuilder;
@@ -81,14 +83,15 @@ export class FunctionContext {
   /** In the order of their numbers. */
   readonly #registerTypes: ("i32" | "i64" | "f64")[] = [];
   readonly #windows = new Map<string, Window>();
-  readonly #writtenX = new Set<number>();
-  readonly #writtenF = new Set<number>();
+  readonly #stubs = new ExitStubs();
+  /** Registers whose locals may differ from the window, at the place that is being written. */
+  #dirty = NO_REGISTERS;
   /** Places in `out` of branches that are seldom taken. */
   readonly #unlikely: number[] = [];
   readonly #notes: LoweringNotes | undefined;
   readonly #marks: Mark[] = [];
-  /** Open blocks, loops and ifs around the code that is being written; the outermost block ends before the stub. */
-  #depth = 1;
+  /** Open blocks, loops and ifs of the body around the code that is being written. */
+  #depth = 0;
 
   constructor(module: ModuleBuilder, region: Region, options: LoweringOptions, notes?: LoweringNotes) {
     this.#module = module;
@@ -101,18 +104,10 @@ export class FunctionContext {
   }
 
   /** Gives the registers that an instruction names their locals. */
-  #mention({ row, rd, rs1, rs2, rs3 }: GuestInstruction): void {
-    for (const name of row?.encoding.fields.keys() ?? []) {
-      if (name === "rd" && rd !== 0) this.#writtenX.add(rd);
-      else if (name === "frd") this.#writtenF.add(rd);
-      if (name === "rd" && rd !== 0) this.#x(rd);
-      else if (name === "rs1" && rs1 !== 0) this.#x(rs1);
-      else if (name === "rs2" && rs2 !== 0) this.#x(rs2);
-      else if (name === "frd") this.#f(rd);
-      else if (name === "frs1") this.#f(rs1);
-      else if (name === "frs2") this.#f(rs2);
-      else if (name === "frs3") this.#f(rs3);
-    }
+  #mention(instruction: GuestInstruction): void {
+    const { x, f } = union(readBy(instruction), writtenBy(instruction));
+    for (const register of registersOf(x)) this.#x(register);
+    for (const register of registersOf(f)) this.#f(register);
   }
 
   /** Notes that the code of a block or an instruction begins here, if anybody wants to know. */
@@ -261,7 +256,12 @@ export class FunctionContext {
   giveBack(offset: number, uncounted: number, interpret = true): void {
     this.i32(exitCode(offset, uncounted, interpret));
     this.set(Local.exit);
-    this.branch(Op.br, 0); // the stub lies behind the outermost block
+    this.leaveByStub();
+  }
+
+  /** Leaves as the exit local says. */
+  leaveByStub(): void {
+    this.#stubs.branch(this.out, Op.br, this.#depth, this.#dirty);
   }
 
   /** The same if the i32 on the stack is not zero. */
@@ -272,30 +272,46 @@ export class FunctionContext {
     this.close();
   }
 
+  // Registers.
+
+  get dirty(): RegisterSet {
+    return this.#dirty;
+  }
+
+  /** Says which registers are dirty where code of a block begins, or goes on. */
+  set dirty(registers: RegisterSet) {
+    this.#dirty = registers;
+    this.#stubs.beginBlock();
+  }
+
+  /** From here on the registers that an instruction writes are dirty. */
+  wrote(instruction: GuestInstruction): void {
+    this.#dirty = union(this.#dirty, writtenBy(instruction));
+  }
+
+  /** Stores all that is dirty. */
   storeRegisters(): void {
-    this.#storeRegisters(this.out);
+    this.#storeRegisters(this.#dirty);
   }
 
-  #storeRegisters(out: ByteWriter): void {
+  #storeRegisters({ x, f }: RegisterSet): void {
     const store = (opcode: number, local: number, address: number) => {
-      out.append([Op.i32_const, 0, Op.local_get]);
-      out.unsigned(local);
-      out.append([opcode, 3]);
-      out.unsigned(address);
+      this.i32(0);
+      this.get(local);
+      this.memory(opcode, address);
     };
-    for (const register of this.#writtenX) store(Op.i64_store, this.#x(register), X_WINDOW + register * 8);
-    for (const register of this.#writtenF) store(Op.f64_store, this.#f(register), F_WINDOW + register * 8);
+    for (const register of registersOf(x)) store(Op.i64_store, this.#x(register), X_WINDOW + register * 8);
+    for (const register of registersOf(f)) store(Op.f64_store, this.#f(register), F_WINDOW + register * 8);
   }
 
-  loadRegisters(out: ByteWriter): void {
+  loadRegisters({ x, f }: RegisterSet): void {
     const load = (opcode: number, local: number, address: number) => {
-      out.append([Op.i32_const, 0, opcode, 3]);
-      out.unsigned(address);
-      out.byte(Op.local_set);
-      out.unsigned(local);
+      this.i32(0);
+      this.memory(opcode, address);
+      this.set(local);
     };
-    for (const [register, local] of this.#localOfX) load(Op.i64_load, local, X_WINDOW + register * 8);
-    for (const [register, local] of this.#localOfF) load(Op.f64_load, local, F_WINDOW + register * 8);
+    for (const register of registersOf(x)) load(Op.i64_load, this.#x(register), X_WINDOW + register * 8);
+    for (const register of registersOf(f)) load(Op.f64_load, this.#f(register), F_WINDOW + register * 8);
   }
 
   storeLeft(): void {
@@ -309,8 +325,8 @@ export class FunctionContext {
     return 160 + 8 * this.#registerTypes.length;
   }
 
-  /** The whole function: locals, prologue, body, and the stub that gives instructions back; and where unlikely branches are. */
-  finish(): { readonly code: Uint8Array; readonly unlikely: readonly number[] } {
+  /** The whole function: locals, prologue, body, and the stubs that give instructions back; and where unlikely branches are. */
+  finish(live: RegisterSet): { readonly code: Uint8Array; readonly unlikely: readonly number[] } {
     const whole = new ByteWriter();
     const groups: [number, number][] = [
       [8, Type.i32],
@@ -325,19 +341,23 @@ export class FunctionContext {
       whole.unsigned(count);
       whole.byte(type);
     }
+    this.#stubs.resolve(this.out);
     const body = this.out.view().slice();
     this.out.reset();
-    this.#prologue();
+    this.#prologue(live);
+    this.op(Op.block, EMPTY);
+    this.#stubs.open(this.out);
     whole.append(this.out.view());
-    whole.append([Op.block, EMPTY]);
     const unlikely = this.#unlikely.map((position) => position + whole.length);
     if (this.#notes !== undefined) this.#tell(this.#notes, whole.length);
     whole.append(body);
-    whole.append([Op.unreachable, Op.end]);
     this.out.reset();
-    this.#stub();
+    this.op(Op.unreachable);
+    this.#stubs.close(this.out, (dirty) => this.#storeRegisters(dirty));
+    this.op(Op.end);
+    this.#giveBackEnd();
+    this.op(Op.end);
     whole.append(this.out.view());
-    whole.byte(Op.end);
     return { code: whole.view(), unlikely };
   }
 
@@ -354,7 +374,7 @@ export class FunctionContext {
     notes.locals = names;
   }
 
-  #prologue(): void {
+  #prologue(live: RegisterSet): void {
     this.i32(0);
     this.memory(Op.i32_load, WINDOW_HART);
     this.set(Local.hart);
@@ -363,7 +383,7 @@ export class FunctionContext {
     this.set(Local.left);
     this.loadBank();
     if (this.usesFloat) this.loadFloatState();
-    this.loadRegisters(this.out);
+    this.loadRegisters(live);
     this.resetWindows();
   }
 
@@ -393,8 +413,8 @@ export class FunctionContext {
     this.set(Local.float);
   }
 
-  #stub(): void {
-    this.#storeRegisters(this.out);
+  /** Behind the stubs: takes back from the budget what was not executed, and returns the pc. */
+  #giveBackEnd(): void {
     this.i32(0);
     this.get(Local.left);
     this.get(Local.exit);
@@ -410,7 +430,7 @@ export class FunctionContext {
   }
 }
 
-/** How an exit is told to the stub. */
+/** How an exit is told to what stands behind the stubs. */
 export function exitCode(offset: number, uncounted: number, interpret: boolean): number {
   return ((offset | (interpret ? INTERPRET : 0)) << EXIT_SHIFT) | uncounted;
 }

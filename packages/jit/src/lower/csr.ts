@@ -38,7 +38,7 @@ export function emitCsr(context: FunctionContext, instruction: GuestInstruction,
   context.open(Op.if);
   context.i32(exitCode(place.next, place.uncounted - 1, false));
   context.set(Local.exit);
-  context.branch(Op.br, 0);
+  context.leaveByStub();
   context.close();
   context.loadBank();
   if (context.usesFloat) context.loadFloatState();

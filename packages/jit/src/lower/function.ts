@@ -5,9 +5,11 @@
  * a branch table dispatches instead. Guest calls are WebAssembly calls.
  */
 import { CONSTANTS, hartOffset } from "@hartvisor/core/isa";
+import type { GuestInstruction } from "../guest/instruction.js";
 import { type Block, DISPATCH, type Region } from "../region/block.js";
 import { type FlowGraph, flowGraph } from "../region/flow-graph.js";
 import { findLoops, type Loops } from "../region/loops.js";
+import { NO_REGISTERS, type RegisterFlow, type RegisterSet, registerFlow } from "../region/registers.js";
 import { type ModuleBuilder, REGION_TYPE } from "../wasm/module.js";
 import { EMPTY, Op } from "../wasm/opcodes.js";
 import { type AccessGroup, groupAccesses } from "./access-groups.js";
@@ -32,6 +34,7 @@ class FunctionWriter {
   readonly #context: FunctionContext;
   readonly #graph: FlowGraph;
   readonly #loops: Loops;
+  readonly #registers: RegisterFlow;
   /** By block number. */
   readonly #groups: readonly ReadonlyMap<number, AccessGroup>[];
   readonly #options: LoweringOptions;
@@ -47,6 +50,7 @@ class FunctionWriter {
     this.#context = new FunctionContext(module, region, options, notes);
     this.#graph = flowGraph(region);
     this.#loops = findLoops(region, this.#graph);
+    this.#registers = registerFlow(region, this.#graph);
     this.#groups = this.#graph.order.map((_, number) =>
       options.groupAccesses ? groupAccesses(this.#block(number).instructions) : NONE,
     );
@@ -56,7 +60,7 @@ class FunctionWriter {
   write(): void {
     if (this.#graph.isReducible) this.#tree(0);
     else this.#dispatched();
-    const { code, unlikely } = this.#context.finish();
+    const { code, unlikely } = this.#context.finish(this.#liveAt(0));
     this.#module.add(code, unlikely);
   }
 
@@ -64,6 +68,14 @@ class FunctionWriter {
     const block = this.#region.blocks.get(this.#graph.order[number] ?? -1);
     if (block === undefined) throw new RangeError(`the region has no block ${number}`);
     return block;
+  }
+
+  #dirtyAt(number: number): RegisterSet {
+    return this.#registers.dirty[number] ?? NO_REGISTERS;
+  }
+
+  #liveAt(number: number): RegisterSet {
+    return this.#registers.live[number] ?? NO_REGISTERS;
   }
 
   // Structure.
@@ -128,6 +140,7 @@ class FunctionWriter {
 
   /** Leaves a loop whose budget is used up. */
   #checkBudget(number: number): void {
+    this.#context.dirty = this.#dirtyAt(number);
     this.#context.get(Local.left);
     this.#context.i32(0);
     this.#context.op(Op.i32_le_s);
@@ -144,6 +157,7 @@ class FunctionWriter {
     context.open(Op.if);
     for (const [number, offset] of this.#graph.order.entries()) {
       if (offset === DISPATCH) continue; // it looks itself
+      context.dirty = this.#dirtyAt(number);
       context.get(Local.state);
       context.i32(number);
       context.op(Op.i32_eq);
@@ -158,6 +172,7 @@ class FunctionWriter {
     const context = this.#context;
     const { offset: begin, instructions, terminator, end } = this.#block(number);
     context.mark("block", begin);
+    context.dirty = this.#dirtyAt(number);
     if (terminator.kind === "dispatch") {
       this.#dispatchIndirect(terminator.targets);
       return;
@@ -192,7 +207,7 @@ class FunctionWriter {
         return;
       }
       case "jump":
-        this.#link(last?.instruction.rd ?? 0, end);
+        if (last !== undefined) this.#link(last.instruction, end);
         this.#go(number, terminator.to);
         return;
       case "indirect":
@@ -203,7 +218,7 @@ class FunctionWriter {
         if (terminator.kind === "call" && terminator.target !== undefined) context.address(terminator.target);
         else emitExpression(context, semantics.target, last.instruction, last.offset);
         context.set(Local.address);
-        this.#link(last.instruction.rd, end);
+        this.#link(last.instruction, end);
         if (terminator.kind === "call") this.#call(number, end);
         else if (!terminator.isReturn && this.#graph.numberOf.has(DISPATCH)) this.#go(number, DISPATCH);
         else this.#leave(!terminator.isReturn);
@@ -267,10 +282,11 @@ class FunctionWriter {
     };
   }
 
-  #link(register: number, next: number): void {
-    if (register === 0) return;
+  #link(instruction: GuestInstruction, next: number): void {
+    if (instruction.rd === 0) return;
     this.#context.address(next);
-    this.#context.setX(register);
+    this.#context.setX(instruction.rd);
+    this.#context.wrote(instruction);
   }
 
   /** Goes on at an offset: to a block of the region, or out of it. */
@@ -303,9 +319,11 @@ class FunctionWriter {
       this.#go(from, otherwise);
       return;
     }
+    const { dirty } = context;
     context.open(Op.if);
     this.#go(from, taken);
     context.close();
+    context.dirty = dirty;
     this.#go(from, otherwise);
   }
 
@@ -407,7 +425,7 @@ class FunctionWriter {
     context.op(Op.return, Op.end);
     const to = this.#graph.numberOf.get(link);
     if (to !== undefined) {
-      context.loadRegisters(context.out);
+      context.loadRegisters(this.#liveAt(to));
       context.loadBank();
       if (context.usesFloat) context.loadFloatState();
       context.resetWindows();

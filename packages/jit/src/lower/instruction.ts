@@ -53,6 +53,11 @@ export function emitInstruction(
   place: Place,
   state: BlockState,
 ): void {
+  emit(context, placed, place, state);
+  context.wrote(placed.instruction);
+}
+
+function emit(context: FunctionContext, placed: PlacedInstruction, place: Place, state: BlockState): void {
   const { instruction } = placed;
   const { row, rd } = instruction;
   const group = state.groups.get(placed.offset);

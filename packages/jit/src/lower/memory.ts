@@ -299,7 +299,7 @@ function leaveAfter(context: FunctionContext, { offset, next, uncounted }: Place
   context.i32(1);
   context.op(Op.i32_eq, Op.select);
   context.set(Local.exit);
-  context.branch(Op.br, 0);
+  context.leaveByStub();
   context.close();
 }
 
@@ -383,9 +383,10 @@ export function emitLoadReserved(
 export function emitStoreConditional(
   context: FunctionContext,
   { width }: Extract<Semantics, { kind: "store-conditional" }>,
-  { rd, rs1, rs2 }: GuestInstruction,
+  instruction: GuestInstruction,
   place: Place,
 ): void {
+  const { rd, rs1, rs2 } = instruction;
   context.getX(rs1);
   context.getX(rs2);
   context.i32(width);
@@ -398,6 +399,7 @@ export function emitStoreConditional(
   context.i32(1);
   context.op(Op.i32_and, Op.i64_extend_i32_u);
   context.setX(rd);
+  context.wrote(instruction);
   context.get(Local.state);
   context.i32(4);
   context.op(Op.i32_eq);
