@@ -63,6 +63,9 @@ interface Refusal {
   readonly message: string | RegExp;
 }
 
+const run = ["run", "--kernel", "@Image"];
+const nat = [...run, "--net", "nat"];
+
 const refusals: readonly Refusal[] = [
   { what: "an unknown command", args: ["fly"], message: "unknown command 'fly'" },
   { what: "an unknown option", args: ["--fly"], message: "unknown option '--fly'" },
@@ -195,6 +198,67 @@ const refusals: readonly Refusal[] = [
     what: "a trace of no translator",
     args: ["elf", hello, "--jit-trace", "@trace", "--engine", "interpreter"],
     message: "--jit-trace: the interpreter has no translator; give --engine jit",
+  },
+  {
+    what: "a disk that is not there",
+    args: [...run, "--disk", "nothing"],
+    message: /nothing as a disk: there is no such/,
+  },
+  {
+    what: "a folder as a disk",
+    args: [...run, "--disk", "/tmp"],
+    message: "cannot use /tmp as a disk: it is a directory",
+  },
+  { what: "an empty disk", args: [...run, "--disk", "@empty"], message: /^cannot use @empty as a disk: it is empty/ },
+  {
+    what: "a disk without a name",
+    args: [...run, "--disk", ",overlay"],
+    message: '--disk ",overlay": give a file or a URL',
+  },
+  {
+    what: "a read-only overlay",
+    args: [...run, "--disk", "text,readonly,overlay"],
+    message: "--disk text,readonly,overlay: an overlay is there to be written, so not readonly",
+  },
+  {
+    what: "two disks that write to one file",
+    args: [...run, "--disk", "x,overlay", "--disk", "./x"],
+    message: "--disk ./x: it is there twice; both must be overlay or readonly",
+  },
+  {
+    what: "a disk at a URL where nobody answers",
+    args: [...run, "--disk", "http://127.0.0.1:1/x"],
+    message: /^cannot read http:\/\/127.0.0.1:1\/x: (connect ECONNREFUSED|bad port)/,
+  },
+  { what: "a network of no kind", args: [...run, "--net", "tap"], message: /'tap' .*nat, none/ },
+  { what: "ports without a network", args: [...run, "--forward", "8080:80"], message: "--forward needs --net nat" },
+  { what: "rules without a network", args: [...run, "--deny", "*"], message: "--deny needs --net nat" },
+  { what: "half a forward", args: [...nat, "--forward", "80"], message: /'80' .*8080:80/ },
+  { what: "any port of the host's", args: [...nat, "--forward", "0:80"], message: /'0:80' .*8080:80/ },
+  { what: "no port", args: [...nat, "--forward", "99999:80"], message: "99999 is no port of the host" },
+  {
+    what: "a port that is taken",
+    args: [...nat, "--forward", "47813:80", "--forward", "47813:81"],
+    message: /^cannot listen on 127.0.0.1:47813: .*address already in use/,
+  },
+  { what: "what is no rule", args: [...nat, "--allow", "300.1.1.1"], message: /^"300.1.1.1" is no network rule/ },
+  { what: "a capture nowhere", args: [...nat, "--capture", "@nowhere/x"], message: /^@nowhere\/x: .*no such folder/ },
+  { what: "half a vsock bridge", args: [...run, "--vsock", "1024"], message: /'1024' .*1024:\/run\/service.sock/ },
+  { what: "no vsock port", args: [...run, "--vsock", "4294967295:/x"], message: /'4294967295:\/x' .*1024:/ },
+  {
+    what: "no time for a command",
+    args: ["exec", "--timeout", "0", "--", "true"],
+    message: /^--timeout: give .* above 0/,
+  },
+  {
+    what: "an initrd without its kernel",
+    args: ["exec", "--initrd", "x", "--", "x"],
+    message: "--initrd needs --kernel",
+  },
+  {
+    what: "figures of a command that cannot be written",
+    args: ["exec", "--kernel", "@Image", "--stats", "@nowhere/s", "--", "true"],
+    message: "@nowhere/s: cannot be written: there is no such folder",
   },
   { what: "a mirror that is none", args: ["demo", "--mirror", "x"], message: /^"x" is no mirror/ },
 ];

@@ -117,6 +117,27 @@ describeOnline("hartvisor exec", () => {
     expect([status, stderr]).toEqual([127, "hartvisor: the guest cannot run nope: no such file or directory\n"]);
   }, 120_000);
 
+  it("ends with the guest, if that is first", async () => {
+    const { status, stderr } = await hartvisor(["exec", "--", "poweroff", "-f"]);
+    expect([status, stderr]).toEqual([0, "hartvisor: the guest has ended before poweroff\n"]);
+  }, 120_000);
+
+  it("writes figures of the run, and ends it at its limit of instructions with status 124", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "hartvisor-exec-"));
+    try {
+      const [whole, cut] = [join(folder, "whole.json"), join(folder, "cut.json")];
+      expect((await hartvisor(["exec", "--stats", whole, "--", "true"])).status).toBe(0);
+      const { instructions } = JSON.parse(await readFile(whole, "utf8"));
+      expect(instructions).toBeGreaterThan(1e8);
+      const limit = ["--max-instructions", "1000000", "--stats", cut];
+      const { status, stderr } = await hartvisor(["exec", ...limit, "--", "true"]);
+      expect([status, stderr]).toEqual([124, "hartvisor: stopped: the limit of instructions is reached\n"]);
+      expect(JSON.parse(await readFile(cut, "utf8")).instructions).toBe(1_000_000);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  }, 120_000);
+
   it("ends a command that takes too long with status 124", async () => {
     const { status, stderr } = await hartvisor(["exec", "--timeout", "15", "--", "sleep", "1000"]);
     expect([status, stderr]).toEqual([124, "hartvisor: sleep has not ended in 15 s\n"]);

@@ -52,6 +52,12 @@ function compile(): Promise<WebAssembly.Module> {
   return WebAssembly.compile(bytes);
 }
 
+/** Throws `unsupported` where the host has no WebAssembly at all, as some do that compile nothing at run time. */
+export function requireWebAssembly(): void {
+  if (typeof WebAssembly === "object") return;
+  throw new HartvisorError("unsupported", "this host has no WebAssembly, which machines run on");
+}
+
 /** Instantiates the interpreter over a memory; throws `unsupported` where the host forbids WebAssembly. */
 export async function instantiateInterpreter(
   memory: WebAssembly.Memory,

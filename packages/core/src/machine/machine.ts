@@ -7,7 +7,7 @@ import { ASSIST_NAMES, CONSTANTS, EXIT_NAMES, MAX_BREAKPOINTS, vmOffset } from "
 import { Bus } from "../bus/bus.js";
 import type { Device } from "../bus/device.js";
 import type { InterruptLine, WiredInterrupt } from "../bus/interrupt.js";
-import { type InterpreterExports, instantiateInterpreter } from "../engine/interpreter.js";
+import { type InterpreterExports, instantiateInterpreter, requireWebAssembly } from "../engine/interpreter.js";
 import { HotBlocks, type Translator, type TranslatorStats } from "../engine/translator.js";
 import { HartvisorError } from "../error.js";
 import type { ShutdownRequest } from "../hypercall/extension.js";
@@ -86,9 +86,10 @@ export class Machine {
   #rejectExited: (error: unknown) => void = () => {};
   #exitReason: ExitReason | undefined;
 
-  /** Makes a machine that is paused, its harts stopped. Throws `invalid-argument` or `out-of-memory`. */
+  /** Makes a machine that is paused, its harts stopped. Throws `invalid-argument`, `out-of-memory` or `unsupported`. */
   static async create(options: MachineOptions): Promise<Machine> {
     checkOptions(options);
+    requireWebAssembly();
     const isa = isaOf(options);
     const shape = {
       ramBase: options.memoryBase ?? DEFAULT_MEMORY_BASE,

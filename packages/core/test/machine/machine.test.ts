@@ -1,5 +1,5 @@
 /** The machine as its host sees it: options, running and stopping, its end, the host's event loop, repeatability. */
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { assemble } from "../../isa/assemble.js";
 import { type ExitReason, Machine, type MachineOptions } from "../../src/index.js";
 import { extension, FakeDevice } from "./fakes.js";
@@ -17,6 +17,18 @@ import {
   Status,
   toBreakpoint,
 } from "./guest.js";
+
+describe("a host without WebAssembly", () => {
+  afterEach(() => void vi.unstubAllGlobals());
+
+  it("cannot have machines, and says so", async () => {
+    vi.stubGlobal("WebAssembly", undefined);
+    await expect(Machine.create({ memoryBytes: 0x10000 })).rejects.toMatchObject({
+      code: "unsupported",
+      message: "this host has no WebAssembly, which machines run on",
+    });
+  });
+});
 
 describe("options", () => {
   const wrong: readonly (readonly [what: string, options: Partial<MachineOptions>])[] = [

@@ -39,7 +39,9 @@ export async function httpDisk(url: string, options: HttpDiskOptions = {}): Prom
       response = await get(url, { headers: { Range: `bytes=${first}-${last}`, "Accept-Encoding": "identity" } });
       bytes = new Uint8Array(response.status === 206 ? await response.arrayBuffer() : []);
     } catch (cause) {
-      throw fail(cause instanceof Error ? cause.message : String(cause), cause);
+      // "fetch failed", and why in its cause.
+      const reason = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
+      throw fail((reason instanceof Error && reason.message) || String(cause), cause);
     }
     if (response.status !== 206) {
       await response.body?.cancel().catch(() => {});

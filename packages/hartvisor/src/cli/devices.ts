@@ -1,5 +1,6 @@
 /** The options that plug devices into a machine, and what they open on the host. */
 import { createWriteStream, type WriteStream } from "node:fs";
+import { resolve } from "node:path";
 import { type BlockBackend, HartvisorError, type NetworkBackend } from "@hartvisor/core";
 import { httpDisk, overlayDisk, type PortForward, type VirtioDevice } from "@hartvisor/devices";
 import { type Command, InvalidArgumentError, Option } from "commander";
@@ -64,13 +65,19 @@ export function addDeviceOptions(command: Command, net: "nat" | "none"): Command
 
 function parseBridge(text: string): VsockBridge {
   const match = /^(\d+):(.+)$/.exec(text);
-  if (match === null) throw new InvalidArgumentError("Write for example 1024:/run/service.sock.");
-  return { port: Number(match[1]), path: match[2] ?? "" };
+  const port = Number(match?.[1]);
+  // The last number stands for any port (VMADDR_PORT_ANY).
+  if (match === null || port >= 2 ** 32 - 1) {
+    throw new InvalidArgumentError("Write for example 1024:/run/service.sock.");
+  }
+  return { port, path: match[2] ?? "" };
 }
 
 function parseForward(text: string): PortForward {
   const match = /^(?:(.+):)?(\d+):(\d+)(\/udp|\/tcp)?$/.exec(text);
-  if (match === null) throw new InvalidArgumentError("Write for example 8080:80, or 0.0.0.0:5353:53/udp.");
+  if (match === null || Number(match[2]) === 0) {
+    throw new InvalidArgumentError("Write for example 8080:80, or 0.0.0.0:5353:53/udp.");
+  }
   const [, address, host, guest, protocol] = match;
   return {
     host: Number(host),
@@ -92,10 +99,10 @@ export async function openDevices(flags: DeviceFlags): Promise<OpenDevices> {
   const close = async () => {
     await network?.close();
     for (const backend of disks) await backend.close();
-    await new Promise<void>((resolve) => (capture === undefined ? resolve() : capture.end(resolve)));
+    await new Promise<void>((done) => (capture === undefined ? done() : capture.end(done)));
   };
   try {
-    for (const text of flags.disk ?? []) disks.push(await openDisk(text));
+    for (const wanted of wantedDisks(flags.disk ?? [])) disks.push(await openDisk(wanted));
     if (flags.net === "nat") {
       if (flags.capture !== undefined) {
         await checkWritable(flags.capture);
@@ -103,8 +110,9 @@ export async function openDevices(flags: DeviceFlags): Promise<OpenDevices> {
         capture.on("error", (error) => console.error(`hartvisor: --capture ${flags.capture}: ${error.message}`));
       }
       network = await openNetwork(flags, capture);
-    } else if (flags.forward !== undefined || flags.capture !== undefined) {
-      throw new HartvisorError("invalid-argument", "--forward and --capture need --net nat");
+    } else {
+      const unused = (["forward", "allow", "deny", "capture"] as const).find((name) => flags[name] !== undefined);
+      if (unused !== undefined) throw new HartvisorError("invalid-argument", `--${unused} needs --net nat`);
     }
   } catch (error) {
     await close();
@@ -140,19 +148,40 @@ function openNetwork({ forward, allow, deny }: DeviceFlags, capture: WriteStream
   });
 }
 
-/** Reads FILE[,overlay][,readonly] and opens it. */
-async function openDisk(text: string): Promise<BlockBackend> {
-  const modes = new Set<string>();
-  let path = text;
-  for (let match = /^(.+),(overlay|readonly)$/.exec(path); match; match = /^(.+),(overlay|readonly)$/.exec(path)) {
-    modes.add(match[2] ?? "");
-    path = match[1] ?? "";
+/** What a --disk asks for. */
+interface WantedDisk {
+  readonly path: string;
+  readonly mode: "writable" | "overlay" | "readonly";
+}
+
+/** Reads FILE[,overlay][,readonly] of each disk. Two that write to one file would destroy what is on it. */
+function wantedDisks(texts: readonly string[]): readonly WantedDisk[] {
+  const wanted = texts.map(parseDisk);
+  for (const [n, { path, mode }] of wanted.entries()) {
+    const isSame = (other: WantedDisk) => !isUrl(path) && resolve(other.path) === resolve(path);
+    if (mode === "writable" && wanted.some((other, m) => m !== n && isSame(other))) {
+      const message = `--disk ${path}: it is there twice; both must be overlay or readonly`;
+      throw new HartvisorError("invalid-argument", message);
+    }
   }
-  if (modes.size > 1) {
+  return wanted;
+}
+
+function parseDisk(text: string): WantedDisk {
+  const [, path = "", suffixes = ""] = /^(.*?)((?:,(?:overlay|readonly))*)$/s.exec(text) ?? [];
+  const [overlay, readonly] = [",overlay", ",readonly"].map((suffix) => suffixes.includes(suffix));
+  if (path === "") throw new HartvisorError("invalid-argument", `--disk "${text}": give a file or a URL`);
+  if (overlay && readonly) {
     throw new HartvisorError("invalid-argument", `--disk ${text}: an overlay is there to be written, so not readonly`);
   }
-  const isOverlay = modes.has("overlay");
-  const isUrl = /^https?:\/\//.test(path);
-  const below = isUrl ? await httpDisk(path) : await fileDisk(path, { readOnly: modes.size > 0 });
-  return isOverlay ? overlayDisk(below) : below;
+  return { path, mode: overlay ? "overlay" : readonly ? "readonly" : "writable" };
+}
+
+function isUrl(path: string): boolean {
+  return /^https?:\/\//.test(path);
+}
+
+async function openDisk({ path, mode }: WantedDisk): Promise<BlockBackend> {
+  const below = isUrl(path) ? await httpDisk(path) : await fileDisk(path, { readOnly: mode !== "writable" });
+  return mode === "overlay" ? overlayDisk(below) : below;
 }

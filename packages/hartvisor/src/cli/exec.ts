@@ -1,18 +1,19 @@
 /** `hartvisor exec`: boots a machine, runs one command in it, and ends with its status. */
 import { once } from "node:events";
 import { Readable } from "node:stream";
-import { HartvisorError } from "@hartvisor/core";
+import { type ExitReason, HartvisorError } from "@hartvisor/core";
 import type { Command } from "commander";
 import type { Boot } from "../boot/boot.js";
 import { linux } from "../boot/linux.js";
 import { Machine } from "../machine.js";
 import { COMMAND_LINE, demoBoot } from "./demo.js";
 import { addDeviceOptions, type DeviceFlags, openDevices } from "./devices.js";
-import { ExitStatus } from "./exit-status.js";
-import { readNamed } from "./files.js";
+import { ExitStatus, outcomeOf } from "./exit-status.js";
+import { checkWritable, readNamed, writeText } from "./files.js";
 import { JitTrace } from "./jit-trace.js";
 import type { CommandContext } from "./main.js";
 import { addMachineOptions, type MachineFlags, machineOptions } from "./options.js";
+import { RunMeter } from "./stats-file.js";
 
 interface ExecFlags extends MachineFlags, DeviceFlags {
   readonly kernel?: string;
@@ -54,6 +55,7 @@ async function exec(argv: readonly string[], flags: ExecFlags, { interruptions }
     throw new HartvisorError("invalid-argument", "--timeout: give a number of seconds above 0");
   }
   const boot = await execBoot(flags, signal);
+  if (flags.stats !== undefined) await checkWritable(flags.stats);
   const trace = await JitTrace.open(flags);
   const open = await openDevices(flags);
   try {
@@ -62,7 +64,16 @@ async function exec(argv: readonly string[], flags: ExecFlags, { interruptions }
       ...machineOptions(flags),
       ...{ boot, exec: true, devices: open.devices },
       ...(trace !== undefined && { translator: { onEvent: trace.onEvent } }),
+      ...(flags.maxInstructions !== undefined && { limits: { instructions: flags.maxInstructions } }),
     });
+    const meter = new RunMeter();
+    let reason: ExitReason | undefined;
+    void vm.exited.then(
+      (exit) => {
+        reason = exit;
+      },
+      () => {},
+    );
     const over = AbortSignal.any([signal, ...(late ? [late] : [])]);
     const shown = vm.console.output.pipeTo(
       new WritableStream({ write: (bytes) => void (flags.console === true && process.stderr.write(bytes)) }),
@@ -73,13 +84,21 @@ async function exec(argv: readonly string[], flags: ExecFlags, { interruptions }
       return await run(vm, argv, over);
     } catch (error) {
       signal.throwIfAborted();
-      if (error instanceof HartvisorError && error.code === "exec-failed") {
-        console.error(`hartvisor: ${error.message}`);
-        return ExitStatus.NotFound;
+      if (late?.aborted) {
+        console.error(`hartvisor: ${argv[0]} has not ended in ${timeout} s`);
+        return ExitStatus.LimitReached;
       }
-      if (!late?.aborted) throw error;
-      console.error(`hartvisor: ${argv[0]} has not ended in ${timeout} s`);
-      return ExitStatus.LimitReached;
+      if (reason !== undefined) {
+        const { status, message } = outcomeOf(reason);
+        console.error(`hartvisor: ${message ?? `the guest has ended before ${argv[0]}`}`);
+        return status;
+      }
+      if (!(error instanceof HartvisorError) || error.code !== "exec-failed") throw error;
+      console.error(`hartvisor: ${error.message}`);
+      return ExitStatus.NotFound;
+    } finally {
+      meter.add(vm.stats);
+      if (flags.stats !== undefined) await writeText(flags.stats, `${JSON.stringify(meter.report(), undefined, 2)}\n`);
     }
   } finally {
     await open.close();

@@ -5,6 +5,13 @@ import { type BlockBackend, HartvisorError } from "@hartvisor/core";
 
 const SECTOR = 512;
 
+const REFUSALS: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file",
+  EACCES: "permission denied",
+  EISDIR: "it is a directory",
+  EROFS: "its file system is read-only",
+};
+
 /** How to open a {@link fileDisk}. */
 export interface FileDiskOptions {
   /** Default: false. */
@@ -75,8 +82,8 @@ export async function fileDisk(path: string, { readOnly = false }: FileDiskOptio
   try {
     fd = await promisify(open)(path, readOnly ? constants.O_RDONLY : constants.O_RDWR);
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    throw fail(code === "ENOENT" ? "there is no such file" : code === "EACCES" ? "permission denied" : message, cause);
+    const { code = "", message } = cause as NodeJS.ErrnoException;
+    throw fail(REFUSALS[code] ?? message, cause);
   }
   const shut = promisify(close);
   const stat = await promisify(fstat)(fd);
