@@ -1,14 +1,17 @@
 /** A Debian guest on the network: its own virtio_net driver, NAT, and servers on this host. */
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { type AddressInfo, createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { debianDemoImage } from "../src/host/node/debian-image.js";
 import { nat } from "../src/host/node/nat.js";
 import { linux, Machine, type NetworkBackend, virtioNet } from "../src/index.js";
 import { guest } from "./cli-process.js";
 import { describeOnline } from "./describe-where.js";
+import { canRunTshark, tshark } from "./tshark.js";
 
 const SIZE = 4 * 2 ** 20;
 
@@ -112,4 +115,28 @@ describeOnline("the network of a Debian guest", () => {
     expect(Buffer.from(captured[0] ?? []).readUInt32LE(0)).toBe(0x0a0d0d0a);
     expect(captured.length).toBeGreaterThan(100);
   });
+
+  it.skipIf(!canRunTshark)(
+    "is captured so that tshark finds every packet well-formed",
+    async () => {
+      const folder = await mkdtemp(join(tmpdir(), "hartvisor-capture-"));
+      try {
+        const file = join(folder, "net.pcapng");
+        await writeFile(file, Buffer.concat(captured));
+        const protocols = await tshark(file, "-q", "-z", "io,phs");
+        for (const protocol of ["arp", "icmp", "dhcp", "dns", "tcp", "http"]) {
+          expect(protocols).toMatch(new RegExp(`^ +${protocol} +frames:[1-9]`, "m"));
+        }
+        const checked = ["ip", "tcp", "udp"].flatMap((protocol) => ["-o", `${protocol}.check_checksum:TRUE`]);
+        const bad =
+          '_ws.malformed || ip.checksum.status == "Bad" || tcp.checksum.status == "Bad" || udp.checksum.status == "Bad"';
+        expect(await tshark(file, ...checked, "-Y", bad)).toBe("");
+        expect(await tshark(file, "-Y", "dhcp.option.dhcp == 5")).toContain("DHCP ACK");
+        expect(await tshark(file, "-Y", 'dns.resp.name == "localhost"')).toContain("A 127.0.0.1");
+      } finally {
+        await rm(folder, { recursive: true });
+      }
+    },
+    600_000,
+  );
 });
