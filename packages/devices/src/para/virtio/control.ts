@@ -238,7 +238,9 @@ export class VirtioControl {
     this.#status = status & ~(Status.DriverOk | Status.FeaturesOk);
     this.status = status & ~Status.NeedsReset & ~Status.DriverOk;
     for (const [n, queue] of this.queues.entries()) queue.restore(parsed[n] as SplitQueueState);
-    this.status = status & ~Status.NeedsReset;
+    // One that waits for a reset has failed, and does nothing until then.
+    if (status & Status.NeedsReset) this.#status = status;
+    else this.status = status;
     if (causes !== 0) this.#raise(causes);
   }
 

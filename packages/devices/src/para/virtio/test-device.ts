@@ -15,13 +15,15 @@ export interface StartOptions {
 }
 
 export class TestBench {
-  readonly memory = new TestMemory();
+  readonly memory: TestMemory;
   readonly mmio: VirtioMmio;
   readonly failures: string[] = [];
   readonly drivers: TestDriver[] = [];
   interrupt = false;
 
-  constructor(device: VirtioDevice) {
+  /** Two benches on one memory are a device that is moved. */
+  constructor(device: VirtioDevice, memory = new TestMemory()) {
+    this.memory = memory;
     this.mmio = new VirtioMmio({
       device,
       memory: this.memory,

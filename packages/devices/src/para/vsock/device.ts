@@ -12,6 +12,9 @@ import { HEADER, HOST_CID, Operation, readHeader, STREAM, type VsockHeader, writ
 const QUEUE_SIZE = 128;
 const RECEIVE = 0;
 const TRANSMIT = 1;
+const EVENT = 2;
+/** `struct virtio_vsock_event`: its number alone, 0 for a transport reset. */
+const TRANSPORT_RESET = new Uint8Array(4);
 
 /** Connections at once: each may keep a buffer. More are refused. */
 export const MAX_VSOCK_CONNECTIONS = 256;
@@ -44,6 +47,8 @@ export class VirtioVsock implements VirtioDevice, VsockLink {
   #context: VirtioContext | undefined;
   #nextPort = FIRST_PORT;
   #isPaused = false;
+  /** The guest has yet to hear that its connections are over. */
+  #wasMoved = false;
 
   /** Throws `invalid-argument` for a context id that no guest can have. */
   constructor({ guestCid = 3, name = "vsock" }: VirtioVsockOptions = {}) {
@@ -88,10 +93,12 @@ export class VirtioVsock implements VirtioDevice, VsockLink {
     if (this.#isPaused) return;
     if (queue === TRANSMIT) this.#take();
     if (queue === RECEIVE) this.#feed();
+    if (queue === EVENT) this.#tellReset();
   }
 
   reset(): void {
     this.#context = undefined;
+    this.#wasMoved = false;
     this.#waiting.length = 0;
     for (const connection of [...this.#connections.values()]) connection.drop();
   }
@@ -102,6 +109,7 @@ export class VirtioVsock implements VirtioDevice, VsockLink {
 
   resume(): void {
     this.#isPaused = false;
+    this.#tellReset();
     this.#take();
     this.#feed();
   }
@@ -114,6 +122,7 @@ export class VirtioVsock implements VirtioDevice, VsockLink {
   restore(state: DeviceState): void {
     const fields = new SavedFields(this.name, state, 1, ["guestCid"]);
     fields.require(fields.bits("guestCid", 0xffff_ffff) === this.#guestCid, "it had another context id");
+    this.#wasMoved = true;
   }
 
   control(connection: VsockConnection, operation: number, flags = 0): void {
@@ -127,6 +136,16 @@ export class VirtioVsock implements VirtioDevice, VsockLink {
 
   remove(connection: VsockConnection): void {
     this.#connections.delete(keyOf(connection));
+  }
+
+  #tellReset(): void {
+    const queue = this.#context?.queues[EVENT];
+    if (queue === undefined || !this.#wasMoved || this.#isPaused) return;
+    const chain = queue.pop();
+    if (chain === undefined) return;
+    this.#wasMoved = false;
+    queue.complete(chain, chain.write(0, TRANSPORT_RESET));
+    queue.publish();
   }
 
   #packet(connection: VsockConnection, operation: number, flags: number, length: number): Uint8Array {
