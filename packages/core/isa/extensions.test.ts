@@ -113,9 +113,16 @@ describe("an ISA string", () => {
     ["rv32gc", "it is a 64-bit machine: rv64, not rv32"],
     ["rv64e", "it has 32 registers: rv64i, not rv64e"],
     ["rv64mac", "the base (i or g) is missing behind rv64"],
-    ["rv64gcv", "it has no extension v"],
-    ["rv64gc_zfoo", "it has no extension zfoo"],
+    ["rv64gcv", "it has no extension v: leave it out"],
+    ["rv64gc_zfoo", "it has no extension zfoo: leave it out"],
+    ["rv64gc_zicfilp", "it has no extension zicfilp: leave it out"],
+    ["rv64", "the base (i or g) is missing behind rv64"],
+    ["rv64gc_", "a name is missing behind an underscore"],
+    ["rv64gc__zba", "a name is missing behind an underscore"],
+    ["rv64gc zba", "names have underscores between them, as in rv64gc_zba"],
+    ["rv64gc,zba", "names have underscores between them, as in rv64gc_zba"],
     ["gc", "an ISA string begins with rv64"],
+    ["", "an ISA string begins with rv64"],
   ])("%s is refused: %s", (text, reason) => {
     expect(() => IsaSet.parse(text)).toThrow(reason);
   });

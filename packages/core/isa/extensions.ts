@@ -145,7 +145,7 @@ export class IsaSet {
     };
     for (const part of partsOf(text.toLowerCase())) {
       const name = byLowerCase.get(part);
-      if (name === undefined) throw new RangeError(`it has no extension ${part}`);
+      if (name === undefined) throw new RangeError(`it has no extension ${part}: leave it out`);
       add(name);
     }
     if (extensions.has("Zca") && extensions.has("D")) add("Zcd");
@@ -195,6 +195,8 @@ export class IsaSet {
 
 /** The extensions that a string names, lower case. */
 function partsOf(text: string): string[] {
+  if (/[^a-z0-9_]/.test(text)) throw new RangeError("names have underscores between them, as in rv64gc_zba");
+  if (/_(?:_|$)/.test(text)) throw new RangeError("a name is missing behind an underscore");
   const [first = "", ...rest] = text.split("_");
   const profile = PROFILES.get(first);
   if (profile !== undefined) return partsOf([profile, ...rest].join("_"));
@@ -217,5 +219,5 @@ function partsOf(text: string): string[] {
     parts.push(...(left.startsWith("g") ? GENERAL : left.slice(0, 1)));
     left = left.slice(1).replace(/^\d+(?:p\d+)?/, "");
   }
-  return [...parts, ...rest].map((part) => part.replace(/(?<=[a-z])\d+p\d+$/, "")).filter((part) => part !== "");
+  return [...parts, ...rest].map((part) => part.replace(/(?<=[a-z])\d+p\d+$/, ""));
 }

@@ -1,6 +1,6 @@
 /**
  * Writes `docs/isa.md` from the tables: extensions with what they imply and
- * bring, and CSRs with their fields. `tsx isa/generate/document.ts` writes the file; a
+ * bring, profiles, and CSRs with their fields. `tsx isa/generate/document.ts` writes the file; a
  * test compares it.
  */
 import { writeFileSync } from "node:fs";
@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { type CsrField, csrFields } from "../csr-fields.js";
 import { type Csr, type CsrGuard, csrs } from "../csrs.js";
 import { DEFAULT_ISA, type Extension, extensionNames, IsaSet, impliedBy } from "../extensions.js";
+import { PROFILES } from "../profiles.js";
 import { compressed } from "../table/compressed.js";
 import { instructions } from "../table.js";
 
@@ -45,6 +46,20 @@ function extensionTable(): string[] {
     ...extensionNames.map((name) =>
       row(name, standard.has(name) ? "on" : "off", impliedBy(name).join(", "), brings(name)),
     ),
+  ];
+}
+
+/** Each profile with its extensions, and which of these a machine lacks that was not asked for the profile. */
+function profileTable(): string[] {
+  const standard = IsaSet.parse(DEFAULT_ISA);
+  return [
+    row("profile", "extensions", "not by default"),
+    row("---", "---", "---"),
+    ...[...PROFILES.keys()].map((profile) => {
+      const has = IsaSet.parse(profile);
+      const names = extensionNames.filter((name) => has.has(name));
+      return row(profile, names.join(", "), names.filter((name) => !standard.has(name)).join(", "));
+    }),
   ];
 }
 
@@ -106,6 +121,16 @@ Generated from \`packages/core/isa\` by \`npm run docs:isa\`; a test says when i
 A machine has those that its ISA string names, and what they imply; what it has not is illegal. S, U, Zicsr, Zicntr and Zihpm are always there.
 
 ${extensionTable().join("\n")}
+
+What is not in this table is not there, and a string that names it is refused: the hypervisor extension (H), vectors (V), control-flow integrity
+(Zicfilp, Zicfiss), floating point in integer registers (Zfinx), code size reduction beyond Zcb (Zcmp, Zcmt), the debug triggers.
+
+## Profiles
+
+Where a machine is asked for a profile (RVA Profiles 1.0), it has these and no others; more can follow, as in \`rva22s64_zfh\`. Privileged architectures
+(Ss1p11, Ss1p12) have no names in ISA strings.
+
+${profileTable().join("\n")}
 
 ## CSRs
 

@@ -88,7 +88,7 @@ export function isaOf({ isa, misaligned = "hardware" }: Pick<MachineOptions, "is
   if (!set.has("Zicclsm")) return set;
   throw new HartvisorError(
     "invalid-argument",
-    `this machine cannot be ${isa} and trap misaligned accesses: zicclsm says that it does them`,
+    `this machine cannot be ${isa} and trap misaligned accesses: zicclsm says that it does them; leave one out`,
   );
 }
 
@@ -98,6 +98,8 @@ function parseIsa(text: string): IsaSet {
     return IsaSet.parse(text);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new HartvisorError("invalid-argument", `this machine cannot be ${text}: ${reason}`, { cause });
+    throw new HartvisorError("invalid-argument", `this machine cannot be ${text === "" ? '""' : text}: ${reason}`, {
+      cause,
+    });
   }
 }
