@@ -153,6 +153,11 @@ for (let n = COUNTERS; n < 32; n++) {
 }
 special("scountovf", 0xda0, { extensions: ["Sscofpmf"], read: "readScountovf" });
 
+// There are no triggers, and who looks for one finds that out without a trap: type 0 is none (Debug 1.0, 5.7.1-5.7.5).
+constant("tselect", 0x7a0, 0n, { write: "ignoreWrite" });
+for (let n = 1; n <= 3; n++) constant(`tdata${n}`, 0x7a0 + n, 0n, { write: "ignoreWrite" });
+constant("tinfo", 0x7a4, 1n, { write: "ignoreWrite" });
+
 // Identity
 constant("mvendorid", 0xf11, 0n);
 constant("marchid", 0xf12, 0n);

@@ -123,7 +123,7 @@ A machine has those that its ISA string names, and what they imply; what it has 
 ${extensionTable().join("\n")}
 
 What is not in this table is not there, and a string that names it is refused: the hypervisor extension (H), vectors (V), control-flow integrity
-(Zicfilp, Zicfiss), floating point in integer registers (Zfinx), code size reduction beyond Zcb (Zcmp, Zcmt), the debug triggers.
+(Zicfilp, Zicfiss), floating point in integer registers (Zfinx), code size reduction beyond Zcb (Zcmp, Zcmt), debug triggers (Sdtrig: its registers say that there are none).
 
 ## Profiles
 

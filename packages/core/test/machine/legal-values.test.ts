@@ -20,6 +20,11 @@ describe("fields that take legal values only", () => {
     ["mcyclecfg", (1n << 64n) - 1n, 7n << 60n],
     ["minstretcfg", (1n << 64n) - 1n, 7n << 60n],
     ["mhpmcounter31", 1n, 0n],
+    ["tselect", (1n << 64n) - 1n, 0n],
+    ["tdata1", (2n << 60n) | 0x44n, 0n], // no trigger of any type
+    ["tdata2", 5n, 0n],
+    ["tdata3", 5n, 0n],
+    ["tinfo", 0n, 1n],
     ["pmpaddr15", (1n << 64n) - 1n, (1n << 54n) - 1n],
     ["mscratch", 0x123456789abcdefn, 0x123456789abcdefn],
     ["frm", 0xffn, 7n],
