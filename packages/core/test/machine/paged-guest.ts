@@ -1,7 +1,7 @@
 /** Guests whose programs run in virtual memory. */
 import { expect } from "vitest";
 import { type Access, PROGRAMS } from "./access.js";
-import { createGuest, DATA, type Guest, type GuestOptions, PROGRAM, type Privilege } from "./guest.js";
+import { Cause, createGuest, DATA, type Guest, type GuestOptions, PROGRAM, type Privilege } from "./guest.js";
 import { AddressSpace, OPEN, OPEN_TO_USER, SCHEMES, type Scheme } from "./page-tables.js";
 
 /** Where programs are mapped, and where tests map what they look at. */
@@ -9,6 +9,15 @@ export const CODE = 0x10000n;
 export const PAGE = 0x4000_0000n;
 /** `jalr zero, 0(ra)` and what a load of it gives. */
 export const RETURN = 0x8067n;
+
+/** What each access ends with where its page forbids it. */
+export const PAGE_FAULTS: Readonly<Record<Access, bigint>> = {
+  load: Cause.LoadPageFault,
+  store: Cause.StorePageFault,
+  fetch: Cause.FetchPageFault,
+  amo: Cause.StorePageFault,
+  "load-reserved": Cause.LoadPageFault,
+};
 
 /** What makes guests that run at a pace. */
 export function pagedGuests(pace: NonNullable<GuestOptions["pace"]>) {

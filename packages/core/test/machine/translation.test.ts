@@ -3,17 +3,10 @@ import { describe, expect, it } from "vitest";
 import { type Access, PROGRAMS } from "./access.js";
 import { Cause, DATA, M_VECTOR, PACES, PROGRAM, type Privilege, RAM, S_VECTOR, Status, TABLES } from "./guest.js";
 import { leaf, OPEN, OPEN_TO_USER, Pte, pageSize, SCHEMES } from "./page-tables.js";
-import { attempt, CODE, PAGE, pagedGuests, RETURN } from "./paged-guest.js";
+import { attempt, CODE, PAGE, PAGE_FAULTS, pagedGuests, RETURN } from "./paged-guest.js";
 
 const ADUE = 1n << 61n;
 const { V, R, W, X, U, G, A, D } = Pte;
-const PAGE_FAULTS: Readonly<Record<Access, bigint>> = {
-  load: Cause.LoadPageFault,
-  store: Cause.StorePageFault,
-  fetch: Cause.FetchPageFault,
-  amo: Cause.StorePageFault,
-  "load-reserved": Cause.LoadPageFault,
-};
 
 describe.each(PACES)("translation, %s", (pace) => {
   const { inSpace } = pagedGuests(pace);
