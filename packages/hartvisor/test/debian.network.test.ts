@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DEFAULT_ISA } from "@hartvisor/core";
 import { beforeAll, expect, it } from "vitest";
 import { Apt, debianMirror } from "../src/host/node/apt.js";
 import { run } from "../src/host/node/child-process.js";
@@ -31,6 +32,18 @@ describeOnline("unmodified Debian", () => {
     expect(await shell.run("echo $((6 * 7)) | sed s/42/works/")).toBe("works\n");
     // Clocks of user code read the time CSR through the vDSO.
     expect(await shell.run("time true")).toMatch(/^real\s+0m 0\.\d\ds/);
+    expect(await shell.powerOff()).toEqual({ kind: "poweroff", exitCode: 0 });
+  }, 180_000);
+
+  it("boots with every extension on, and finds those that it knows", async () => {
+    const isa = `${DEFAULT_ISA}_svade_zkt`;
+    const shell = await GuestShell.boot({ boot: linux({ ...image, cmdline }), isa, limits });
+    const [, found = ""] = /isa\s*: (\S+)/.exec(await shell.run("cat /proc/cpuinfo")) ?? [];
+    const known = "zicbom zicboz zicond zihintntl zimop zacas zawrs zfa zfh zcb zcmop zba zbb zbc zbkb zbkc zbkx zbs";
+    const crypto = "zknd zkne zknh zkr zkt zksed zksh";
+    const privileged = "smstateen sscofpmf sstc svinval svnapot svpbmt";
+    const expected = [known, crypto, privileged].flatMap((names) => names.split(" "));
+    expect(found.split("_")).toEqual(expect.arrayContaining(expected));
     expect(await shell.powerOff()).toEqual({ kind: "poweroff", exitCode: 0 });
   }, 180_000);
 
