@@ -69,7 +69,7 @@ const GUESTS = new Map([
   ...["hello", "exit42", "htif-write", "paging", "selfmod", "timer"].map((name) => test(name)),
   test("smp", FDT),
   ...["fault-loop", "wild-jump", "spin", "signature", "tohost-split"].map(bare),
-  ...["counters", "interrupts", "pmp-walk", "smepmp", "traps"].map(conformance),
+  ...["counters", "csrs", "interrupts", "pmp-walk", "smepmp", "traps"].map(conformance),
   ...["sort", "hash", "recursion", "nbody"].flatMap((name) => peer(name, `kernels/${name}.c`)),
   ...["matrix", "string", "bytecode", "crc", "mandelbrot", "lu", "fft"].flatMap((name) => peer(name)),
   ...["getppid", "pipe", "fault", "spawn"].flatMap((name) => peer(name)),

@@ -5,7 +5,7 @@ import { bareMetal, type EngineName, Machine } from "../src/index.js";
 import { guest } from "./cli-process.js";
 
 const ENGINES: readonly EngineName[] = ["interpreter", "jit"];
-const GUESTS = ["counters", "interrupts", "pmp-walk", "smepmp", "traps"];
+const GUESTS = ["counters", "csrs", "interrupts", "pmp-walk", "smepmp", "traps"];
 
 describe.each(ENGINES)("engine %s", (engine) => {
   describe.each(["virtual", "real"] as const)("clock %s", (clock) => {
