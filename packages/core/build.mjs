@@ -26,6 +26,8 @@ node(
   "--noAssert",
   "--importMemory",
   "--importTable",
+  "--enable",
+  "simd",
   "--disableWarning",
   "201",
 );

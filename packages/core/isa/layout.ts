@@ -187,6 +187,7 @@ export const MAX_BREAKPOINTS = 64;
 const TLB_ENTRIES = 1024;
 const TLB_TABLE_SIZE = TLB_ENTRIES * 16;
 const JUMP_ENTRIES = 512;
+const CRYPTO_TABLES = 5120;
 
 /** Constants that both languages know by the same name. */
 export const CONSTANTS = {
@@ -197,6 +198,18 @@ export const CONSTANTS = {
   // Behind the registers in the window: what translated code needs to know of the hart that executes.
   WINDOW_HART: 4096 + REGISTERS_SIZE,
   WINDOW_LEFT: 4096 + REGISTERS_SIZE + 4, // budget
+
+  // Behind that: what assembly/crypto looks up in vectors, in rows of 16 bytes. Written once, by src/engine/crypto-tables.ts.
+  CRYPTO_LOW_NIBBLES: CRYPTO_TABLES,
+  CRYPTO_REDUCTION: CRYPTO_TABLES + 16,
+  CRYPTO_INVERSES: CRYPTO_TABLES + 32,
+  CRYPTO_QUOTIENTS: CRYPTO_TABLES + 48,
+  CRYPTO_COLUMNS: CRYPTO_TABLES + 64,
+  CRYPTO_SHIFT_ROWS: CRYPTO_TABLES + 80,
+  CRYPTO_SHIFT_ROWS_INVERSE: CRYPTO_TABLES + 96,
+  CRYPTO_AES: CRYPTO_TABLES + 112, // five rows, as those that follow
+  CRYPTO_AES_INVERSE: CRYPTO_TABLES + 192,
+  CRYPTO_SM4: CRYPTO_TABLES + 272,
 
   // Decoded slot: op u16, rd u16, rs1 u16, rs2 u16, imm i32, rs3 u16, length u8, rm u8.
   SLOT_SIZE: 16,

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { beforeAll, describe, expect, it } from "vitest";
 import { encode } from "../isa/encode.js";
+import { aesInverseRound, aesRound, sm4Linear } from "../isa/evaluate/crypto.js";
 import { createTestHart, RAM_BASE, type TestHart } from "./harness.js";
 
 let hart: TestHart;
@@ -32,6 +33,25 @@ const bytesOf = (values: readonly bigint[]): string => Buffer.from(BigUint64Arra
 type Pair = readonly [bigint, bigint];
 const pair = (hex: string): Pair => registers(Buffer.from(hex, "hex")) as unknown as Pair;
 const xor = (a: Pair, b: Pair): Pair => [a[0] ^ b[0], a[1] ^ b[1]];
+
+describe("S-boxes are right for all bytes", () => {
+  const BYTES = Array.from({ length: 256 }, (_, byte) => BigInt(byte));
+  const everywhere = (byte: bigint) => byte * 0x0101010101010101n;
+
+  it.each([
+    { name: "aes64es", expected: aesRound },
+    { name: "aes64ds", expected: aesInverseRound },
+  ])("$name", ({ name, expected }) => {
+    for (const state of BYTES.map(everywhere)) expect(run(name, state, state)).toBe(expected(state, state, true));
+  });
+
+  it("sm4ed", () => {
+    for (const byte of BYTES) {
+      const sum = BigInt.asIntN(32, sm4Linear(byte, [0, 2, 10, 18, 24]));
+      expect(run("sm4ed", 0n, byte, { bs: 0 })).toBe(BigInt.asUintN(64, sum));
+    }
+  });
+});
 
 describe("AES-128 (FIPS 197, C.1)", () => {
   const KEY = pair("000102030405060708090a0b0c0d0e0f");

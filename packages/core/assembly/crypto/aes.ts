@@ -2,67 +2,83 @@
  * The AES instructions (Unprivileged ISA ch. 32, Zkne and Zknd). A state is a pair of
  * registers, columns in order, the byte of row 0 lowest; each instruction gives
  * the lower half of the next.
+ *
+ * Vectors hold the two columns of the result, and above them the same columns
+ * rotated by one row up: MixColumns wants both, and the S-box takes sixteen
+ * bytes for the price of eight.
  */
-import { substitute, substituteInverse } from "./aes-sbox";
+import {
+  CRYPTO_AES,
+  CRYPTO_AES_INVERSE,
+  CRYPTO_COLUMNS,
+  CRYPTO_REDUCTION,
+  CRYPTO_SHIFT_ROWS,
+  CRYPTO_SHIFT_ROWS_INVERSE,
+} from "../generated/layout";
+import { substitute, substituteLinear } from "./aes-sbox";
 
-/** Byte `from` of a register, as byte `to`. */
+/** Two columns of the state, chosen by a row of indices. */
 // @ts-ignore: decorator
 @inline
-function move(register: u64, from: u64, to: u64): u64 {
-  return ((register >> (from * 8)) & 0xff) << (to * 8);
-}
-
-/** The first two columns after ShiftRows: row r comes from r columns further. */
-function shiftRows(low: u64, high: u64): u64 {
-  const first = move(low, 0, 0) | move(low, 5, 1) | move(high, 2, 2) | move(high, 7, 3);
-  return first | move(low, 4, 4) | move(high, 1, 5) | move(high, 6, 6) | move(low, 3, 7);
-}
-
-function shiftRowsInverse(low: u64, high: u64): u64 {
-  const first = move(low, 0, 0) | move(high, 5, 1) | move(high, 2, 2) | move(low, 7, 3);
-  return first | move(low, 4, 4) | move(low, 1, 5) | move(high, 6, 6) | move(high, 3, 7);
+function columns(low: i64, high: i64, indices: usize): v128 {
+  return i8x16.swizzle(i64x2.replace_lane(i64x2.splat(low), 1, high), v128.load(indices));
 }
 
 /** Each byte times x in the field of AES. */
-function double(bytes: u64): u64 {
-  return ((bytes & 0x7f7f7f7f7f7f7f7f) << 1) ^ (((bytes >> 7) & 0x0101010101010101) * 0x1b);
+// @ts-ignore: decorator
+@inline
+function double(bytes: v128): v128 {
+  const overflow = i8x16.lt_s(bytes, i8x16.splat(0));
+  return v128.xor(i8x16.add(bytes, bytes), v128.and(overflow, v128.load(CRYPTO_REDUCTION)));
 }
 
-/** Each column rotated by one row up. */
-function rotate(columns: u64): u64 {
-  return ((columns >> 8) & 0x00ffffff00ffffff) | ((columns << 24) & 0xff000000ff000000);
+/** Each column rotated by two rows. */
+// @ts-ignore: decorator
+@inline
+function across(columns: v128): v128 {
+  return i16x8.shuffle(columns, columns, 1, 0, 3, 2, 5, 4, 7, 6);
 }
 
-function mixColumns(columns: u64): u64 {
-  const next = rotate(columns);
-  const sum = columns ^ next;
-  return double(sum) ^ next ^ rotate(rotate(sum));
+/** MixColumns (FIPS 197, 5.1.3). */
+// @ts-ignore: decorator
+@inline
+function mix(columns: v128): v128 {
+  const next = i64x2.shuffle(columns, columns, 1, 0);
+  const sum = v128.xor(columns, next);
+  return v128.xor(v128.xor(double(sum), next), across(sum));
 }
 
-/** Its matrix is that of MixColumns times one of 5, 0, 4, 0. */
-function mixColumnsInverse(columns: u64): u64 {
-  const across = columns ^ rotate(rotate(columns));
-  return mixColumns(columns ^ double(double(across)));
+/** InvMixColumns (FIPS 197, 5.3.3): its matrix is that of MixColumns times one of 5, 0, 4, 0. */
+// @ts-ignore: decorator
+@inline
+function mixInverse(columns: v128): v128 {
+  return mix(v128.xor(columns, double(double(v128.xor(columns, across(columns))))));
+}
+
+// @ts-ignore: decorator
+@inline
+function result(columns: v128): i64 {
+  return i64x2.extract_lane(columns, 0);
 }
 
 export function aes64es(low: i64, high: i64): i64 {
-  return <i64>substitute(shiftRows(<u64>low, <u64>high));
+  return result(substitute(columns(low, high, CRYPTO_SHIFT_ROWS), CRYPTO_AES));
 }
 
 export function aes64esm(low: i64, high: i64): i64 {
-  return <i64>mixColumns(substitute(shiftRows(<u64>low, <u64>high)));
+  return result(mix(substitute(columns(low, high, CRYPTO_SHIFT_ROWS), CRYPTO_AES)));
 }
 
 export function aes64ds(low: i64, high: i64): i64 {
-  return <i64>substituteInverse(shiftRowsInverse(<u64>low, <u64>high));
+  return result(substituteLinear(columns(low, high, CRYPTO_SHIFT_ROWS_INVERSE), CRYPTO_AES_INVERSE));
 }
 
 export function aes64dsm(low: i64, high: i64): i64 {
-  return <i64>mixColumnsInverse(substituteInverse(shiftRowsInverse(<u64>low, <u64>high)));
+  return result(mixInverse(substituteLinear(columns(low, high, CRYPTO_SHIFT_ROWS_INVERSE), CRYPTO_AES_INVERSE)));
 }
 
-export function aes64im(columns: i64): i64 {
-  return <i64>mixColumnsInverse(<u64>columns);
+export function aes64im(input: i64): i64 {
+  return result(mixInverse(columns(input, input, CRYPTO_COLUMNS)));
 }
 
 /** A word of the key schedule, twice: rotated and with the round's constant, or only substituted after the tenth. */
@@ -73,6 +89,5 @@ export function aes64ks1i(key: i64, round: i64): i64 {
     word = rotr<u32>(word, 8);
     constant = round < 8 ? 1 << <u32>round : round == 8 ? 0x1b : 0x36;
   }
-  word = <u32>substitute(<u64>word) ^ constant;
-  return <i64>((<u64>word << 32) | <u64>word);
+  return result(v128.xor(substitute(i32x4.splat(word), CRYPTO_AES), i32x4.splat(constant)));
 }

@@ -2,31 +2,13 @@
  * The parts of SM4 (GB/T 32907-2016; Unprivileged ISA ch. 32, Zksed) that its
  * instructions need for one byte, the lowest of a word.
  */
+import { CRYPTO_SM4 } from "../generated/layout";
 import { substitute } from "./aes-sbox";
-
-/**
- * SM4's S-box is an inversion between two affine maps, as AES's is, in another
- * field of the same size. All such fields are isomorphic, so AES's circuit
- * serves both: 0x69 is a root of SM4's polynomial in AES's field, and these
- * matrices, a byte per column, are the maps there and back.
- */
-const INTO: u64 = 0x4020387ad48b77ca;
-const INTO_CONSTANT: u64 = 0x23;
-const BACK: u64 = 0xad78d213871d2260;
-const BACK_CONSTANT: u64 = 0x3b;
-
-/** A matrix times a vector over GF(2). */
-function multiply(matrix: u64, vector: u64): u64 {
-  let sum: u64 = 0;
-  for (let n: u64 = 0; n < 8; n++) sum ^= (matrix >> (n << 3)) * ((vector >> n) & 1);
-  return sum & 0xff;
-}
 
 // @ts-ignore: decorator
 @inline
 function sbox(byte: i64): u32 {
-  const inAes = multiply(INTO, <u64>byte) ^ INTO_CONSTANT;
-  return <u32>(multiply(BACK, substitute(inAes) & 0xff) ^ BACK_CONSTANT);
+  return <u32>i8x16.extract_lane_u(substitute(i64x2.splat(byte), CRYPTO_SM4), 0);
 }
 
 /** The round function's T of a byte (6.2.1). */

@@ -28,6 +28,6 @@ export function generateLayout(): string {
 
 /** Sizes and offsets are addresses; the rest are plain numbers. */
 function constantType(name: string): string {
-  if (/^SLOT_|^SLOTS_|^WINDOW_|_SIZE$|_WINDOW$/.test(name)) return "usize";
+  if (/^CRYPTO_|^SLOT_|^SLOTS_|^WINDOW_|_SIZE$|_WINDOW$/.test(name)) return "usize";
   return name === "VIRTUAL_INSTRUCTIONS_PER_TICK" ? "u64" : "u32";
 }

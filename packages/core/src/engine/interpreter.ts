@@ -4,6 +4,7 @@
  */
 import { HartvisorError } from "../error.js";
 import { interpreterWasm } from "../generated/interpreter-wasm.js";
+import { writeCryptoTables } from "./crypto-tables.js";
 
 /** Exports of `assembly/index.ts`. Addresses are offsets in linear memory, read as unsigned with `>>> 0`. */
 export interface InterpreterExports {
@@ -67,12 +68,13 @@ export async function instantiateInterpreter(
   try {
     compiled ??= compile();
     const instance = await WebAssembly.instantiate(await compiled, { env: { memory, table }, host: { ...host } });
+    writeCryptoTables(memory);
     return instance.exports as unknown as InterpreterExports;
   } catch (cause) {
     compiled = undefined;
     const message = isRefusedByPolicy(cause)
       ? "this page's content security policy forbids WebAssembly: add 'wasm-unsafe-eval' to its script-src"
-      : "this host does not allow WebAssembly to be compiled";
+      : "this host does not compile WebAssembly, or not with SIMD";
     throw new HartvisorError("unsupported", message, { cause });
   }
 }
