@@ -123,14 +123,24 @@ export async function openDevices(flags: DeviceFlags): Promise<OpenDevices> {
       virtioRng(),
       ...disks.map((backend, n) => {
         const name = `disk${n}`;
-        const onError = (error: unknown) =>
-          console.error(`hartvisor: ${name}: ${error instanceof Error ? error.message : String(error)}`);
-        return virtioBlock({ backend, name, onError });
+        return virtioBlock({ backend, name, onError: reportOnce(name) });
       }),
       ...(network === undefined ? [] : [virtioNet({ backend: network })]),
       ...(flags.vsock === undefined ? [] : [bridges(flags.vsock).device]),
     ],
     close,
+  };
+}
+
+/** Says each kind of failure once: a disk that is full fails every request from then on, and the guest hears of each. */
+function reportOnce(name: string): (error: unknown) => void {
+  const reported = new Set<string>();
+  return (error) => {
+    const { code, message } = error instanceof Error ? (error as NodeJS.ErrnoException) : { message: String(error) };
+    const kind = code ?? message;
+    if (reported.has(kind)) return;
+    reported.add(kind);
+    console.error(`hartvisor: ${name}: ${message}`);
   };
 }
 
