@@ -73,9 +73,15 @@ if (stale.length > 0) {
       external: [/^node:/, /^@hartvisor\//, /^hartvisor/, "commander", "benchmark", "v86"],
       splitting: name === "hartvisor" || name === "core",
     });
-    // A page's import map does not reach into its workers: their script is one file, with all that it needs.
+    // A page's import map does not reach into its workers: their script imports nothing by name.
     if (name === "hartvisor") {
-      await build({ ...common, entry: { worker: join(folder, "src/worker.ts") }, noExternal: [/^@hartvisor\//] });
+      // Only what needs Node stands apart, and is loaded where there is Node.
+      await build({
+        ...common,
+        entry: { worker: join(folder, "src/worker.ts") },
+        external: [/^node:/],
+        noExternal: [/^@hartvisor\//],
+      });
     }
   }
   // Declarations: one compiler run over the project references.

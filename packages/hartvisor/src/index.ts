@@ -36,4 +36,5 @@ export { guestAgent } from "./exec/guest-agent.js";
 export type { ExitStatus } from "./exec/job.js";
 export { Machine } from "./machine.js";
 export type { EngineName, MachineOptions, WorkerMachineOptions } from "./options.js";
+export type { PortableDevice, PortableDisk, PortableEntropy, PortableNetwork } from "./thread/portable-devices.js";
 export { WorkerHart, WorkerMachine, type WorkerMemory } from "./thread/worker-machine.js";

@@ -3,6 +3,7 @@ import type { HypercallExtension, MachineLimits } from "@hartvisor/core";
 import type { VirtioDevice } from "@hartvisor/devices";
 import type { TranslatorOptions } from "@hartvisor/jit";
 import type { Boot } from "./boot/boot.js";
+import type { PortableDevice } from "./thread/portable-devices.js";
 
 /** Which engine runs guest code. */
 export type EngineName = "interpreter" | "jit" | "auto";
@@ -46,11 +47,13 @@ export interface MachineOptions {
 
 /**
  * A machine that runs in a Worker, so that the calling thread stays free. What holds functions or objects of the calling
- * thread cannot go there: devices with their backends, hypercalls, and boot loaders other than `linux` and `bareMetal`.
+ * thread cannot go there: hypercalls, and boot loaders other than `linux` and `bareMetal`. Devices are described as data.
  */
 export interface WorkerMachineOptions
   extends Omit<MachineOptions, "thread" | "devices" | "hypercalls" | "translator" | "onDeviceFailure"> {
   readonly thread: "worker";
+  /** What is plugged into the board; the worker opens it. Default: nothing. */
+  readonly devices?: readonly PortableDevice[];
   /** How the translator is set up. */
   readonly translator?: Omit<TranslatorOptions, "onEvent">;
 }

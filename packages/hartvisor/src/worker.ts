@@ -5,6 +5,7 @@ import type { Boot, BootRecipe } from "./boot/boot.js";
 import { linux } from "./boot/linux.js";
 import { ownEndpoint } from "./host/thread.js";
 import { type MachineCalls, machineCalls } from "./thread/calls.js";
+import { openPortableDevices } from "./thread/portable-devices.js";
 import {
   type MachineShape,
   type OwnerMessage,
@@ -50,7 +51,8 @@ async function answer(id: number, work: () => unknown): Promise<void> {
 }
 
 async function create(options: PortableOptions): Promise<MachineShape> {
-  const machine = await assemble({ ...options, boot: bootOf(options.boot) }, (send) => {
+  const open = await openPortableDevices(options.devices ?? []);
+  const machine = await assemble({ ...options, boot: bootOf(options.boot), devices: open.devices }, (send) => {
     sendToAgent = send;
     return {
       receive: (bytes) => {
@@ -61,7 +63,7 @@ async function create(options: PortableOptions): Promise<MachineShape> {
     };
   });
   const { core } = machine;
-  calls = machineCalls(machine);
+  calls = machineCalls(machine, open.close);
   core.on("breakpoint", (event) => tell({ kind: "event", event: { name: "breakpoint", event } }));
   core.on("exit", (event) => tell({ kind: "event", event: { name: "exit", event } }));
   core.exited.then(

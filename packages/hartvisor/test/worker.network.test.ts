@@ -1,3 +1,8 @@
+import { once } from "node:events";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { debianDemoImage } from "../src/host/node/debian-image.js";
 import type { WorkerMachine } from "../src/index.js";
@@ -9,16 +14,43 @@ const { linux, Machine } = (await import(built)) as typeof import("../src/index.
 
 describeOnline("Debian in a worker", () => {
   let vm: WorkerMachine;
+  let folder: string;
+  let echo: Server;
 
   beforeAll(async () => {
     const image = await debianDemoImage();
     const boot = linux({ ...image, cmdline: "console=ttyS0 quiet" });
-    vm = await Machine.create({ boot, memory: "256MiB", limits: { wallTimeMs: 120_000 }, thread: "worker" });
+    folder = await mkdtemp(join(tmpdir(), "hartvisor-worker-"));
+    await writeFile(join(folder, "disk.img"), new Uint8Array(2 ** 20));
+    echo = createServer({ allowHalfOpen: true }, (socket) => socket.pipe(socket)).listen(0, "127.0.0.1");
+    await once(echo, "listening");
+    vm = await Machine.create({
+      ...{ boot, memory: "256MiB", limits: { wallTimeMs: 120_000 }, thread: "worker" },
+      devices: [
+        { kind: "entropy" },
+        { kind: "disk", source: join(folder, "disk.img"), serial: "file" },
+        { kind: "disk", source: new Blob(["from a blob"]), mode: "overlay", name: "second" },
+        { kind: "network", policy: { allow: ["127.0.0.1"] } },
+      ],
+    });
     void vm.console.output.cancel();
     vm.start();
   }, 600_000);
 
-  afterAll(() => vm?.destroy());
+  afterAll(async () => {
+    await vm?.destroy();
+    echo.close();
+    await rm(folder, { recursive: true });
+  });
+
+  it("has disks of files and blobs, and a network, that its own thread opened", async () => {
+    const sh = async (command: string) => (await vm.exec(["sh", "-c", command])).stdoutText;
+    expect(await sh("cat /sys/block/vda/serial; head -c 11 /dev/vdb")).toBe("filefrom a blob");
+    await sh("echo kept >/dev/vda; echo other >/dev/vdb; sync");
+    expect((await readFile(join(folder, "disk.img"))).subarray(0, 5).toString()).toBe("kept\n");
+    expect(await sh(`echo hello | nc 10.0.2.2 ${(echo.address() as AddressInfo).port}`)).toBe("hello\n");
+    expect(await sh("head -c 64 /dev/hwrng | wc -c")).toBe("64\n");
+  });
 
   it("runs commands, and passes their input and status", async () => {
     const result = await vm.exec(["sh", "-c", "cat; uname -m; exit 3"], { stdin: "typed " });

@@ -84,13 +84,44 @@ describe("a machine in a worker", () => {
   });
 
   it("is refused what belongs to the calling thread", async () => {
-    const devices = { devices: [virtioRng()] } as Partial<WorkerMachineOptions>;
+    const devices = { devices: [virtioRng()] } as unknown as Partial<WorkerMachineOptions>;
     await expect(inWorker("spin", devices)).rejects.toMatchObject({
       code: "unsupported",
-      message: 'devices belongs to the calling thread: leave it out, or leave out thread: "worker"',
+      message:
+        'a device that a function makes belongs to the calling thread: leave it out, or leave out thread: "worker"',
     });
     await expect(inWorker("spin", { boot: { hypercalls: false, load() {} } })).rejects.toMatchObject({
       code: "unsupported",
+    });
+  });
+
+  it.each([
+    ["a disk whose file is not there", { kind: "disk", source: "/no/such/file" }, "unreadable-file", /no such file/],
+    [
+      "a Blob to write to",
+      { kind: "disk", source: new Blob(["x"]), mode: "writable" },
+      "unsupported",
+      /overlay or readonly/,
+    ],
+    [
+      "a disk of part of a sector",
+      { kind: "disk", source: new Uint8Array(100) },
+      "invalid-argument",
+      /multiple of 512/,
+    ],
+    [
+      "a network with a wrong rule",
+      { kind: "network", policy: { allow: ["x"] } },
+      "invalid-argument",
+      /no network rule/,
+    ],
+    ["a device of no kind", { kind: "toaster" }, "invalid-argument", /"toaster" is no kind of device/],
+  ])("is refused %s", async (_, device, code, message) => {
+    const devices = [device] as unknown as NonNullable<WorkerMachineOptions["devices"]>;
+    await expect(inWorker("spin", { devices })).rejects.toMatchObject({
+      name: "HartvisorError",
+      code,
+      message: expect.stringMatching(message),
     });
   });
 

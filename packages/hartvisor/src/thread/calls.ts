@@ -11,7 +11,8 @@ export interface Remains {
 /** The functions by name; they throw what the machine throws. */
 export type MachineCalls = ReturnType<typeof machineCalls>;
 
-export function machineCalls({ core, console }: AssembledMachine) {
+/** `release` gives back what the machine's devices hold of the host. */
+export function machineCalls({ core, console }: AssembledMachine, release: () => Promise<void>) {
   const output = console.output.getReader();
   const input = console.input.getWriter();
   const hartOf = (index: number): Hart => core.harts[index] as Hart; // the owner has objects for those that there are
@@ -40,6 +41,7 @@ export function machineCalls({ core, console }: AssembledMachine) {
     writeInput: (bytes: Uint8Array) => input.write(bytes),
     destroy: async (): Promise<Remains> => {
       await core.destroy();
+      await release();
       const rest: Uint8Array[] = [];
       for (let next = await output.read(); !next.done; next = await output.read()) rest.push(next.value);
       return { output: rest, stats: core.stats };

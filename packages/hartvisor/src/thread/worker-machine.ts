@@ -15,6 +15,7 @@ import { GuestCommands } from "../exec/commands.js";
 import type { MachineOptions, WorkerMachineOptions } from "../options.js";
 import type { Remains } from "./calls.js";
 import { type Announcement, MachineLink, type MachineState } from "./machine-link.js";
+import type { PortableDevice } from "./portable-devices.js";
 import { fromPortableError, type MachineShape, type PortableOptions } from "./protocol.js";
 
 /** The guest's physical memory. Bytes are copied between the threads. */
@@ -281,15 +282,23 @@ export class WorkerMachine extends GuestCommands {
 
 /** The options as plain data. Throws `unsupported` for one that belongs to the calling thread. */
 function portableOptions(options: WorkerMachineOptions): PortableOptions {
-  const { thread: _, boot, ...rest } = options;
-  const { devices = [], hypercalls, onDeviceFailure, translator }: Partial<MachineOptions> = rest as MachineOptions;
+  const { thread: _, boot, devices = [], ...rest } = options;
+  const { hypercalls, onDeviceFailure, translator }: Partial<MachineOptions> = rest as MachineOptions;
   const bound =
-    (devices.length > 0 && "devices") ||
+    (devices.some((device: unknown) => typeof device === "function") && "a device that a function makes") ||
     (hypercalls !== undefined && "hypercalls") ||
     (onDeviceFailure !== undefined && "onDeviceFailure") ||
     (translator?.onEvent !== undefined && "translator.onEvent") ||
     (boot.recipe === undefined && "a boot loader of one's own");
-  if (bound === false) return { ...rest, boot: boot.recipe as NonNullable<typeof boot.recipe> };
+  if (bound === false) {
+    return { ...rest, boot: boot.recipe as NonNullable<typeof boot.recipe>, devices: devices.map(portableDevice) };
+  }
   const message = `${bound} belongs to the calling thread: leave it out, or leave out thread: "worker"`;
   throw new HartvisorError("unsupported", message);
+}
+
+/** A view of bytes would be cloned with all of its buffer. */
+function portableDevice(device: PortableDevice): PortableDevice {
+  if (device.kind !== "disk" || !(device.source instanceof Uint8Array)) return device;
+  return { ...device, source: device.source.slice() };
 }

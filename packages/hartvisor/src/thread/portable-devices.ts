@@ -1,0 +1,120 @@
+/**
+ * Devices as data, for machines in workers: what cannot be cloned, such as open files and sockets, is opened on the
+ * worker's thread, and belongs to it. The owner describes, the worker opens.
+ */
+import { type BlockBackend, HartvisorError, type NetworkBackend } from "@hartvisor/core";
+import {
+  blobDisk,
+  httpDisk,
+  memoryDisk,
+  type NatOptions,
+  overlayDisk,
+  type VirtioBlockOptions,
+  type VirtioDevice,
+  type VirtioNetOptions,
+} from "@hartvisor/devices";
+import { virtioBlock, virtioNet, virtioRng } from "../devices.js";
+
+/** A disk. */
+export interface PortableDisk extends Pick<VirtioBlockOptions, "serial" | "queues" | "name"> {
+  readonly kind: "disk";
+  /** A file's path, an http(s) URL, a Blob, or the bytes themselves, of which the disk gets a copy. */
+  readonly source: string | Blob | Uint8Array;
+  /** `writable` is for files and bytes; `overlay` keeps writes in memory. Default: writable, or readonly for URLs and Blobs. */
+  readonly mode?: "writable" | "readonly" | "overlay";
+}
+
+/** A card on a network behind NAT, over sockets of Node, Deno or Bun. */
+export interface PortableNetwork
+  extends Pick<VirtioNetOptions, "mac" | "rateLimit" | "name">,
+    Pick<NatOptions, "forward" | "policy"> {
+  readonly kind: "network";
+}
+
+/** A source of entropy. */
+export interface PortableEntropy {
+  readonly kind: "entropy";
+}
+
+/** A device as data. */
+export type PortableDevice = PortableDisk | PortableNetwork | PortableEntropy;
+
+/** Devices that were opened, and how to give back what they hold. */
+export interface OpenPortableDevices {
+  readonly devices: readonly (() => VirtioDevice)[];
+  close(): Promise<void>;
+}
+
+/**
+ * Opens devices on this thread; nothing is left open if one fails.
+ *
+ * @throws HartvisorError what the backends throw; `unsupported` for files and networks where the host has none
+ */
+export async function openPortableDevices(wanted: readonly PortableDevice[]): Promise<OpenPortableDevices> {
+  const backends: (BlockBackend | NetworkBackend)[] = [];
+  const devices: (() => VirtioDevice)[] = [];
+  const close = async () => {
+    for (const backend of backends.splice(0)) await backend.close();
+  };
+  try {
+    for (const device of wanted) {
+      switch (device.kind) {
+        case "disk": {
+          const { kind: _, source, mode, ...options } = device;
+          const backend = await openDisk(source, mode);
+          backends.push(backend);
+          devices.push(virtioBlock({ ...options, backend }));
+          break;
+        }
+        case "network": {
+          const { kind: _, forward, policy, ...options } = device;
+          const { nat } = await adapter("networks", () => import("../host/node/nat.js"));
+          const backend = await nat({ ...(forward && { forward }), ...(policy && { policy }) });
+          backends.push(backend);
+          devices.push(virtioNet({ ...options, backend }));
+          break;
+        }
+        case "entropy":
+          devices.push(virtioRng());
+          break;
+        default: {
+          const { kind } = device as { kind?: unknown };
+          throw new HartvisorError(
+            "invalid-argument",
+            `"${String(kind)}" is no kind of device: disk, network or entropy`,
+          );
+        }
+      }
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { devices, close };
+}
+
+async function openDisk(source: PortableDisk["source"], mode: PortableDisk["mode"]): Promise<BlockBackend> {
+  const isRemote = source instanceof Blob || (typeof source === "string" && /^https?:\/\//.test(source));
+  if (isRemote && mode === "writable") {
+    throw new HartvisorError("unsupported", "a URL or a Blob cannot be written: make it an overlay or readonly");
+  }
+  const readOnly = (mode ?? (isRemote ? "readonly" : "writable")) !== "writable";
+  const open = async (): Promise<BlockBackend> => {
+    if (source instanceof Blob) return blobDisk(source);
+    if (typeof source !== "string") return memoryDisk(source, { readOnly });
+    if (isRemote) return httpDisk(source);
+    const { fileDisk } = await adapter("files", () => import("../host/node/file-disk.js"));
+    return fileDisk(source, { readOnly });
+  };
+  const disk = await open();
+  return mode === "overlay" ? overlayDisk(disk) : disk;
+}
+
+/** An adapter of Node's: it is a file of its own, because where there is no Node its imports fail. */
+async function adapter<Module>(what: string, load: () => Promise<Module>): Promise<Module> {
+  try {
+    return await load();
+  } catch (cause) {
+    throw new HartvisorError("unsupported", `this host has no ${what} for a machine in a worker`, { cause });
+  }
+}
