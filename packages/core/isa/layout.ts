@@ -210,6 +210,7 @@ export const CONSTANTS = {
   CRYPTO_AES: CRYPTO_TABLES + 112, // five rows, as those that follow
   CRYPTO_AES_INVERSE: CRYPTO_TABLES + 192,
   CRYPTO_SM4: CRYPTO_TABLES + 272,
+  CRYPTO_FOUR_TIMES: CRYPTO_TABLES + 352, // two rows
 
   // Decoded slot: op u16, rd u16, rs1 u16, rs2 u16, imm i32, rs3 u16, length u8, rm u8.
   SLOT_SIZE: 16,

@@ -87,17 +87,19 @@ interface SubstitutionBox {
   readonly constant: number;
 }
 
-/** The coordinates by low and high nibble, the inverse by p and q, the constant. */
+/** The coordinates by low and high nibble, the map of the inverse, the constant. */
 function boxTables({ before, after, constant }: SubstitutionBox): number[][] {
-  const part = (factor: number) => NIBBLES.map((nibble) => after(times(factor, inverse(SUBFIELD(nibble)))));
   return [
     NIBBLES.map((nibble) => coordinates(before(nibble))),
     NIBBLES.map((nibble) => coordinates(before(nibble << 4) ^ before(0))),
-    part(ALPHA),
-    part(BETA),
+    ...mapTables(after),
     filled(constant),
   ];
 }
+
+/** A linear map of the inverse, by p and q. */
+const mapTables = (map: (byte: number) => number): number[][] =>
+  [ALPHA, BETA].map((factor) => NIBBLES.map((nibble) => map(times(factor, inverse(SUBFIELD(nibble))))));
 
 const AES: SubstitutionBox = { before: (byte) => byte, after: circulant([0, 1, 2, 3, 4]), constant: 0x63 }; // FIPS 197, 5.1.1
 const AES_INVERSE: SubstitutionBox = {
@@ -146,5 +148,6 @@ export function writeCryptoTables(memory: WebAssembly.Memory): void {
   write(CONSTANTS.CRYPTO_SHIFT_ROWS_INVERSE, columns(-1)); // 5.3.1
   write(CONSTANTS.CRYPTO_AES, ...boxTables(AES));
   write(CONSTANTS.CRYPTO_AES_INVERSE, ...boxTables(AES_INVERSE));
+  write(CONSTANTS.CRYPTO_FOUR_TIMES, ...mapTables((byte) => times(byte, 4)));
   write(CONSTANTS.CRYPTO_SM4, ...boxTables(sm4Box()));
 }
