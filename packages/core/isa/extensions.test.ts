@@ -130,4 +130,14 @@ describe("an ISA string", () => {
   it("shows in misa", () => {
     expect(IsaSet.parse("rv64imac").misa).toBe(0x8000000000141105n);
   });
+
+  it.each([
+    ["rv64i_zca", true],
+    ["rv64ifd_zca", true],
+    ["rv64i_zcb", true],
+    ["rv64if_zca", false],
+    ["rv64i", false],
+  ])("%s has misa.C: %s", (text, has) => {
+    expect((IsaSet.parse(text).misa & 4n) !== 0n).toBe(has);
+  });
 });

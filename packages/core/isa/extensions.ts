@@ -183,9 +183,10 @@ export class IsaSet {
     return [`rv64${letters}`, ...this.names.filter((name) => name.length > 1)].join("_");
   }
 
-  /** misa: MXL = 2 and a bit per single letter (Privileged ISA 3.1.1). */
+  /** misa: MXL = 2 and a bit per single letter (Privileged ISA 3.1.1), C also by its parts (Unprivileged ISA 29.1.4). */
   get misa(): bigint {
-    let misa = 2n << 62n;
+    const hasPartsOfC = this.has("Zca") && this.has("F") === this.has("D");
+    let misa = (2n << 62n) | (hasPartsOfC ? 4n : 0n);
     for (const name of this.#extensions) {
       if (name.length === 1) misa |= 1n << BigInt(name.charCodeAt(0) - "A".charCodeAt(0));
     }
