@@ -61,7 +61,6 @@ export function combine(p: v128, q: v128, map: usize): v128 {
 }
 
 /** Each byte through the S-box whose tables lie at a (constant) address, without the constant of its last affine map. */
-// @ts-ignore: decorator
 @inline
 export function substituteLinear(bytes: v128, box: usize): v128 {
   const at = coordinates(bytes, box);
@@ -69,7 +68,6 @@ export function substituteLinear(bytes: v128, box: usize): v128 {
 }
 
 /** Each byte through the S-box. */
-// @ts-ignore: decorator
 @inline
 export function substitute(bytes: v128, box: usize): v128 {
   return v128.xor(substituteLinear(bytes, box), v128.load(box, CONSTANT));

@@ -19,14 +19,12 @@ import {
 import { AFTER, combine, coordinates, fractionP, fractionQ, substitute, substituteLinear } from "./aes-sbox";
 
 /** Two columns of the state, chosen by a row of indices. */
-// @ts-ignore: decorator
 @inline
 function columns(low: i64, high: i64, indices: usize): v128 {
   return i8x16.swizzle(i64x2.replace_lane(i64x2.splat(low), 1, high), v128.load(indices));
 }
 
 /** Each byte times x in the field of AES. */
-// @ts-ignore: decorator
 @inline
 function double(bytes: v128): v128 {
   const overflow = i8x16.lt_s(bytes, i8x16.splat(0));
@@ -34,14 +32,12 @@ function double(bytes: v128): v128 {
 }
 
 /** Each column rotated by two rows. */
-// @ts-ignore: decorator
 @inline
 function across(columns: v128): v128 {
   return i16x8.shuffle(columns, columns, 1, 0, 3, 2, 5, 4, 7, 6);
 }
 
 /** MixColumns (FIPS 197, 5.1.3). */
-// @ts-ignore: decorator
 @inline
 function mix(columns: v128): v128 {
   const next = i64x2.shuffle(columns, columns, 1, 0);
@@ -50,13 +46,11 @@ function mix(columns: v128): v128 {
 }
 
 /** InvMixColumns (FIPS 197, 5.3.3): its matrix is that of MixColumns times one of 5, 0, 4, 0. */
-// @ts-ignore: decorator
 @inline
 function mixInverse(columns: v128): v128 {
   return mix(v128.xor(columns, double(double(v128.xor(columns, across(columns))))));
 }
 
-// @ts-ignore: decorator
 @inline
 function result(columns: v128): i64 {
   return i64x2.extract_lane(columns, 0);

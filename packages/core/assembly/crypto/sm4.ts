@@ -5,7 +5,6 @@
 import { CRYPTO_SM4 } from "../generated/layout";
 import { substitute } from "./aes-sbox";
 
-// @ts-ignore: decorator
 @inline
 function sbox(byte: i64): u32 {
   return <u32>i8x16.extract_lane_u(substitute(i64x2.splat(byte), CRYPTO_SM4), 0);

@@ -15,7 +15,6 @@ import {
 import { roundPack, shiftRightSticky } from "./round_pack";
 
 /** The significand with the place of the hidden one at bit 62, which leaves room for a carry; subnormals as they are. */
-// @ts-ignore: decorator
 @inline
 function addend<T>(a: T, biased: i32): u64 {
   const fraction = (<u64>a & (((<u64>1) << fractionBits<T>()) - 1)) << (62 - fractionBits<T>());

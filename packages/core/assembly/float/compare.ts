@@ -5,7 +5,6 @@
 import { NV, canonicalNaN, isNaNPattern, isSignaling, magnitudeOf, propagateNaN, raise, signBit, signOf } from "./format";
 
 /** Whether a < b by sign and magnitude, -0 below +0. Neither may be NaN. */
-// @ts-ignore: decorator
 @inline
 function precedes<T>(a: T, b: T): bool {
   // A negative pattern turned over orders below every positive one, and larger magnitudes lower.
@@ -14,7 +13,6 @@ function precedes<T>(a: T, b: T): bool {
   return orderA < orderB;
 }
 
-// @ts-ignore: decorator
 @inline
 function equal<T>(a: T, b: T): bool {
   return a == b || magnitudeOf<T>(a | b) == 0;

@@ -26,7 +26,6 @@ import { roundPack } from "./round_pack";
 const HALF: u64 = 0x8000000000000000;
 
 /** Whether to round a magnitude up; `odd` is the last bit of its integer part, `fraction` / 2^64 the rest, not zero. */
-// @ts-ignore: decorator
 @inline
 export function roundsUp(sign: u32, odd: u64, fraction: u64, rm: u32): bool {
   if (rm == RNE) return fraction > HALF || (fraction == HALF && odd != 0);
@@ -77,25 +76,21 @@ function toInteger<T>(a: T, largest: u64, smallest: u64, rm: u32, flags: usize):
   return sign != 0 ? 0 - integer : integer;
 }
 
-// @ts-ignore: decorator
 @inline
 function toI32<T>(a: T, rm: u32, flags: usize): u64 {
   return toInteger<T>(a, 0x7fffffff, 0x80000000, rm, flags);
 }
 
-// @ts-ignore: decorator
 @inline
 function toU32<T>(a: T, rm: u32, flags: usize): u64 {
   return <u64>(<i64>(<i32>toInteger<T>(a, 0xffffffff, 0, rm, flags)));
 }
 
-// @ts-ignore: decorator
 @inline
 function toI64<T>(a: T, rm: u32, flags: usize): u64 {
   return toInteger<T>(a, 0x7fffffffffffffff, 0x8000000000000000, rm, flags);
 }
 
-// @ts-ignore: decorator
 @inline
 function toU64<T>(a: T, rm: u32, flags: usize): u64 {
   return toInteger<T>(a, 0xffffffffffffffff, 0, rm, flags);
@@ -107,7 +102,6 @@ function fromMagnitude<T>(sign: u32, magnitude: u64, rm: u32, flags: usize): T {
   return roundPack<T>(sign, 63 - <i32>places, magnitude << places, rm, flags);
 }
 
-// @ts-ignore: decorator
 @inline
 function fromI64<T>(a: i64, rm: u32, flags: usize): T {
   return fromMagnitude<T>(u32(a < 0), <u64>(a < 0 ? 0 - a : a), rm, flags);

@@ -22,7 +22,6 @@ import { roundPack } from "./round_pack";
  * exactly) and the sign of the error it left: the exact value is within half a unit of the last of 53 places, and
  * never at half, so one step of the 64-bit significand up or down stands for it.
  */
-// @ts-ignore: decorator
 @inline
 export function nudge(nearest: f64, remainder: i64): u64 {
   const significand = (reinterpret<u64>(nearest) << 11) | 0x8000000000000000;
@@ -30,7 +29,6 @@ export function nudge(nearest: f64, remainder: i64): u64 {
 }
 
 /** The 53-bit integer that `nearest` in [1, 2) is 2^52 times smaller than. */
-// @ts-ignore: decorator
 @inline
 export function integerSignificand(nearest: f64): u64 {
   return (reinterpret<u64>(nearest) & 0x000fffffffffffff) | 0x0010000000000000;

@@ -18,28 +18,24 @@ const SMALLEST_NORMAL_32: f32 = 1.1754943508222875e-38;
 // Sums: a finite sum has finite operands and did not overflow. It never underflows either: both operands are
 // multiples of the smallest subnormal, so a sum in the subnormal range is exact.
 
-// @ts-ignore: decorator
 @inline
 export function f64_add_rne(a: u64, b: u64, flags: usize): u64 {
   const sum = reinterpret<f64>(a) + reinterpret<f64>(b);
   return Math.abs(sum) < Infinity ? reinterpret<u64>(sum) : f64_add(a, b, RNE, flags);
 }
 
-// @ts-ignore: decorator
 @inline
 export function f64_sub_rne(a: u64, b: u64, flags: usize): u64 {
   const difference = reinterpret<f64>(a) - reinterpret<f64>(b);
   return Math.abs(difference) < Infinity ? reinterpret<u64>(difference) : f64_sub(a, b, RNE, flags);
 }
 
-// @ts-ignore: decorator
 @inline
 export function f32_add_rne(a: u32, b: u32, flags: usize): u32 {
   const sum = reinterpret<f32>(a) + reinterpret<f32>(b);
   return Mathf.abs(sum) < <f32>Infinity ? reinterpret<u32>(sum) : f32_add(a, b, RNE, flags);
 }
 
-// @ts-ignore: decorator
 @inline
 export function f32_sub_rne(a: u32, b: u32, flags: usize): u32 {
   const difference = reinterpret<f32>(a) - reinterpret<f32>(b);
@@ -51,7 +47,6 @@ export function f32_sub_rne(a: u32, b: u32, flags: usize): u32 {
 // be: rounding to an unbounded exponent range might have stayed below). A zero that a zero factor or a zero dividend
 // made is exact: 0 * infinity and 0 / 0 are NaN, so that the comparison with zero fails.
 
-// @ts-ignore: decorator
 @inline
 export function f64_mul_rne(a: u64, b: u64, flags: usize): u64 {
   const product = reinterpret<f64>(a) * reinterpret<f64>(b);
@@ -61,7 +56,6 @@ export function f64_mul_rne(a: u64, b: u64, flags: usize): u64 {
   return f64_mul(a, b, RNE, flags);
 }
 
-// @ts-ignore: decorator
 @inline
 export function f64_div_rne(a: u64, b: u64, flags: usize): u64 {
   const quotient = reinterpret<f64>(a) / reinterpret<f64>(b);
@@ -71,7 +65,6 @@ export function f64_div_rne(a: u64, b: u64, flags: usize): u64 {
   return f64_div(a, b, RNE, flags);
 }
 
-// @ts-ignore: decorator
 @inline
 export function f32_mul_rne(a: u32, b: u32, flags: usize): u32 {
   const product = reinterpret<f32>(a) * reinterpret<f32>(b);
@@ -81,7 +74,6 @@ export function f32_mul_rne(a: u32, b: u32, flags: usize): u32 {
   return f32_mul(a, b, RNE, flags);
 }
 
-// @ts-ignore: decorator
 @inline
 export function f32_div_rne(a: u32, b: u32, flags: usize): u32 {
   const quotient = reinterpret<f32>(a) / reinterpret<f32>(b);
@@ -93,14 +85,12 @@ export function f32_div_rne(a: u32, b: u32, flags: usize): u32 {
 
 // Square roots: a finite one has a finite operand that is not below zero, and a root is never tiny, nor too large.
 
-// @ts-ignore: decorator
 @inline
 export function f64_sqrt_rne(a: u64, flags: usize): u64 {
   const root = Math.sqrt(reinterpret<f64>(a));
   return Math.abs(root) < Infinity ? reinterpret<u64>(root) : f64_sqrt(a, RNE, flags);
 }
 
-// @ts-ignore: decorator
 @inline
 export function f32_sqrt_rne(a: u32, flags: usize): u32 {
   const root = Mathf.sqrt(reinterpret<f32>(a));
@@ -139,7 +129,6 @@ const FMA_LARGEST_SUM: f64 = 3.273390607896142e150; // 2^500
 const BELOW_MIDPOINT: u64 = 0x0003ffffffffffff;
 
 /** The upper 26 bits of a significand, rounded half up; what is left fits into 26 bits and a sign. */
-// @ts-ignore: decorator
 @inline
 function upperHalf(a: u64): f64 {
   return reinterpret<f64>((a + 0x0000000004000000) & 0xfffffffff8000000);

@@ -146,7 +146,6 @@ function sumNarrow<T>(
   return roundPack<T>(sign, exponent + 1 - <i32>places, sum << places, rm, flags);
 }
 
-// @ts-ignore: decorator
 @inline
 function fusedMultiplyAdd<T>(a: T, b: T, c: T, rm: u32, flags: usize): T {
   const magnitudeA = magnitudeOf<T>(a);

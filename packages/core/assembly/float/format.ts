@@ -28,83 +28,70 @@ export const RUP: u32 = 3;
 /** Round to nearest, ties away from zero. */
 export const RMM: u32 = 4;
 
-// @ts-ignore: decorator
 @inline
 export function raise(flags: usize, bits: u32): void {
   store<u32>(flags, load<u32>(flags) | bits);
 }
 
-// @ts-ignore: decorator
 @inline
 export function fractionBits<T>(): i32 {
   return sizeof<T>() == 8 ? 52 : sizeof<T>() == 4 ? 23 : 10;
 }
 
 /** The biased exponent of infinities and NaNs: all ones. */
-// @ts-ignore: decorator
 @inline
 export function exponentOnes<T>(): i32 {
   return sizeof<T>() == 8 ? 0x7ff : sizeof<T>() == 4 ? 0xff : 0x1f;
 }
 
-// @ts-ignore: decorator
 @inline
 export function bias<T>(): i32 {
   return sizeof<T>() == 8 ? 1023 : sizeof<T>() == 4 ? 127 : 15;
 }
 
-// @ts-ignore: decorator
 @inline
 export function signBit<T>(): T {
   return <T>(sizeof<T>() == 8 ? 0x8000000000000000 : sizeof<T>() == 4 ? 0x80000000 : 0x8000);
 }
 
 /** +infinity; the pattern of every NaN, its sign cleared, is greater. */
-// @ts-ignore: decorator
 @inline
 export function infinity<T>(): T {
   return <T>(sizeof<T>() == 8 ? 0x7ff0000000000000 : sizeof<T>() == 4 ? 0x7f800000 : 0x7c00);
 }
 
 /** The NaN that every RISC-V operation returns (Unprivileged ISA 20191213, 11.3). */
-// @ts-ignore: decorator
 @inline
 export function canonicalNaN<T>(): T {
   return <T>(sizeof<T>() == 8 ? 0x7ff8000000000000 : sizeof<T>() == 4 ? 0x7fc00000 : 0x7e00);
 }
 
-// @ts-ignore: decorator
 @inline
 export function signOf<T>(a: T): u32 {
   return <u32>(a >> <T>(sizeof<T>() * 8 - 1));
 }
 
 /** The sign bit in its place for a sign of 0 or 1. */
-// @ts-ignore: decorator
 @inline
 export function signAt<T>(sign: u32): T {
   return (<T>sign) << <T>(sizeof<T>() * 8 - 1);
 }
 
-// @ts-ignore: decorator
 @inline
 export function magnitudeOf<T>(a: T): T {
   return a & ~signBit<T>();
 }
 
-// @ts-ignore: decorator
 @inline
 export function biasedExponentOf<T>(a: T): i32 {
   return <i32>(a >> <T>fractionBits<T>()) & exponentOnes<T>();
 }
 
-// @ts-ignore: decorator
 @inline
 export function isNaNPattern<T>(a: T): bool {
   return magnitudeOf<T>(a) > infinity<T>();
 }
 
-// @ts-ignore: decorator
 @inline
 export function isSignaling<T>(a: T): bool {
   const quiet: T = (<T>1) << <T>(fractionBits<T>() - 1);
@@ -112,7 +99,6 @@ export function isSignaling<T>(a: T): bool {
 }
 
 /** The unbiased exponent of a finite nonzero value, as if it had been normalised. */
-// @ts-ignore: decorator
 @inline
 export function exponentOf<T>(a: T): i32 {
   const biased = biasedExponentOf<T>(a);
@@ -121,7 +107,6 @@ export function exponentOf<T>(a: T): i32 {
 }
 
 /** The significand of a finite nonzero value, its leading one at bit 63. */
-// @ts-ignore: decorator
 @inline
 export function significandOf<T>(a: T): u64 {
   // The shift drops the sign and all of the exponent but its lowest bit, which lands on the place of the hidden one.
@@ -143,7 +128,6 @@ export function invalid<T>(flags: usize): T {
 }
 
 /** The zero of x - x: negative only when rounding down (IEEE 754-2019, 6.3). */
-// @ts-ignore: decorator
 @inline
 export function cancelledZero<T>(rm: u32): T {
   return rm == RDN ? signBit<T>() : 0;

@@ -13,7 +13,6 @@ import {
 import { roundPack } from "./round_pack";
 
 /** The upper 64 bits of a * b, from four products of 32-bit halves. The lower 64 are plain a * b. */
-// @ts-ignore: decorator
 @inline
 export function multiplyHigh(a: u64, b: u64): u64 {
   const aLow = a & 0xffffffff;

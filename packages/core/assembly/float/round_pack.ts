@@ -4,7 +4,6 @@
 import { NX, OF, RDN, RMM, RNE, RUP, UF, bias, exponentOnes, fractionBits, infinity, raise, signAt } from "./format";
 
 /** x >> distance; whatever was lost is remembered as a one in bit 0. */
-// @ts-ignore: decorator
 @inline
 export function shiftRightSticky(x: u64, distance: u32): u64 {
   if (distance > 63) return u64(x != 0);
@@ -16,7 +15,6 @@ export function shiftRightSticky(x: u64, distance: u32): u64 {
  * What to add to the discarded bits so that a carry out of them means "round the magnitude up". `half` is the weight
  * of the highest discarded bit. Ties under RNE carry too; the caller clears the last bit.
  */
-// @ts-ignore: decorator
 @inline
 function roundingIncrement(sign: u32, rm: u32, half: u64): u64 {
   if (rm == RNE || rm == RMM) return half;

@@ -93,7 +93,6 @@ export function peekAddress(hart: usize, address: u64, length: u32, access: u32)
   return machine;
 }
 
-// @ts-ignore: decorator
 @inline
 function crossesPage(address: u64, length: u32): bool {
   return (<u32>address & 0xfff) + length > 0x1000;

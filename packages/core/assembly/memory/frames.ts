@@ -124,7 +124,6 @@ export function guardRegion(vm: usize, frame: u32, offset: u32, length: u32): vo
 }
 
 /** Notes that the bytes at an offset of a frame are decoded, and guards the frame. As a call it would slow the interpreter's loop by 12 %. */
-// @ts-ignore: decorator
 @inline
 export function guardCode(vm: usize, metadata: usize, offset: u32, length: u32): void {
   let lines = load<u64>(metadata, 8) | ((<u64>1) << (offset >> 6));

@@ -35,7 +35,6 @@ function rangeEnd(hart: usize, n: u32, mode: u32): u64 {
   return ((address | (address + 1)) + 1) << 2; // an all-ones register wraps to 0: the whole space
 }
 
-// @ts-ignore: decorator
 @inline
 function configuration(hart: usize, n: u32): u32 {
   return load<u8>(hart + <usize>n, HART_PMPCFG);

@@ -137,7 +137,6 @@ function clearBank(hart: usize, bank: usize): void {
   store<u32>(hart + (n << 2), 0, HART_BANK_HUGE);
 }
 
-// @ts-ignore: decorator
 @inline
 export function entryOf(bank: usize, table: u32, address: u64): usize {
   return bank + table + ((<usize>(address >> 12) & (TLB_ENTRIES - 1)) * TLB_ENTRY_SIZE);
@@ -192,7 +191,6 @@ function dropJumpCache(bank: usize): void {
 }
 
 /** The byte that holds a page's bit among those on which the jump cache relies. */
-// @ts-ignore: decorator
 @inline
 export function jumpPagesOf(bank: usize, address: u64): usize {
   return bank + JUMP_PAGES + (<usize>(address >> 15) & (BITMAP_SIZE - 1));

@@ -1,7 +1,6 @@
 /** Counts of the work that stays in Wasm on the guest's behalf. */
 import { ASSIST_TLB_FILL, HART_ASSISTS, HART_TLB_FILLS } from "../generated/layout";
 
-// @ts-ignore: decorator
 @inline
 export function countAssist(hart: usize, kind: u32): void {
   const counter = hart + HART_ASSISTS + (<usize>kind << 3);

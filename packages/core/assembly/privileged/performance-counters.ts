@@ -43,7 +43,6 @@ const UINH: u64 = 1 << 60;
 const FILTERS: u64 = 7 << 60;
 const SELECTOR: u64 = (1 << 58) - 1;
 
-// @ts-ignore: decorator
 @inline
 function counterOf(hart: usize, n: u32): usize {
   return hart + (<usize>n << 3);

@@ -94,7 +94,6 @@ export function enterable(hart: usize, pc: u64): u32 {
   return admits(hart, index, pc) ? index : 0;
 }
 
-// @ts-ignore: decorator
 @inline
 function jumpEntryOf(bank: usize, pc: u64): usize {
   return bank + JUMP_CACHE + ((<usize>(pc >> 1) & (JUMP_ENTRIES - 1)) << 4);

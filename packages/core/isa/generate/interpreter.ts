@@ -75,7 +75,6 @@ const CANONICAL_HALF_NAN: u16 = 0x7e00;
 /** mstatus.FS. */
 const FS: u32 = 0x6000;
 
-// @ts-ignore: decorator
 @inline
 function unbox(value: u64): u32 {
   return value >> 32 == 0xffffffff ? <u32>value : CANONICAL_NAN;
