@@ -43,6 +43,14 @@ const PROGRAMS: Readonly<Record<string, string>> = {
     j .-40
     addi a4, a4, 4
     j .-48`,
+  // The fields of a register in a fence are reserved: they are neither read nor written.
+  "a fence that names a register": `
+    lui s1, 5
+    .word 0x0ff0048f # fence iorw, iorw with s1 as rd
+    add a3, a3, s1
+    j .+4
+    addi a0, a0, 1
+    j .-16`,
   // Steps of seven bytes over three pages, and back.
   "a misaligned walk across pages": `
     addi a1, s0, 0

@@ -4,7 +4,7 @@ import { decodeInstruction, IMMEDIATE_FIELDS, type Instruction, type IsaSet, isL
 export interface GuestInstruction {
   /** Undefined where the encoding is illegal on this machine. */
   readonly row: Instruction | undefined;
-  /** Register numbers, whichever file they name. */
+  /** Register numbers, whichever file they name; 0 where the instruction does nothing, as fences do here. */
   readonly rd: number;
   readonly rs1: number;
   readonly rs2: number;
@@ -41,7 +41,9 @@ export class GuestDecoder {
 
   #decode(word: number): GuestInstruction {
     const decoded = decodeInstruction(word);
+    const doesNothing = decoded?.row.semantics.kind === "nothing";
     const operand = (...names: string[]) => {
+      if (doesNothing) return 0;
       for (const name of names) {
         const value = decoded?.operands[name];
         if (value !== undefined) return value;
