@@ -130,9 +130,10 @@ describeOnline("virtio in Debian", () => {
 
     it("has lost nothing that the guest had flushed when the process is killed", async () => {
       folder = await mkdtemp(join(tmpdir(), "hartvisor-flush-"));
-      const path = join(folder, "disk.img");
-      await writeFile(path, new Uint8Array(8 * 2 ** 20));
-      const cli = CliProcess.start(["demo", "--disk", path, "--disk", `${path},overlay`]);
+      const [path, base] = [join(folder, "disk.img"), join(folder, "base.img")];
+      const empty = new Uint8Array(8 * 2 ** 20);
+      for (const file of [path, base]) await writeFile(file, empty);
+      const cli = CliProcess.start(["demo", "--disk", path, "--disk", `${base},overlay`]);
       await cli.until(/hartvisor:~# /);
       cli.type("yes flushed | head -c 1000000 >/dev/vda; sync; cat /dev/vda | tr -d f >/dev/vdb; echo do''ne\n");
       await cli.until(/done/);
@@ -141,6 +142,7 @@ describeOnline("virtio in Debian", () => {
       const bytes = await readFile(path);
       expect(bytes.subarray(0, 1_000_000).equals(Buffer.alloc(1_000_000, "flushed\n"))).toBe(true);
       expect(bytes.subarray(1_000_000).some((byte) => byte !== 0)).toBe(false);
+      expect((await readFile(base)).equals(empty)).toBe(true);
     }, 120_000);
   });
 });
