@@ -15,12 +15,11 @@ import {
   HART_PC,
   HART_SINGLE_STEP,
   HART_TRAP_WAITS,
-  POLL_INTERVAL,
   SLOTS_PER_PAGE,
 } from "./generated/layout";
 import { execute } from "./generated/execute";
 import { instructionsToOverflow, settleCounters } from "./privileged/performance-counters";
-import { instructionsToDeadline, updateTimers } from "./privileged/time";
+import { instructionsToDeadline, instructionsToLook, updateTimers } from "./privileged/time";
 import { isStuck, takeInterrupt, takeWaitingException } from "./privileged/trap";
 import { executeSampled, hasHotBlocks, mustLeave } from "./translated/profile";
 
@@ -45,7 +44,7 @@ export function run(hart: usize, budget: i32, exact: bool): u32 {
     settleCounters(hart, load<u64>(hart, HART_EXECUTED));
     takeInterrupt(hart);
     const limit = instructionsToOverflow(hart, <u64>remaining);
-    const chunk = virtualTime ? <i32>instructionsToDeadline(hart, limit) : min<i32>(<i32>limit, POLL_INTERVAL);
+    const chunk = <i32>(virtualTime ? instructionsToDeadline(hart, limit) : instructionsToLook(hart, limit));
     const exactly = virtualTime || exact || limit < <u64>remaining;
     const kind = exactly ? executeExactly(hart, chunk) : executeSampled(hart, chunk, false);
     if (takeWaitingException(hart)) {

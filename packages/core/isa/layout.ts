@@ -162,11 +162,12 @@ const vmFields = {
   // The translator's; all zero without one.
   sampleInterval: ["u32", 104], // instructions between samples; 0: none are taken
   sampleThreshold: ["u32", 108], // samples that make a block hot
-  sampleCounts: ["u32", 112], // SAMPLE_COUNTS of {slot u32, count u32}
+  sampleCounts: ["u32", 112], // SAMPLE_COUNTS of {slot u32, count u32, a sample being SAMPLE_WEIGHT}
   hotBlocks: ["u32", 116], // HOT_BLOCKS of {pc u64, slot u32, code pages before and after its own u32, 0 if unknown}
   hotCount: ["u32", 120], // how many of them are filled
   regions: ["u32", 124], // REGION_SIZE bytes per region, by its index in the table of functions
   codeEpoch: ["u32", 128], // counts the times that translated code was overwritten
+  hotBatch: ["u32", 132], // with so many hot blocks on the list a slice ends for their sake
 } as const;
 export const VM_FIELDS: readonly StateField[] = Object.entries(vmFields).map(([name, [type, offset, count = 1]]) => ({
   name,
@@ -186,7 +187,7 @@ export const MAX_BREAKPOINTS = 64;
 
 const TLB_ENTRIES = 1024;
 const TLB_TABLE_SIZE = TLB_ENTRIES * 16;
-const JUMP_ENTRIES = 512;
+const JUMP_ENTRIES = 4096;
 const CRYPTO_TABLES = 5120;
 
 /** Constants that both languages know by the same name. */
@@ -255,7 +256,8 @@ export const CONSTANTS = {
   REGION_EXTRA_PAGES: 3,
   MAX_REGIONS: 4096,
   REGION_STACK: 262_144, // bytes of the host's stack that nested regions may use, as they estimate it
-  SAMPLE_COUNTS: 2048,
+  SAMPLE_COUNTS: 16384,
+  SAMPLE_WEIGHT: 64, // of a sample in them, where an arrival from translated code counts 1: the two take about as long
   HOT_BLOCKS: 64,
   HOT_BLOCK_SIZE: 24,
 
@@ -304,7 +306,7 @@ export const CONSTANTS = {
   EVENT_LAST: 5,
 
   VIRTUAL_INSTRUCTIONS_PER_TICK: 10, // with the virtual clock
-  POLL_INTERVAL: 10_000, // instructions between looks at the host's clock
+  POLL_INTERVAL: 10_000, // instructions between looks at the host's clock where a timer is close
 
   OPTION_HYPERCALLS: 1, // ecall from S-mode leaves as EXIT_HYPERCALL
   OPTION_HOST_TRANSLATION: 2, // below M-mode, a module of the host's translates

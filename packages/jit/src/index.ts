@@ -22,7 +22,7 @@ export type TranslationUnit = "block" | "region";
 export interface TranslatorOptions {
   /** `region`: the blocks around a hot one, with its loops and calls. `block`: one basic block, for comparison. Default: region. */
   readonly unit?: TranslationUnit;
-  /** Times, out of one in {@link sampleInterval} instructions, that the interpreter must meet a block before it is translated. Default: 100. */
+  /** Times, out of one in {@link sampleInterval} instructions, that the interpreter must meet a block before it is translated. Default: 150. */
   readonly threshold?: number;
   /** Instructions that are interpreted between two looks at where the guest is. Default: 1,000. */
   readonly sampleInterval?: number;
@@ -34,11 +34,14 @@ export interface TranslatorOptions {
   readonly onEvent?: TranslatorListener;
 }
 
-/** A translator for {@link Machine.create}. */
+/** Regions that share a module: each module costs the host some tenths of a millisecond. */
+const HOT_BATCH = 8;
+
+/** A translator for {@link Machine.create}. With a threshold of 1 a hot block is translated before the guest goes on. */
 export function translator(options: TranslatorOptions = {}): TranslatorFactory {
   const {
     unit = "region",
-    threshold = 100,
+    threshold = 150,
     sampleInterval = 1000,
     regionInstructions = 500,
     eager = false,
@@ -48,6 +51,7 @@ export function translator(options: TranslatorOptions = {}): TranslatorFactory {
   return {
     sampleInterval,
     sampleThreshold: threshold,
+    hotBatch: threshold === 1 ? 1 : HOT_BATCH,
     create: (host) =>
       new RegionTranslator(host, {
         limits,

@@ -30,6 +30,17 @@ interface Made {
 }
 
 const WASM_PAGE = 65536;
+const PAGE = 4096;
+
+/** Whether the first instruction lies in two pages: the interpreter, which keeps such slots, must be able to execute it by itself. */
+function crossesPage({ entry, blocks }: Region): boolean {
+  const first = blocks.get(entry)?.instructions[0]?.instruction;
+  return (entry & (PAGE - 1)) + (first?.length ?? 0) > PAGE;
+}
+
+/** Whether a block of the region begins where this one would. */
+const holds = ({ site, region }: Made, { frame, offset }: CodeSite): boolean =>
+  site.frame === frame && region.blocks.has(offset);
 
 export class RegionTranslator implements Translator {
   readonly #host: TranslationHost;
@@ -61,10 +72,10 @@ export class RegionTranslator implements Translator {
       if (seen.has(block.slot)) continue;
       seen.add(block.slot);
       const site = this.#memory.site(block);
-      if (site === undefined || this.#memory.hasRegion(site)) continue;
+      if (site === undefined || this.#memory.hasRegion(site) || made.some((other) => holds(other, site))) continue;
       const code = this.#memory.code(site, this.#decoder);
       const region = discover(site.offset, code, this.#options.limits, isTranslatable);
-      if (region.blocks.size === 0) continue;
+      if (region.blocks.size === 0 || crossesPage(region)) continue;
       lower(module, region, this.#options);
       const now = performance.now();
       made.push({ pc: block.pc, site, region, generateMs: now - before });

@@ -12,9 +12,13 @@ import {
   HART_TIME_OFFSET,
   HART_VIRTUAL_IDLE,
   OPTION_HYPERCALLS,
+  POLL_INTERVAL,
   VIRTUAL_INSTRUCTIONS_PER_TICK,
 } from "../generated/layout";
 import { MENVCFG_STCE, MTIP, STIP } from "./fields";
+
+/** What a slow host interprets in a tick: a guess too low only costs looks at the clock. */
+const SLOWEST_INSTRUCTIONS_PER_TICK: u64 = 4;
 
 /** The host's clock in ticks of the guest's time base, from a zero of its own. */
 @external("host", "ticks")
@@ -45,6 +49,16 @@ export function nextDeadline(hart: usize): u64 {
   const supervisor = supervisorDeadline(hart);
   const next: u64 = machine > now ? machine : -1;
   return supervisor > now ? min<u64>(next, supervisor) : next;
+}
+
+/** With the real clock: instructions until the timers are to be looked at again, or `limit` if that is less. */
+export function instructionsToLook(hart: usize, limit: u64): u64 {
+  const deadline = min<u64>(load<u64>(hart, HART_MTIMECMP), supervisorDeadline(hart));
+  if (deadline == -1) return limit;
+  const now = timeNow(hart);
+  const ahead = deadline > now ? deadline - now : 0;
+  if (ahead >= limit) return limit; // and the product would wrap
+  return min<u64>(limit, max<u64>(ahead * SLOWEST_INSTRUCTIONS_PER_TICK, POLL_INTERVAL));
 }
 
 /** Drives the timer interrupt lines. */

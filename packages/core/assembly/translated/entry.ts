@@ -36,6 +36,7 @@ import {
 } from "../generated/layout";
 import { isolate, peekPage } from "../code/fetch";
 import { entryOf, jumpPagesOf } from "../memory/tlb";
+import { countArrival } from "./profile";
 
 /**
  * Runs the region whose entry is in `slot`, at the hart's pc, and those that follow, as long as their budget lasts.
@@ -61,7 +62,9 @@ export function enterRegion(hart: usize, slot: usize): u32 {
   account(hart, budget, left + 1);
   store<u64>(hart, pc & ~1, HART_PC);
   if (left <= 0 || load<u32>(hart, HART_DEADLINE_MOVED) != 0) return STATUS_YIELD;
-  return (pc & 1) != 0 ? alone(hart, pc & ~1) : STATUS_RESUME;
+  if ((pc & 1) != 0) return alone(hart, pc & ~1);
+  countArrival(hart, pc);
+  return STATUS_RESUME;
 }
 
 /** Adds up what regions executed; of that the interpreter counts one itself. */

@@ -1,8 +1,8 @@
 /**
  * Where the interpreter spends its time: every so many instructions, where
- * control leaves straight-line code, the block that comes next is counted. A
- * block that was met often enough is hot, and the translator hears of it. Code
- * that runs translated is not counted.
+ * control leaves straight-line code, the block that comes next is counted; and
+ * each block, with less weight, where control arrives from translated code. A
+ * block that was met often enough is hot, and the translator hears of it.
  */
 import {
   EXIT_BUDGET,
@@ -18,8 +18,10 @@ import {
   HOT_BLOCK_SIZE,
   OP_REGION,
   SAMPLE_COUNTS,
+  SAMPLE_WEIGHT,
   SLOT_SIZE,
   TLB_FETCH,
+  VM_HOT_BATCH,
   VM_HOT_BLOCKS,
   VM_HOT_COUNT,
   VM_SAMPLE_COUNTS,
@@ -53,7 +55,7 @@ export function executeSampled(hart: usize, budget: i32, exact: bool): u32 {
     if (interpreted < countdown) store<i32>(hart, countdown - interpreted, HART_SAMPLE_COUNTDOWN);
     else {
       store<i32>(hart, interval, HART_SAMPLE_COUNTDOWN);
-      if (kind == EXIT_BUDGET) count(hart, vm, load<u64>(hart, HART_PC));
+      if (kind == EXIT_BUDGET) count(hart, vm, load<u64>(hart, HART_PC), SAMPLE_WEIGHT);
     }
     if (kind != EXIT_BUDGET || remaining <= 0 || mustLeave(hart)) return kind;
   }
@@ -64,22 +66,31 @@ export function mustLeave(hart: usize): bool {
   return load<u32>(hart, HART_DEADLINE_MOVED) != 0 || load<u32>(hart, HART_TRAP_WAITS) != 0 || hasHotBlocks(hart);
 }
 
+/** Whether so many blocks are hot that a module of them is worth its cost. */
 export function hasHotBlocks(hart: usize): bool {
-  return load<u32>(load<u32>(hart, HART_VM), VM_HOT_COUNT) != 0;
+  const vm = <usize>load<u32>(hart, HART_VM);
+  return load<u32>(vm, VM_HOT_COUNT) >= load<u32>(vm, VM_HOT_BATCH);
 }
 
-function count(hart: usize, vm: usize, target: u64): void {
+/**
+ * Counts a block where translated code ended for want of a region. Samples alone would miss what is interpreted between
+ * one region and the next: it is so short that they mostly come upon its end.
+ */
+export function countArrival(hart: usize, target: u64): void {
+  count(hart, <usize>load<u32>(hart, HART_VM), target, 1);
+}
+
+function count(hart: usize, vm: usize, target: u64, weight: u32): void {
   const entry = entryOf(<usize>load<u32>(hart, HART_FETCH_BANK), TLB_FETCH, target);
   if (load<u64>(entry) != (target & ~0xfff)) return;
   const slot = load<u32>(entry, 8) + (<u32>target & 0xfff) * <u32>(SLOT_SIZE / 2);
   if (load<u16>(slot) == OP_REGION) return;
   // Slots are told apart by their place in a page, and a little by the page.
   const counter = <usize>load<u32>(vm, VM_SAMPLE_COUNTS) + ((((slot >> 4) ^ (slot >> 15)) & (SAMPLE_COUNTS - 1)) << 3);
-  let n: u32 = 1;
+  let n = weight;
   if (load<u32>(counter) == slot) n += load<u32>(counter, 4);
   else store<u32>(counter, slot);
-  const threshold = load<u32>(vm, VM_SAMPLE_THRESHOLD);
-  if (n >= threshold) {
+  if (n >= load<u32>(vm, VM_SAMPLE_THRESHOLD) * SAMPLE_WEIGHT) {
     n = 0;
     report(hart, vm, target, slot);
   }

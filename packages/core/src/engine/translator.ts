@@ -71,6 +71,8 @@ export interface TranslatorFactory {
   readonly sampleInterval: number;
   /** Samples that make a block hot. */
   readonly sampleThreshold: number;
+  /** Hot blocks for whose sake a slice ends early; fewer wait for its end. At least 1. */
+  readonly hotBatch: number;
   create(host: TranslationHost): Translator;
 }
 

@@ -70,7 +70,7 @@ export function dumpRegion(options: DumpOptions): RegionDump | undefined {
 
   const assembly = (offset: number): string => {
     const bits = instructionBits(read, offset);
-    if (bits === undefined) return "what cannot be read, or lies in two pages";
+    if (bits === undefined) return "what cannot be read";
     return disassemble(bits, places.address(offset)).text;
   };
   const graph = flowGraph(region);

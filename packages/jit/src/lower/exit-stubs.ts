@@ -18,7 +18,8 @@ interface Stub {
 
 export class ExitStubs {
   readonly #stubs: Stub[] = [];
-  readonly #byDirty = new Map<string, Stub>();
+  /** By the set: by its integer registers alone if there are no others. */
+  readonly #byDirty = new Map<number | string, Stub>();
   /** Where the body branches to a stub, and to which, less the constructs around. */
   readonly #branches: { readonly position: number; readonly depth: number }[] = [];
   /** The last one that the current block used. */
@@ -41,7 +42,7 @@ export class ExitStubs {
   #for(dirty: RegisterSet): Stub {
     const last = this.#last;
     if (last !== undefined && isSame(last.dirty, dirty)) return last;
-    const key = `${dirty.x} ${dirty.f}`;
+    const key = dirty.f === 0 ? dirty.x : `${dirty.x} ${dirty.f}`;
     let stub = this.#byDirty.get(key);
     if (stub === undefined) {
       const continues = last !== undefined && isSame(difference(last.dirty, dirty), NO_REGISTERS);

@@ -5,8 +5,9 @@ import { instructionBits } from "../guest/bits.js";
 import type { GuestDecoder, GuestInstruction } from "../guest/instruction.js";
 import type { Code } from "../region/discover.js";
 
-const { CODE_PAGE_SIZE, OP_REGION, SAMPLE_COUNTS, SLOT_IMM, SLOT_SIZE } = CONSTANTS;
+const { CODE_PAGE_SIZE, OP_REGION, SAMPLE_COUNTS, SAMPLE_WEIGHT, SLOT_IMM, SLOT_SIZE } = CONSTANTS;
 const PAGE = 4096;
+const PAGE_BITS = 12;
 const UNDECODED = 0;
 /** A block is a likely target of indirect jumps if it was met one in so many times that make a block hot. */
 const ARRIVAL_SHARE = 20;
@@ -27,12 +28,23 @@ export interface CodeSite {
   readonly pages: readonly SitePage[];
 }
 
+/** The page of a site in which an offset lies. */
+export function pageOf({ pages }: CodeSite, offset: number): SitePage | undefined {
+  const distance = offset >> PAGE_BITS;
+  for (const page of pages) if (page.distance === distance) return page;
+  return undefined;
+}
+
 export class CodeMemory {
   readonly #view: DataView;
+  readonly #halfwords: Uint16Array;
+  readonly #words: Uint32Array;
   readonly #vm: number;
 
   constructor(memory: WebAssembly.Memory, vm: number) {
     this.#view = new DataView(memory.buffer);
+    this.#halfwords = new Uint16Array(memory.buffer);
+    this.#words = new Uint32Array(memory.buffer);
     this.#vm = vm;
   }
 
@@ -71,9 +83,8 @@ export class CodeMemory {
 
   /** Address of the slot of an offset; undefined outside the site's pages. */
   slot(site: CodeSite, offset: number): number | undefined {
-    const distance = Math.floor(offset / PAGE);
-    const page = site.pages.find((candidate) => candidate.distance === distance);
-    return page && page.codePage + ((offset - distance * PAGE) / 2) * SLOT_SIZE;
+    const page = pageOf(site, offset);
+    return page && page.codePage + (offset & (PAGE - 1)) * (SLOT_SIZE / 2);
   }
 
   hasRegion(site: CodeSite): boolean {
@@ -102,41 +113,40 @@ export class CodeMemory {
 
   /** Where samples found control in the pages of a site, and where regions begin. */
   #arrivals(site: CodeSite): readonly number[] {
-    const least = this.vmField("sampleThreshold") / ARRIVAL_SHARE;
-    const offsets: number[] = [];
-    const add = (slot: number) => {
-      const page = site.pages.find(({ codePage }) => slot >= codePage && slot < codePage + CODE_PAGE_SIZE);
-      if (page !== undefined) offsets.push(page.distance * PAGE + ((slot - page.codePage) / SLOT_SIZE) * 2);
-    };
+    const least = Math.max(1, this.vmField("sampleThreshold") / ARRIVAL_SHARE) * SAMPLE_WEIGHT;
     const counts = this.vmField("sampleCounts");
-    for (let n = 0; n < SAMPLE_COUNTS; n++) {
-      const count = this.#view.getUint32(counts + n * 8 + 4, true);
-      if (count > 0 && count >= least) add(this.#view.getUint32(counts + n * 8, true));
-    }
-    for (const { codePage } of site.pages) {
-      for (let slot = codePage; slot < codePage + CODE_PAGE_SIZE - SLOT_SIZE; slot += SLOT_SIZE) {
-        if (this.#view.getUint16(slot, true) === OP_REGION) add(slot);
+    const offsets: number[] = [];
+    for (const { codePage, distance } of site.pages) {
+      for (let offset = 0; offset < PAGE; offset += 2) {
+        const slot = codePage + offset * (SLOT_SIZE / 2);
+        const isRegion = this.#halfwords[slot / 2] === OP_REGION;
+        if (isRegion || this.#samples(counts, slot) >= least) offsets.push(distance * PAGE + offset);
       }
     }
     return offsets;
   }
 
+  /** How often control was found at a slot, of late (core/assembly/translated/profile.ts). */
+  #samples(counts: number, slot: number): number {
+    const counter = (counts >>> 2) + ((((slot >>> 4) ^ (slot >>> 15)) & (SAMPLE_COUNTS - 1)) << 1);
+    return this.#words[counter] === slot ? (this.#words[counter + 1] ?? 0) : 0;
+  }
+
   code(site: CodeSite, decoder: GuestDecoder): Code {
     const framesBase = this.vmField("framesBase");
     const half = (offset: number): number | undefined => {
-      const distance = Math.floor(offset / PAGE);
-      const page = site.pages.find((candidate) => candidate.distance === distance);
-      return page && this.#view.getUint16(framesBase + page.frame * PAGE + (offset - distance * PAGE), true);
+      const page = pageOf(site, offset);
+      return page && this.#halfwords[(framesBase + page.frame * PAGE + (offset & (PAGE - 1))) / 2];
     };
     const breakpoints = this.#breakpoints();
     const at = (offset: number): GuestInstruction | undefined => {
-      if (breakpoints.has(offset & (PAGE - 1))) return undefined;
+      if (breakpoints.size > 0 && breakpoints.has(offset & (PAGE - 1))) return undefined;
       const bits = instructionBits(half, offset);
       return bits === undefined ? undefined : decoder.decode(bits);
     };
     const executed = (offset: number): boolean => {
       const slot = this.slot(site, offset);
-      return slot !== undefined && this.#view.getUint16(slot, true) !== UNDECODED;
+      return slot !== undefined && this.#halfwords[slot / 2] !== UNDECODED;
     };
     return { at, executed, arrivals: () => this.#arrivals(site) };
   }

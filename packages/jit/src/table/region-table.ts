@@ -5,12 +5,13 @@
 import type { TranslationHost, TranslatorStats } from "@hartvisor/core";
 import { CONSTANTS } from "@hartvisor/core/isa";
 import type { InvalidatedEvent, RegionEvent, TranslatorListener } from "../event.js";
-import type { CodeMemory, CodeSite } from "../memory/code-memory.js";
+import { type CodeMemory, type CodeSite, pageOf, type SitePage } from "../memory/code-memory.js";
 import type { Region } from "../region/block.js";
 
 const { MAX_REGIONS, REGION_SIZE } = CONSTANTS;
 const PAGE = 4096;
 const LINE = 64;
+const LINE_BITS = 6;
 
 /** By which events name a region. */
 export type RegionIdentity = Pick<RegionEvent, "region" | "pc" | "frame">;
@@ -96,24 +97,31 @@ export class RegionTable {
 
   /** Guards the lines that a region is made of. */
   #guard(site: CodeSite, region: Region): Map<number, bigint> {
-    const lines = new Map<number, bigint>();
+    const guarded = new Map<SitePage, Set<number>>();
+    const guard = (offset: number) => {
+      const page = pageOf(site, offset);
+      if (page === undefined) return;
+      let lines = guarded.get(page);
+      if (lines === undefined) {
+        lines = new Set();
+        guarded.set(page, lines);
+      }
+      lines.add((offset & (PAGE - 1)) >> LINE_BITS);
+    };
     for (const { instructions } of region.blocks.values()) {
       for (const { offset, instruction } of instructions) {
-        const page = site.pages.find(({ distance }) => distance === Math.floor(offset / PAGE));
-        if (page === undefined) continue;
-        const inPage = offset - page.distance * PAGE;
-        const last = inPage + instruction.length - 1;
-        const bits = (1n << BigInt(Math.floor(inPage / LINE))) | (1n << BigInt(Math.floor(last / LINE)));
-        lines.set(page.frame, (lines.get(page.frame) ?? 0n) | bits);
+        guard(offset);
+        guard(offset + instruction.length - 1); // perhaps in the next page
       }
     }
-    for (const [frame, bits] of lines) {
-      for (let line = 0; line < PAGE / LINE; line++) {
-        if (((bits >> BigInt(line)) & 1n) === 0n) continue;
+    const bits = new Map<number, bigint>();
+    for (const [{ frame }, lines] of guarded) {
+      for (const line of lines) {
+        bits.set(frame, (bits.get(frame) ?? 0n) | (1n << BigInt(line)));
         this.#host.interpreter.guardRegion(this.#host.vm, frame, line * LINE, LINE);
       }
     }
-    return lines;
+    return bits;
   }
 
   /** Tells the interpreter on which pages a region relies beside the one where it begins. */

@@ -65,10 +65,10 @@ export class ByteWriter {
     this.length += bytes.length;
   }
 
+  /** A name of ASCII characters. */
   name(text: string): void {
-    const bytes = new TextEncoder().encode(text);
-    this.unsigned(bytes.length);
-    this.append(bytes);
+    this.unsigned(text.length);
+    for (let n = 0; n < text.length; n++) this.byte(text.charCodeAt(n));
   }
 
   /** Appends what `fill` writes, its length in front. */
