@@ -42,6 +42,16 @@ function moved(programs: readonly Program[]): Program[] {
   });
 }
 
+/** Compares programs of a batch in a batch of their own; what it finds is about these. */
+async function compareApart(
+  programs: readonly Program[],
+  compare: (moved: readonly Program[]) => Promise<Verdict[]>,
+): Promise<Verdict[]> {
+  const there = moved(programs);
+  const verdicts = await compare(there);
+  return verdicts.map(({ program, found }) => ({ program: programs[there.indexOf(program)] ?? program, found }));
+}
+
 /** Runs programs, each in a slot of its own, and gives those on which the machines disagree. */
 export async function compareBatch(
   qemu: Qemu,
@@ -78,7 +88,7 @@ export async function compareBatch(
   const middle = Math.ceil(programs.length / 2);
   const verdicts: Verdict[] = [];
   for (const half of [programs.slice(0, middle), programs.slice(middle)]) {
-    verdicts.push(...(await compareBatch(qemu, moved(half), engine, onStep)));
+    verdicts.push(...(await compareApart(half, (apart) => compareBatch(qemu, apart, engine, onStep))));
   }
   return verdicts;
 }
@@ -93,7 +103,8 @@ async function withoutEndless(
   const culprit = programs.find(({ base }) => base === slot);
   if (culprit === undefined) throw new Error(`the driver does not end; it was at slot 0x${slot.toString(16)}`);
   const theirs = await runReference(qemu, buildImage(moved([culprit])), AbortSignal.timeout(GRACE_MS));
-  const rest = await compare(moved(programs.filter((program) => program !== culprit)));
+  const others = programs.filter((program) => program !== culprit);
+  const rest = await compareApart(others, compare);
   return theirs === undefined ? rest : [endless(culprit, false), ...rest];
 }
 
