@@ -17,10 +17,12 @@ export function describeOnline(title: string, tests: Tests): void {
   describeUnless(offline, title, tests);
 }
 
+/** Tests of what only Linux has. */
 export function describeOnLinux(title: string, tests: Tests): void {
   describeUnless(notLinux, title, tests);
 }
 
+/** Tests of what only Linux has, which use the network once. */
 export function describeOnlineOnLinux(title: string, tests: Tests): void {
   describeUnless(offline || notLinux, title, tests);
 }
