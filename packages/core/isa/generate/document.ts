@@ -141,7 +141,7 @@ ${csrTable().join("\n")}
 
 ## Choices
 
-- Misaligned loads and stores are done in hardware, or trap (\`misaligned: "trap"\`, \`--misaligned trap\`) before any other fault; misaligned atomics always trap.
+- Misaligned loads and stores are done in hardware, or trap (\`misaligned: "trap"\`, \`--misaligned trap\`) before any other fault; misaligned atomics always trap, and as early.
 - wfi is illegal in U-mode, and in S-mode under mstatus.TW, at once. Otherwise it waits for an interrupt that mie enables, whatever mstatus says.
 - mtval and stval hold the address for faults and breakpoints, the instruction for illegal ones, and 0 for environment calls and interrupts.
 - Where a page has the accessed or dirty bit clear, the access faults (Svade) unless menvcfg.ADUE lets the hart set it (Svadu).
