@@ -31,7 +31,7 @@ const RUNS = 3;
 const MIB = 2 ** 20;
 const DISK_BYTES = 256 * MIB;
 const MOVED = 256 * MIB;
-const RANDOM_READS = 5000;
+const RANDOM_READS = 20_000;
 const TIMEOUT_MS = 120_000;
 
 const CLI = fileURLToPath(import.meta.resolve("hartvisor/package.json")).replace(/package\.json$/, "dist/cli.js");
