@@ -24,6 +24,7 @@ const PACKAGES = {
     index: "src/index.ts",
     interpreter: "src/interpreter.ts",
     paired: "src/paired.ts",
+    soak: "src/soak.ts",
     "boot-to-shell": "src/boot-to-shell.ts",
     io: "src/io/main.ts",
     peers: "src/peers/main.ts",

@@ -66,7 +66,7 @@ const GUESTS = new Map([
     "demo",
     ...[CRT, "demo/demo.c", "demo/editor.c", "demo/trap.S", "demo/uart.c", "runtime/print.c", "runtime/memory.c", FDT],
   ),
-  ...["hello", "exit42", "htif-write", "paging", "selfmod", "timer"].map((name) => test(name)),
+  ...["hello", "exit42", "htif-write", "paging", "selfmod", "timer", "churn"].map((name) => test(name)),
   test("smp", FDT),
   ...["fault-loop", "wild-jump", "spin", "signature", "tohost-split"].map(bare),
   ...["counters", "csrs", "interrupts", "pmp-walk", "smepmp", "traps"].map(conformance),

@@ -45,7 +45,7 @@ async function outcome(name: string, translator: TranslatorOptions | undefined) 
   return { reason, memory: memory.digest("hex"), registers, instructions: machine.stats.instructions };
 }
 
-const GUESTS = "sort hash recursion bytecode nbody copy paging selfmod timer smp wild-jump".split(" ");
+const GUESTS = "sort hash recursion bytecode nbody copy paging selfmod churn timer smp wild-jump".split(" ");
 
 describe.each(GUESTS)("%s", (name) => {
   it.each(Object.entries(TRANSLATORS))("ends as interpreted when translated %s", async (_, options) => {

@@ -30,6 +30,11 @@ export interface TranslatorOptions {
   readonly regionInstructions?: number;
   /** Take in blocks that were never executed, too. Default: false. */
   readonly eager?: boolean;
+  /**
+   * Milliseconds for which a page whose translated code was overwritten, or code that the host refused, is left to the
+   * interpreter at first; twice as long each time until it holds. Default: 20, or 0 with a threshold of 1.
+   */
+  readonly retryMs?: number;
   /** Hears of modules and regions as they come and go; what it throws ends the machine. Default: nobody. */
   readonly onEvent?: TranslatorListener;
 }
@@ -45,6 +50,7 @@ export function translator(options: TranslatorOptions = {}): TranslatorFactory {
     sampleInterval = 1000,
     regionInstructions = 500,
     eager = false,
+    retryMs = threshold === 1 ? 0 : 20,
     onEvent,
   } = options;
   const limits = { instructions: regionInstructions, singleBlock: unit === "block", eager };
@@ -55,6 +61,7 @@ export function translator(options: TranslatorOptions = {}): TranslatorFactory {
     create: (host) =>
       new RegionTranslator(host, {
         limits,
+        retryMs,
         onEvent,
         tailCalls: hasTailCalls(),
         fusedMultiplyAdd: hasFusedMultiplyAdd(),

@@ -3,6 +3,7 @@
  * functions of the table, and what the guest overwrites is forgotten.
  */
 import type { HotBlock, TranslationHost, Translator, TranslatorStats } from "@hartvisor/core";
+import { Backoff } from "./backoff.js";
 import type { TranslatorListener } from "./event.js";
 import { GuestDecoder } from "./guest/instruction.js";
 import type { LoweringOptions } from "./lower/context.js";
@@ -18,17 +19,22 @@ import { ModuleBuilder } from "./wasm/module.js";
 /** What {@link RegionTranslator} needs to know beside its machine. */
 export interface RegionTranslatorOptions extends LoweringOptions {
   readonly limits: Limits;
+  /** How long code that the host refused, or that the guest overwrote, is left alone at first. */
+  readonly retryMs: number;
   readonly onEvent: TranslatorListener | undefined;
 }
 
 /** A region whose function is the next of its module. */
 interface Made {
   readonly pc: bigint;
+  readonly slot: number;
   readonly site: CodeSite;
   readonly region: Region;
   readonly generateMs: number;
 }
 
+/** How long the guest, and the host's event loop, wait for regions to be made; what is left over comes next time. */
+const PATIENCE_MS = 4;
 const WASM_PAGE = 65536;
 const PAGE = 4096;
 
@@ -48,6 +54,8 @@ export class RegionTranslator implements Translator {
   readonly #decoder: GuestDecoder;
   readonly #memory: CodeMemory;
   readonly #table: RegionTable;
+  /** By slot: where a region began that the host refused. */
+  readonly #refused: Backoff;
   #stats = { regions: 0, instructions: 0, modules: 0, wasmBytes: 0, generateMs: 0, compileMs: 0, refused: 0 };
 
   constructor(host: TranslationHost, options: RegionTranslatorOptions) {
@@ -55,34 +63,35 @@ export class RegionTranslator implements Translator {
     this.#options = options;
     this.#decoder = new GuestDecoder(host.isa);
     this.#memory = new CodeMemory(host.memory, host.vm);
-    this.#table = new RegionTable(host, this.#memory, absentRegion(), options.onEvent);
+    this.#refused = new Backoff(options.retryMs);
+    this.#table = new RegionTable(host, this.#memory, absentRegion(), options);
   }
 
   get stats(): TranslatorStats {
     return { ...this.#stats, ...this.#table.stats };
   }
 
-  translate(blocks: readonly HotBlock[]): void {
+  translate(blocks: readonly HotBlock[]): number {
     const begin = performance.now();
     const module = new ModuleBuilder();
     const made: Made[] = [];
     let before = begin;
-    const seen = new Set<number>();
+    let seen = 0;
     for (const block of blocks) {
-      if (seen.has(block.slot)) continue;
-      seen.add(block.slot);
+      if (made.length > 0 && before - begin > PATIENCE_MS) break;
+      seen++;
       const site = this.#memory.site(block);
-      if (site === undefined || this.#memory.hasRegion(site) || made.some((other) => holds(other, site))) continue;
+      if (site === undefined || !this.#isWanted(site, block.slot) || made.some((other) => holds(other, site))) continue;
       const code = this.#memory.code(site, this.#decoder);
       const region = discover(site.offset, code, this.#options.limits, isTranslatable);
       if (region.blocks.size === 0 || crossesPage(region)) continue;
       lower(module, region, this.#options);
       const now = performance.now();
-      made.push({ pc: block.pc, site, region, generateMs: now - before });
+      made.push({ pc: block.pc, slot: block.slot, site, region, generateMs: now - before });
       before = now;
       this.#stats.instructions += region.instructionCount;
     }
-    if (made.length === 0) return;
+    if (made.length === 0) return seen;
     const { memory, table } = this.#host;
     const bytes = module.finish(memory.buffer.byteLength / WASM_PAGE, table.length);
     const generated = performance.now();
@@ -90,7 +99,7 @@ export class RegionTranslator implements Translator {
     const functions = this.#compile(bytes, made);
     const compiled = performance.now();
     this.#stats.compileMs += compiled - generated;
-    if (functions === undefined) return;
+    if (functions === undefined) return seen;
     const number = this.#stats.modules++;
     this.#stats.wasmBytes += bytes.length;
     this.#options.onEvent?.({
@@ -98,6 +107,11 @@ export class RegionTranslator implements Translator {
       ...{ generateMs: generated - begin, compileMs: compiled - generated },
     });
     for (const [n, region] of made.entries()) this.#install(region, functions[n], number, module.functionBytes(n));
+    return seen;
+  }
+
+  #isWanted(site: CodeSite, slot: number): boolean {
+    return !this.#memory.hasRegion(site) && this.#refused.allows(slot) && this.#table.accepts(site);
   }
 
   #install({ pc, site, region, generateMs }: Made, code: unknown, module: number, bytes: number): void {
@@ -123,6 +137,7 @@ export class RegionTranslator implements Translator {
       return Object.keys(exports).map((name) => exports[name]);
     } catch (error) {
       this.#stats.refused++;
+      for (const { slot } of made) this.#refused.failed(slot);
       const pcs = made.map(({ pc }) => pc);
       this.#options.onEvent?.({ kind: "refused", pcs, bytes: bytes.length, message: String(error) });
       return undefined;

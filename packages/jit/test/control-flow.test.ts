@@ -11,7 +11,7 @@ const INSTRUCTIONS = 200_000;
 
 const TRANSLATORS: Readonly<Record<string, TranslatorOptions>> = {
   regions: { threshold: 1, sampleInterval: 5, eager: true },
-  "regions of what was executed": { threshold: 2, sampleInterval: 50 },
+  "regions of what was executed": { threshold: 2, sampleInterval: 50, retryMs: 0 },
   blocks: { threshold: 1, sampleInterval: 5, unit: "block" },
 };
 

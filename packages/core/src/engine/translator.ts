@@ -58,8 +58,8 @@ export interface TranslatorStats {
 
 /** What a machine asks of its translator. */
 export interface Translator {
-  /** Translates blocks; called between slices. */
-  translate(blocks: readonly HotBlock[]): void;
+  /** Translates blocks, between slices: so many of them, from the first on, as the guest may wait for. Those left over come again. */
+  translate(blocks: readonly HotBlock[]): number;
   /** Lines of 64 bytes of a frame were overwritten: no region that they are part of may run from now on. */
   forget(frame: number, lines: bigint): void;
   readonly stats: TranslatorStats;
@@ -86,13 +86,12 @@ export class HotBlocks {
     this.#vm = vm;
   }
 
-  /** Takes all of them off the list. */
-  take(): readonly HotBlock[] {
+  /** Those on the list. */
+  read(): readonly HotBlock[] {
     const count = this.#get("hotCount");
     if (count === 0) return NONE;
     const list = this.#get("hotBlocks");
-    this.#view.setUint32(this.#vm + vmOffset("hotCount"), 0, true);
-    return Array.from({ length: Math.min(count, CONSTANTS.HOT_BLOCKS) }, (_, n) => {
+    return Array.from({ length: count }, (_, n) => {
       const entry = list + n * CONSTANTS.HOT_BLOCK_SIZE;
       return {
         pc: this.#view.getBigUint64(entry, true),
@@ -101,6 +100,15 @@ export class HotBlocks {
         pageAfter: this.#view.getUint32(entry + 16, true),
       };
     });
+  }
+
+  /** Takes the first so many off the list. */
+  remove(count: number): void {
+    const rest = this.#get("hotCount") - count;
+    const list = this.#get("hotBlocks");
+    const bytes = new Uint8Array(this.#view.buffer);
+    bytes.copyWithin(list, list + count * CONSTANTS.HOT_BLOCK_SIZE, list + (count + rest) * CONSTANTS.HOT_BLOCK_SIZE);
+    this.#view.setUint32(this.#vm + vmOffset("hotCount"), rest, true);
   }
 
   #get(field: string): number {

@@ -177,8 +177,8 @@ export class Machine {
       {
         answer: (vcpu, kind) => {
           if (translator !== undefined) {
-            const blocks = hotBlocks.take();
-            if (blocks.length > 0) translator.translate(blocks);
+            const blocks = hotBlocks.read();
+            if (blocks.length > 0) hotBlocks.remove(translator.translate(blocks));
           }
           return this.#answer(vcpu, kind);
         },

@@ -49,6 +49,7 @@ export class Scheduler {
   #left = 0; // of that turn
   #exact = false; // whether that turn must not run over
   #turns = 0;
+  #exits = 0; // since the last look at the clock
   #longestTurn = Number.POSITIVE_INFINITY; // of the present round
   #last: Vcpu | undefined; // the hart that ran last
   #measuresSteal = false;
@@ -174,7 +175,7 @@ export class Scheduler {
 
   /** Gives turns until the host's clock says so; false if no hart has anything to do. */
   #runUntil(deadline: number): boolean {
-    let exits = 0;
+    this.#exits = 0;
     while (!this.#stopping) {
       if (this.#left <= 0 && !this.#nextTurn()) return false;
       const vcpu = this.#vcpus[this.#turn];
@@ -182,7 +183,8 @@ export class Scheduler {
       const exited = this.#run(vcpu, this.#exact) || this.#idleInTurn(vcpu);
       // A breakpoint, which stops the machine, leaves the turn to go on with.
       if (!exited && !this.#stopping) this.#left = 0;
-      if (!exited || ++exits % EXITS_PER_CLOCK_CHECK === 0) {
+      if (!exited || ++this.#exits >= EXITS_PER_CLOCK_CHECK) {
+        this.#exits = 0;
         if (performance.now() > deadline) return true;
       }
     }
@@ -204,8 +206,10 @@ export class Scheduler {
     const kind = this.#interpreter.run(address, this.#left, exact ? 1 : 0);
     this.#left -= state.getNumber("executed") - before;
     const goesOn = this.#host.answer(vcpu, kind);
-    // The budget is not used up where hot code was to be translated first.
-    return goesOn || (kind === CONSTANTS.EXIT_BUDGET && this.#left > 0);
+    // The budget is not used up where hot code was to be translated first, which takes as long as many exits.
+    const isEarly = kind === CONSTANTS.EXIT_BUDGET && this.#left > 0;
+    if (isEarly) this.#exits = EXITS_PER_CLOCK_CHECK;
+    return goesOn || isEarly;
   }
 
   /**

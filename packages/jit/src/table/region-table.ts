@@ -4,6 +4,7 @@
  */
 import type { TranslationHost, TranslatorStats } from "@hartvisor/core";
 import { CONSTANTS } from "@hartvisor/core/isa";
+import { Backoff } from "../backoff.js";
 import type { InvalidatedEvent, RegionEvent, TranslatorListener } from "../event.js";
 import { type CodeMemory, type CodeSite, pageOf, type SitePage } from "../memory/code-memory.js";
 import type { Region } from "../region/block.js";
@@ -30,6 +31,8 @@ export class RegionTable {
   readonly #absent: unknown;
   readonly #onEvent: TranslatorListener | undefined;
   readonly #byFrame = new Map<number, Set<Installed>>();
+  /** By frame: where code was overwritten. */
+  readonly #overwritten: Backoff;
   /** Places that no slot leads to; jump caches may still name them. */
   #freed: number[] = [];
   /** Places that nothing names. */
@@ -37,10 +40,16 @@ export class RegionTable {
   #installed = new Set<Installed>();
   #invalidations = 0;
 
-  constructor(host: TranslationHost, memory: CodeMemory, absent: unknown, onEvent?: TranslatorListener) {
+  constructor(
+    host: TranslationHost,
+    memory: CodeMemory,
+    absent: unknown,
+    { retryMs, onEvent }: { readonly retryMs: number; readonly onEvent: TranslatorListener | undefined },
+  ) {
     this.#host = host;
     this.#memory = memory;
     this.#absent = absent;
+    this.#overwritten = new Backoff(retryMs);
     this.#onEvent = onEvent;
   }
 
@@ -68,10 +77,17 @@ export class RegionTable {
     this.#memory.enter(slot, index);
   }
 
+  /** Whether a region may begin in a frame: not where code was overwritten again and again, until it holds for a while. */
+  accepts({ frame }: CodeSite): boolean {
+    return this.#overwritten.allows(frame);
+  }
+
   /** No region that is made of these lines may run from now on. */
   forget(frame: number, lines: bigint): void {
     for (const region of this.#byFrame.get(frame) ?? []) {
-      if (((region.lines.get(frame) ?? 0n) & lines) !== 0n) this.#remove(region, "code-changed");
+      if (((region.lines.get(frame) ?? 0n) & lines) === 0n) continue;
+      this.#remove(region, "code-changed");
+      this.#overwritten.failed(frame);
     }
   }
 

@@ -1,0 +1,73 @@
+/**
+ * The soak: a guest that writes and rewrites its code for minutes, under the
+ * translator with a low threshold, and what memory the process then takes. The
+ * guest checks its results itself. Needs `node --expose-gc`.
+ */
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { bareMetal, Machine } from "hartvisor";
+
+const WARM_UP_MINUTES = 1;
+const SAMPLE_MS = 5000;
+const THRESHOLD = 2;
+const MOST_MIB_PER_MINUTE = 1;
+const MIB = 2 ** 20;
+
+interface Sample {
+  readonly minutes: number;
+  readonly mib: number;
+}
+
+/** The slope of the straight line through samples by least squares. */
+function growthPerMinute(samples: readonly Sample[]): number {
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const [x, y] = [mean(samples.map(({ minutes }) => minutes)), mean(samples.map(({ mib }) => mib))];
+  const covariance = mean(samples.map(({ minutes, mib }) => (minutes - x) * (mib - y)));
+  return covariance / mean(samples.map(({ minutes }) => (minutes - x) ** 2));
+}
+
+const { values } = parseArgs({ options: { minutes: { type: "string", default: "10" } } });
+const minutes = Number(values.minutes);
+if (!(minutes > WARM_UP_MINUTES)) {
+  console.error(`soak: --minutes ${values.minutes}: give a number above ${WARM_UP_MINUTES}, the warm-up`);
+  process.exit(2);
+}
+const { gc } = globalThis;
+if (gc === undefined) {
+  console.error("soak: run it by node --expose-gc, or npm run soak");
+  process.exit(2);
+}
+
+const image = readFileSync(new URL("../guests/built/churn.elf", import.meta.url));
+await using machine = await Machine.create({
+  boot: bareMetal({ image }),
+  memory: "16MiB",
+  translator: { threshold: THRESHOLD, sampleInterval: 100, retryMs: 0 },
+});
+const begin = performance.now();
+const samples: Sample[] = [];
+const timer = setInterval(() => {
+  gc();
+  const elapsed = (performance.now() - begin) / 60_000;
+  const mib = process.memoryUsage.rss() / MIB;
+  if (elapsed >= WARM_UP_MINUTES) samples.push({ minutes: elapsed, mib });
+  const { regions, installed, invalidations } = machine.stats.jit ?? {};
+  console.log(
+    `${elapsed.toFixed(1)} min, ${mib.toFixed(0)} MiB, ${regions} regions made, ${installed} in place, ${invalidations} given up`,
+  );
+  if (elapsed >= minutes) void machine.pause().then(() => end(undefined));
+}, SAMPLE_MS);
+
+function end(reason: unknown): void {
+  clearInterval(timer);
+  if (reason !== undefined) {
+    console.error(`soak: the guest ended: ${JSON.stringify(reason)}`);
+    process.exit(1);
+  }
+  const growth = growthPerMinute(samples);
+  console.log(`growth ${growth.toFixed(2)} MiB a minute after the first, at most ${MOST_MIB_PER_MINUTE}`);
+  process.exit(growth <= MOST_MIB_PER_MINUTE ? 0 : 1);
+}
+
+machine.start();
+end(await machine.exited);
