@@ -6,7 +6,7 @@
  */
 import { DEFAULT_ISA, IsaSet } from "../isa/extensions.js";
 import { EXIT_NAMES } from "../isa/layout.js";
-import { instantiateInterpreter } from "../src/engine/interpreter.js";
+import { InterpreterInstance } from "../src/engine/interpreter.js";
 import { HartState } from "../src/machine/hart-state.js";
 import { bankAddress, hartAddress, layOut, tableBytes } from "../src/machine/layout-plan.js";
 import { Vcpu } from "../src/machine/vcpu.js";
@@ -33,11 +33,8 @@ const MSTATUS_FS_INITIAL = 1n << 13n;
 export async function createTestHart(ramBytes = 64 * FRAME_SIZE) {
   const shape = { ramBase: RAM_BASE, ramPages: ramBytes / FRAME_SIZE, hartCount: 1 };
   const pool = new FramePool({ frames: shape.ramPages, tableBytes: tableBytes(shape) });
-  const interpreter = await instantiateInterpreter(
-    pool.memory,
-    new WebAssembly.Table({ element: "anyfunc", initial: 1 }),
-    { ticks: () => 0, entropy: () => 0, translate: () => 1, forgetRegions: () => {} },
-  );
+  const host = { ticks: () => 0, entropy: () => 0, translate: () => 1, forgetRegions: () => {} };
+  const { exports: interpreter } = await InterpreterInstance.create(pool.memory, 1, host);
   const tables = layOut(pool, shape, IsaSet.parse(DEFAULT_ISA));
   const state = new HartState(pool.memory, hartAddress(tables, 0));
   const { address } = state;

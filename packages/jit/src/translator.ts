@@ -13,7 +13,8 @@ import { CodeMemory, type CodeSite } from "./memory/code-memory.js";
 import type { Region } from "./region/block.js";
 import { discover, type Limits } from "./region/discover.js";
 import { absentRegion } from "./table/absent-region.js";
-import { RegionTable } from "./table/region-table.js";
+import { RegionModule } from "./table/region-module.js";
+import { type RegionCode, RegionTable } from "./table/region-table.js";
 import { ModuleBuilder } from "./wasm/module.js";
 
 /** What {@link RegionTranslator} needs to know beside its machine. */
@@ -96,17 +97,18 @@ export class RegionTranslator implements Translator {
     const bytes = module.finish(memory.buffer.byteLength / WASM_PAGE, table.length);
     const generated = performance.now();
     this.#stats.generateMs += generated - begin;
-    const functions = this.#compile(bytes, made);
+    const compiledModule = this.#compile(bytes, made);
     const compiled = performance.now();
     this.#stats.compileMs += compiled - generated;
-    if (functions === undefined) return seen;
+    if (compiledModule === undefined) return seen;
     const number = this.#stats.modules++;
     this.#stats.wasmBytes += bytes.length;
     this.#options.onEvent?.({
       ...{ kind: "module", module: number, regions: made.length, bytes: bytes.length },
       ...{ generateMs: generated - begin, compileMs: compiled - generated },
     });
-    for (const [n, region] of made.entries()) this.#install(region, functions[n], number, module.functionBytes(n));
+    for (const [n, region] of made.entries())
+      this.#install(region, { module: compiledModule, number: n }, number, module.functionBytes(n));
     return seen;
   }
 
@@ -114,7 +116,7 @@ export class RegionTranslator implements Translator {
     return !this.#memory.hasRegion(site) && this.#refused.allows(slot) && this.#table.accepts(site);
   }
 
-  #install({ pc, site, region, generateMs }: Made, code: unknown, module: number, bytes: number): void {
+  #install({ pc, site, region, generateMs }: Made, code: RegionCode, module: number, bytes: number): void {
     const identity = { region: this.#stats.regions++, pc, frame: site.frame };
     this.#table.install(site, region, code, identity);
     this.#options.onEvent?.({
@@ -127,14 +129,11 @@ export class RegionTranslator implements Translator {
     this.#table.forget(frame, lines);
   }
 
-  /** The functions of a module; undefined if the host refuses it. */
-  #compile(bytes: Uint8Array<ArrayBuffer>, made: readonly Made[]): readonly unknown[] | undefined {
-    const { memory, table, interpreter } = this.#host;
+  /** Undefined if the host refuses the module. */
+  #compile(bytes: Uint8Array<ArrayBuffer>, made: readonly Made[]): RegionModule | undefined {
+    this.#table.prepare();
     try {
-      const module = new WebAssembly.Module(bytes);
-      const imports = { e: { memory, table }, i: interpreter as unknown as WebAssembly.ModuleImports };
-      const { exports } = new WebAssembly.Instance(module, imports);
-      return Object.keys(exports).map((name) => exports[name]);
+      return new RegionModule(bytes, this.#host);
     } catch (error) {
       this.#stats.refused++;
       for (const { slot } of made) this.#refused.failed(slot);

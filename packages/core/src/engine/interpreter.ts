@@ -59,25 +59,69 @@ export function requireWebAssembly(): void {
   throw new HartvisorError("unsupported", "this host has no WebAssembly, which machines run on");
 }
 
-/** Instantiates the interpreter over a memory; throws `unsupported` where the host forbids WebAssembly. */
-export async function instantiateInterpreter(
-  memory: WebAssembly.Memory,
-  table: WebAssembly.Table,
-  host: InterpreterHost,
-): Promise<InterpreterExports> {
-  try {
-    compiled ??= compile();
-    const instance = await WebAssembly.instantiate(await compiled, { env: { memory, table }, host: { ...host } });
-    writeCryptoTables(memory);
-    return instance.exports as unknown as InterpreterExports;
-  } catch (cause) {
-    compiled = undefined;
-    const message = isRefusedByPolicy(cause)
-      ? "this page's content security policy forbids WebAssembly: add 'wasm-unsafe-eval' to its script-src"
-      : "this host does not compile WebAssembly, or not with SIMD";
-    throw new HartvisorError("unsupported", message, { cause });
+/**
+ * An instance of the interpreter over a memory, with the table of the functions that translated code is made of. Some hosts
+ * keep every instance that ever imported a table for as long as the table lives: then both can be made anew.
+ */
+export class InterpreterInstance {
+  /** Those of the present instance. */
+  readonly exports: InterpreterExports;
+  readonly #module: WebAssembly.Module;
+  readonly #memory: WebAssembly.Memory;
+  readonly #host: InterpreterHost;
+  #table: WebAssembly.Table;
+
+  /** Throws `unsupported` where the host forbids WebAssembly. */
+  static async create(
+    memory: WebAssembly.Memory,
+    tableSize: number,
+    host: InterpreterHost,
+  ): Promise<InterpreterInstance> {
+    try {
+      compiled ??= compile();
+      const instance = new InterpreterInstance(await compiled, memory, tableSize, host);
+      writeCryptoTables(memory);
+      return instance;
+    } catch (cause) {
+      compiled = undefined;
+      const message = isRefusedByPolicy(cause)
+        ? "this page's content security policy forbids WebAssembly: add 'wasm-unsafe-eval' to its script-src"
+        : "this host does not compile WebAssembly, or not with SIMD";
+      throw new HartvisorError("unsupported", message, { cause });
+    }
+  }
+
+  private constructor(
+    module: WebAssembly.Module,
+    memory: WebAssembly.Memory,
+    tableSize: number,
+    host: InterpreterHost,
+  ) {
+    this.#module = module;
+    this.#memory = memory;
+    this.#host = host;
+    this.#table = emptyTable(tableSize);
+    this.exports = { ...this.#instantiate() };
+  }
+
+  get table(): WebAssembly.Table {
+    return this.#table;
+  }
+
+  /** Puts a new instance and an empty table in the place of the present ones, between slices. */
+  renew(): void {
+    this.#table = emptyTable(this.#table.length);
+    Object.assign(this.exports, this.#instantiate());
+  }
+
+  #instantiate(): InterpreterExports {
+    const env = { memory: this.#memory, table: this.#table };
+    const { exports } = new WebAssembly.Instance(this.#module, { env, host: { ...this.#host } });
+    return exports as unknown as InterpreterExports;
   }
 }
+
+const emptyTable = (size: number): WebAssembly.Table => new WebAssembly.Table({ element: "anyfunc", initial: size });
 
 /** A policy refuses by a CompileError (CSP 3, "Integration with WebAssembly"); its words are the host's, but say so. */
 function isRefusedByPolicy(error: unknown): boolean {

@@ -26,6 +26,8 @@ export interface TranslationHost {
   /** The functions of regions, by index; 0 stands for none. */
   readonly table: WebAssembly.Table;
   readonly interpreter: InterpreterExports;
+  /** Makes a new, empty table, and an interpreter that imports it: lets go of the instances that the old one may keep alive. */
+  renew(): void;
   /** Address of the VM block. */
   readonly vm: number;
   /** What the harts can do. */

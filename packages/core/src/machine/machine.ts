@@ -7,7 +7,7 @@ import { ASSIST_NAMES, CONSTANTS, EXIT_NAMES, MAX_BREAKPOINTS, vmOffset } from "
 import { Bus } from "../bus/bus.js";
 import type { Device } from "../bus/device.js";
 import type { InterruptLine, WiredInterrupt } from "../bus/interrupt.js";
-import { type InterpreterExports, instantiateInterpreter, requireWebAssembly } from "../engine/interpreter.js";
+import { type InterpreterExports, InterpreterInstance, requireWebAssembly } from "../engine/interpreter.js";
 import { HotBlocks, type Translator, type TranslatorStats } from "../engine/translator.js";
 import { HartvisorError } from "../error.js";
 import type { ShutdownRequest } from "../hypercall/extension.js";
@@ -98,9 +98,8 @@ export class Machine {
     };
     const pool = new FramePool({ frames: shape.ramPages, tableBytes: tableBytes(shape) });
     const functions = options.translator === undefined ? 1 : CONSTANTS.MAX_REGIONS;
-    const table = new WebAssembly.Table({ element: "anyfunc", initial: functions });
     let translator: Translator | undefined;
-    const interpreter = await instantiateInterpreter(pool.memory, table, {
+    const interpreter = await InterpreterInstance.create(pool.memory, functions, {
       ticks: hostTicks,
       entropy: hostEntropy,
       translate: hostTranslation(pool.memory, options.translation),
@@ -109,13 +108,16 @@ export class Machine {
     const tables = layOut(pool, shape, isa);
     translator = options.translator?.create({
       memory: pool.memory,
-      table,
-      interpreter,
+      get table() {
+        return interpreter.table;
+      },
+      interpreter: interpreter.exports,
+      renew: () => interpreter.renew(),
       vm: tables.vm,
       isa,
       trapsMisaligned: options.misaligned === "trap",
     });
-    return new Machine(options, isa, pool, tables, interpreter, translator);
+    return new Machine(options, isa, pool, tables, interpreter.exports, translator);
   }
 
   private constructor(

@@ -8,6 +8,7 @@ import { Backoff } from "../backoff.js";
 import type { InvalidatedEvent, RegionEvent, TranslatorListener } from "../event.js";
 import { type CodeMemory, type CodeSite, pageOf, type SitePage } from "../memory/code-memory.js";
 import type { Region } from "../region/block.js";
+import type { RegionModule } from "./region-module.js";
 
 const { MAX_REGIONS, REGION_SIZE } = CONSTANTS;
 const PAGE = 4096;
@@ -17,8 +18,18 @@ const LINE_BITS = 6;
 /** By which events name a region. */
 export type RegionIdentity = Pick<RegionEvent, "region" | "pc" | "frame">;
 
+/** A region's function: which of which module. */
+export interface RegionCode {
+  readonly module: RegionModule;
+  readonly number: number;
+}
+
+/** Instances that the table may keep alive for nothing before it is made anew: some 100 KB each, where the host keeps them. */
+const WASTED_MODULES = 1000;
+
 interface Installed {
   readonly identity: RegionIdentity;
+  readonly code: RegionCode;
   readonly index: number;
   readonly slot: number;
   /** Lines of 64 bytes by frame, as a set of bits. */
@@ -38,6 +49,8 @@ export class RegionTable {
   /** Places that nothing names. */
   #free: number[] = Array.from({ length: MAX_REGIONS - 1 }, (_, n) => MAX_REGIONS - 1 - n);
   #installed = new Set<Installed>();
+  /** Modules instantiated with the present table. */
+  #instantiated = 0;
   #invalidations = 0;
 
   constructor(
@@ -57,12 +70,12 @@ export class RegionTable {
     return { installed: this.#installed.size, invalidations: this.#invalidations };
   }
 
-  install(site: CodeSite, region: Region, code: unknown, identity: RegionIdentity): void {
+  install(site: CodeSite, region: Region, code: RegionCode, identity: RegionIdentity): void {
     const slot = this.#memory.slot(site, site.offset);
     if (slot === undefined) return;
     const index = this.#takeIndex();
     const lines = this.#guard(site, region);
-    const installed = { identity, index, slot, lines };
+    const installed = { identity, code, index, slot, lines };
     this.#installed.add(installed);
     for (const frame of lines.keys()) {
       let regions = this.#byFrame.get(frame);
@@ -72,7 +85,7 @@ export class RegionTable {
       }
       regions.add(installed);
     }
-    this.#host.table.set(index, code);
+    this.#host.table.set(index, code.module.region(code.number));
     this.#describe(index, site, lines);
     this.#memory.enter(slot, index);
   }
@@ -104,11 +117,28 @@ export class RegionTable {
   #takeIndex(): number {
     if (this.#free.length === 0) {
       if (this.#freed.length === 0) for (const region of this.#installed) this.#remove(region, "table-full");
-      this.#host.interpreter.dropJumpCaches(this.#host.vm);
-      this.#free = this.#freed;
-      this.#freed = [];
+      this.#reclaim();
     }
     return this.#free.pop() as number;
+  }
+
+  /** Makes places that were given up free to use. */
+  #reclaim(): void {
+    this.#host.interpreter.dropJumpCaches(this.#host.vm);
+    this.#free.push(...this.#freed);
+    this.#freed = [];
+  }
+
+  /** Before a module is instantiated: makes the table anew if most of what it saw is of no use any more. */
+  prepare(): void {
+    if (this.#instantiated++ < WASTED_MODULES) return;
+    const live = new Set(Array.from(this.#installed, ({ code }) => code.module));
+    if (this.#instantiated - live.size < WASTED_MODULES) return;
+    this.#reclaim(); // the places are empty then
+    this.#host.renew();
+    for (const module of live) module.renew(this.#host);
+    for (const { code, index } of this.#installed) this.#host.table.set(index, code.module.region(code.number));
+    this.#instantiated = live.size;
   }
 
   /** Guards the lines that a region is made of. */
