@@ -7,7 +7,7 @@ import { beforeAll, expect, it } from "vitest";
 import { Apt, debianMirror } from "../src/host/node/apt.js";
 import { run } from "../src/host/node/child-process.js";
 import { type DemoImage, debianDemoImage } from "../src/host/node/debian-image.js";
-import { linux, Machine } from "../src/index.js";
+import { linux, Machine, type MachineOptions } from "../src/index.js";
 import { describeOnline } from "./describe-where.js";
 import { GuestShell } from "./guest-shell.js";
 
@@ -34,6 +34,22 @@ describeOnline("unmodified Debian", () => {
     expect(await shell.run("time true")).toMatch(/^real\s+0m 0\.\d\ds/);
     expect(await shell.powerOff()).toEqual({ kind: "poweroff", exitCode: 0 });
   }, 180_000);
+
+  it.each<[string, Partial<MachineOptions>]>([
+    ["interpreted", { engine: "interpreter" }],
+    ["translated block by block", { translator: { unit: "block" } }],
+    ["translated at the first sight", { translator: { threshold: 1 } }],
+  ])(
+    "works when %s",
+    async (_, engine) => {
+      const patient = { wallTimeMs: 300_000 };
+      const shell = await GuestShell.boot({ boot: linux({ ...image, cmdline }), ...engine, limits: patient });
+      expect(await shell.run("seq 1000 | awk '{ s += $1 } END { print s }'")).toBe("500500\n");
+      expect(await shell.run("gzip -c /init | gunzip | cmp - /init && echo same")).toBe("same\n");
+      expect(await shell.powerOff()).toEqual({ kind: "poweroff", exitCode: 0 });
+    },
+    360_000,
+  );
 
   it("boots with every extension on, and finds those that it knows", async () => {
     const isa = `${DEFAULT_ISA}_svade_zkt`;
