@@ -7,7 +7,8 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { bareMetal, Machine } from "hartvisor";
 
-const WARM_UP_MINUTES = 1;
+const WARM_UP_MINUTES = 2;
+const LEAST_MINUTES = WARM_UP_MINUTES + 3;
 const SAMPLE_MS = 5000;
 const THRESHOLD = 2;
 const MOST_MIB_PER_MINUTE = 1;
@@ -16,6 +17,17 @@ const MIB = 2 ** 20;
 interface Sample {
   readonly minutes: number;
   readonly mib: number;
+}
+
+/** The least of each minute: dead modules come to some tens of MiB before the table is made anew, and the host frees them when it likes. */
+function leastOfMinutes(samples: readonly Sample[]): readonly Sample[] {
+  const least = new Map<number, Sample>();
+  for (const sample of samples) {
+    const minute = Math.floor(sample.minutes);
+    const known = least.get(minute);
+    if (known === undefined || sample.mib < known.mib) least.set(minute, sample);
+  }
+  return [...least.values()];
 }
 
 /** The slope of the straight line through samples by least squares. */
@@ -28,8 +40,10 @@ function growthPerMinute(samples: readonly Sample[]): number {
 
 const { values } = parseArgs({ options: { minutes: { type: "string", default: "10" } } });
 const minutes = Number(values.minutes);
-if (!(minutes > WARM_UP_MINUTES)) {
-  console.error(`soak: --minutes ${values.minutes}: give a number above ${WARM_UP_MINUTES}, the warm-up`);
+if (!(minutes >= LEAST_MINUTES)) {
+  console.error(
+    `soak: --minutes ${values.minutes}: give ${LEAST_MINUTES} or more, of which ${WARM_UP_MINUTES} are the warm-up`,
+  );
   process.exit(2);
 }
 const { gc } = globalThis;
@@ -64,8 +78,8 @@ function end(reason: unknown): void {
     console.error(`soak: the guest ended: ${JSON.stringify(reason)}`);
     process.exit(1);
   }
-  const growth = growthPerMinute(samples);
-  console.log(`growth ${growth.toFixed(2)} MiB a minute after the first, at most ${MOST_MIB_PER_MINUTE}`);
+  const growth = growthPerMinute(leastOfMinutes(samples));
+  console.log(`growth ${growth.toFixed(2)} MiB a minute after the warm-up, at most ${MOST_MIB_PER_MINUTE}`);
   process.exit(growth <= MOST_MIB_PER_MINUTE ? 0 : 1);
 }
 

@@ -58,7 +58,7 @@ async function run(options: { readonly translator?: TranslatorFactory }) {
   return { sum: hart?.getRegister(11), left: hart?.getRegister(10), jit: machine.stats.jit };
 }
 
-describe("a table that saw a thousand modules that are of no use any more", () => {
+describe("a table that saw hundreds of modules that are of no use any more", () => {
   it("is made anew, and the guest goes on as if nothing had happened", async () => {
     const { factory, renewals } = counting(translator({ threshold: 1, sampleInterval: 1 }));
     const { sum, left, jit } = await run({ translator: factory });

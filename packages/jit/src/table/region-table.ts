@@ -25,7 +25,7 @@ export interface RegionCode {
 }
 
 /** Instances that the table may keep alive for nothing before it is made anew: some 100 KB each, where the host keeps them. */
-const WASTED_MODULES = 1000;
+const WASTED_MODULES = 256;
 
 interface Installed {
   readonly identity: RegionIdentity;
@@ -49,8 +49,9 @@ export class RegionTable {
   /** Places that nothing names. */
   #free: number[] = Array.from({ length: MAX_REGIONS - 1 }, (_, n) => MAX_REGIONS - 1 - n);
   #installed = new Set<Installed>();
-  /** Modules instantiated with the present table. */
+  /** Modules instantiated with the present table, and with how many of them it is looked how many are in use. */
   #instantiated = 0;
+  #looksAt = WASTED_MODULES;
   #invalidations = 0;
 
   constructor(
@@ -131,9 +132,10 @@ export class RegionTable {
 
   /** Before a module is instantiated: makes the table anew if most of what it saw is of no use any more. */
   prepare(): void {
-    if (this.#instantiated++ < WASTED_MODULES) return;
+    if (++this.#instantiated < this.#looksAt) return;
     const live = new Set(Array.from(this.#installed, ({ code }) => code.module));
-    if (this.#instantiated - live.size < WASTED_MODULES) return;
+    this.#looksAt = live.size + WASTED_MODULES;
+    if (this.#instantiated < this.#looksAt) return;
     this.#reclaim(); // the places are empty then
     this.#host.renew();
     for (const module of live) module.renew(this.#host);
