@@ -48,6 +48,7 @@ export const HALT_ADDRESS = HALT;
 /** Ends the run: through semihosting where there is one, else by a trap to the wfi. Labels are the caller's. */
 export const LEAVE = `
 leave:
+  csrrw zero, mie, zero  # nothing ends the last wfi
   li t0, ${HALT}; csrrw zero, mtvec, t0
   li a0, ${SYS_EXIT}
   li a1, ${EXIT_BLOCK}
