@@ -2,12 +2,15 @@
 export { dropAllCode } from "./code/pages";
 export { readCsr, writeCsr } from "./generated/csrs";
 export { dropStoreEntries, guardRegion, prepareHostWrite } from "./memory/frames";
-export { dropAllBanks, fence, forgetRegimes, selectBanks } from "./memory/tlb";
+export { dataRegime, dropAllBanks, fence, forgetRegimes, selectBanks } from "./memory/tlb";
+export { leafPermissions } from "./memory/translation/paged";
 export { updateFloatFast } from "./privileged/float-state";
 export { changeCounterMode, chooseCounters } from "./privileged/performance-counters";
 export { timeNow, nextDeadline, updateTimers } from "./privileged/time";
 export { isAwake, raiseException } from "./privileged/trap";
 export { complete, run } from "./run";
+export { emulate } from "./virtualization/emulate";
+export { runDeprivileged, stepWithOpenTables, walkGuest } from "./virtualization/executor";
 export { dropJumpCaches, enterable } from "./translated/entry";
 export { csrInRegion } from "./translated/csr";
 export { loadSlow, reserveSlow, storeConditionalSlow, storeSlow, touch } from "./translated/memory";

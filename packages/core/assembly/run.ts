@@ -1,7 +1,9 @@
 /** Slices: the hart runs, its timers are looked at in between, interrupts are taken. */
 import {
   EXIT_BUDGET,
+  EXIT_INTERRUPT,
   EXIT_STUCK,
+  EXIT_TRAP,
   EXTENSION_FLOAT,
   EXTENSION_SIGN,
   HART_CLOCK_MODE,
@@ -15,13 +17,15 @@ import {
   HART_PC,
   HART_SINGLE_STEP,
   HART_TRAP_WAITS,
+  HART_VIRTUAL_HART,
   SLOTS_PER_PAGE,
 } from "./generated/layout";
 import { execute } from "./generated/execute";
 import { instructionsToOverflow, settleCounters } from "./privileged/performance-counters";
 import { instructionsToDeadline, instructionsToLook, updateTimers } from "./privileged/time";
-import { isStuck, takeInterrupt, takeWaitingException } from "./privileged/trap";
+import { isStuck, nextInterrupt, takeInterrupt, takeWaitingException } from "./privileged/trap";
 import { executeSampled, hasHotBlocks, mustLeave } from "./translated/profile";
+import { endTrap } from "./virtualization/executor";
 
 /**
  * Straight-line code runs at most this much past its budget: a page, and an instruction that crosses into the next; a
@@ -36,23 +40,26 @@ const SLACK: i32 = 2 * (<i32>SLOTS_PER_PAGE + 2);
 export function run(hart: usize, budget: i32, exact: bool): u32 {
   const end = load<u64>(hart, HART_EXECUTED) + <u64>budget;
   const virtualTime = load<u32>(hart, HART_CLOCK_MODE) != 0;
+  const deprivileged = load<u32>(hart, HART_VIRTUAL_HART) != 0;
   while (true) {
     const remaining = <i32>(end - load<u64>(hart, HART_EXECUTED));
     if (remaining <= 0) return EXIT_BUDGET;
     store<u32>(hart, 0, HART_DEADLINE_MOVED);
     updateTimers(hart);
     settleCounters(hart, load<u64>(hart, HART_EXECUTED));
-    takeInterrupt(hart);
+    if (!deprivileged) takeInterrupt(hart);
+    else if (nextInterrupt(hart) >= 0) return EXIT_INTERRUPT;
     const limit = instructionsToOverflow(hart, <u64>remaining);
     const chunk = <i32>(virtualTime ? instructionsToDeadline(hart, limit) : instructionsToLook(hart, limit));
     const exactly = virtualTime || exact || limit < <u64>remaining;
     const kind = exactly ? executeExactly(hart, chunk) : executeSampled(hart, chunk, false);
-    if (takeWaitingException(hart)) {
+    if (deprivileged && endTrap(hart)) return EXIT_TRAP;
+    if (!deprivileged && takeWaitingException(hart)) {
       if (isStuck(hart)) return EXIT_STUCK;
       continue;
     }
     // An instruction that ended the slice may have let an interrupt in, as one within it may.
-    if (kind == EXIT_BUDGET && load<u32>(hart, HART_DEADLINE_MOVED) != 0) takeInterrupt(hart);
+    if (kind == EXIT_BUDGET && load<u32>(hart, HART_DEADLINE_MOVED) != 0 && !deprivileged) takeInterrupt(hart);
     if (kind != EXIT_BUDGET || hasHotBlocks(hart)) return kind;
   }
 }

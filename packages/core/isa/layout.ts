@@ -93,6 +93,14 @@ field("misalignedTarget", "u32"); // bits that no jump target may have: 2 withou
 field("clockMode", "u32"); // 0: host clock, 1: executed instructions
 field("virtualIdle", "u64"); // with the virtual clock: instructions not executed because the hart waited
 
+// Deprivileged guests: a virtual hart keeps what the guest believes of its S-mode, an executor runs its code in U-mode.
+field("executor", "u32"); // of a virtual hart: the hart that runs its code; 0: this hart runs its own
+field("virtualHart", "u32"); // of an executor: the virtual hart whose code it runs; 0: none
+field("tablesOpen", "u32", 2); // machine addresses of page tables that stores may reach while the monitor steps over one
+field("shadowSatps", "u64", 16); // satp of the guest that each known shadow table stands for
+field("shadowRoots", "u64", 16); // satp of the executor for it; 0: none
+field("shadowRoles", "u32", 16); // regime of the guest that it is for
+
 // The running interpreter's side tables.
 field("reservation", "u32"); // machine address that load-reserved read; 0: none
 field("status", "u32"); // STATUS: why a helper wants the interpreter's attention
@@ -231,6 +239,7 @@ export const CONSTANTS = {
   GUARD_DIRTY_LOG: 2, // not written since dirty tracking was last armed
   GUARD_TRANSLATED: 8, // some of its lines lie in translated regions; only with GUARD_CODE
   GUARD_WATCH: 4, // stores to the watched bytes leave as EXIT_WRITE
+  GUARD_SHADOW: 16, // a page table of the guest's that is shadowed: stores leave as EXIT_TABLE_WRITE
 
   // TLB bank: three tables of entries {tag u64, addend u32, level u32}; the jump cache with entries {pc u64, region u32,
   // unused u32}; a bit per page number (modulo their count) on which a region in the jump cache relies; and a bit per
@@ -277,7 +286,19 @@ export const CONSTANTS = {
   EXIT_WAIT: 4,
   EXIT_BREAKPOINT: 5,
   EXIT_STUCK: 6, // the M-mode trap vector itself cannot be fetched
-  EXIT_KINDS: 7,
+  EXIT_TABLE_WRITE: 7, // of a deprivileged guest: a store to a page table that is shadowed
+  EXIT_INTERRUPT: 8, // of a deprivileged guest: its timer is due
+  // What the monitor makes of the traps of deprivileged guests.
+  EXIT_PRIVILEGED: 9, // a privileged instruction, emulated
+  EXIT_SYSCALL: 10, // an ecall of its user code, reflected
+  EXIT_EXCEPTION: 11, // another exception of its own, reflected
+  EXIT_GUEST_FAULT: 12, // a page fault by its own tables, reflected
+  EXIT_SHADOW_FILL: 13, // a page fault that only the shadow tables have
+  EXIT_KINDS: 14,
+  // Of a deprivileged guest, not counted: a trap that the monitor has yet to look at, and an entry without shadow table.
+  EXIT_TRAP: 64,
+  EXIT_NO_SHADOW: 65,
+  SHADOW_ROOTS: 16,
 
   // How a loaded value becomes a register value.
   EXTENSION_SIGN: 0,
@@ -314,7 +335,10 @@ export const CONSTANTS = {
 } as const;
 
 /** Names of the exit kinds, by number. */
-export const EXIT_NAMES = ["budget", "mmio-read", "mmio-write", "hypercall", "wait", "breakpoint", "stuck"] as const;
+export const EXIT_NAMES = [
+  ...["budget", "mmio-read", "mmio-write", "hypercall", "wait", "breakpoint", "stuck"],
+  ...["page-table-write", "interrupt", "privileged", "syscall", "exception", "guest-page-fault", "shadow-fill"],
+] as const;
 
 /** Names of the assists, by number. */
 export const ASSIST_NAMES = [

@@ -53,3 +53,4 @@ export { GuestMemory } from "./memory/guest-memory.js";
 export { formatByteSize, parseByteSize } from "./quantity.js";
 export type { Clock } from "./time/clock.js";
 export { TIMEBASE_HZ } from "./time/host-clock.js";
+export { TECHNIQUES, type TechniqueName } from "./virtualization/technique.js";

@@ -47,6 +47,7 @@ export async function assemble(
     hypercalls: boot.hypercalls ? (options.hypercalls ?? sbiExtensions) : [],
     ...(options.isa !== undefined && { isa: options.isa }),
     misaligned: options.misaligned ?? "hardware",
+    technique: options.technique ?? "direct",
     ...(engine !== "interpreter" && { translator: translator(options.translator) }),
     limits: options.limits ?? {},
     seed,

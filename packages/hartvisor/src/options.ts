@@ -1,5 +1,5 @@
 /** What a machine of the facade is made of. */
-import type { HypercallExtension, MachineLimits } from "@hartvisor/core";
+import type { HypercallExtension, MachineLimits, TechniqueName } from "@hartvisor/core";
 import type { VirtioDevice } from "@hartvisor/devices";
 import type { TranslatorOptions } from "@hartvisor/jit";
 import type { Boot } from "./boot/boot.js";
@@ -29,6 +29,8 @@ export interface MachineOptions {
   readonly isa?: string;
   /** Misaligned loads and stores: done in `hardware`, or an exception (`trap`). Default: hardware. */
   readonly misaligned?: "hardware" | "trap";
+  /** How the guest's privileged code is run. Default: direct, by the harts themselves. */
+  readonly technique?: TechniqueName;
   readonly limits?: MachineLimits;
   /** What is plugged into the board, such as `virtioBlock(...)`; made anew for each machine. Default: nothing. */
   readonly devices?: readonly (() => VirtioDevice)[];

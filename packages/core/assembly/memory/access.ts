@@ -7,6 +7,7 @@
 import {
   ASSIST_TLB_SLOW,
   EXIT_READ,
+  EXIT_TABLE_WRITE,
   EXIT_WRITE,
   HART_DATA_BANK,
   HART_EXIT_ADDRESS,
@@ -34,7 +35,7 @@ import {
 import { countAssist, countTlbFill } from "../privileged/counters";
 import { LOAD_ACCESS_FAULT, LOAD_MISALIGNED, LOAD_PAGE_FAULT, STORE_ACCESS_FAULT, STORE_MISALIGNED } from "../privileged/fields";
 import { raise } from "../privileged/trap";
-import { isFreeStore, isGuarded, isWatched, machineAddress, prepareWrite } from "./frames";
+import { isFreeStore, isGuarded, isShadowed, isWatched, machineAddress, prepareWrite } from "./frames";
 import { checkPmp, PMP_DENIED, PMP_GRANTED } from "./pmp";
 import { dataRegime, entryOf, fillEntry } from "./tlb";
 import { ACCESS_READ, ACCESS_WITHOUT_EFFECT, ACCESS_WRITE, WALK_ACCESS_FAULT, WALK_OK } from "./translation/outcome";
@@ -164,6 +165,7 @@ export function writeAddress(hart: usize, address: u64, width: u32, value: u64):
   if (crossesPage(address, width)) return writeAcross(hart, address, width, value);
   const machine = resolve(hart, address, width, ACCESS_WRITE);
   const vm = <usize>load<u32>(hart, HART_VM);
+  if (machine != 0 && leavesForTable(hart, vm, machine, address, width)) return 0;
   if (machine != 0 && !isWatched(vm, machine, width)) {
     prepareStore(hart, vm, address, machine, width);
     return machine;
@@ -176,6 +178,14 @@ export function writeAddress(hart: usize, address: u64, width: u32, value: u64):
     report(hart, EXIT_WRITE, address, width);
   }
   return 0;
+}
+
+/** Whether a write within a page is the monitor's to look at first: one to a page table that is shadowed. Reports the machine address. */
+function leavesForTable(hart: usize, vm: usize, machine: usize, address: u64, width: u32): bool {
+  if (!isShadowed(hart, vm, machine)) return false;
+  store<u64>(hart, <u64>machine, HART_WALK_ADDRESS); // the tables may no longer lead there, only the TLB
+  report(hart, EXIT_TABLE_WRITE, address, width);
+  return true;
 }
 
 /** Goes by the write guard, and lets the TLB answer from now on if nothing is left to guard. */
@@ -193,6 +203,8 @@ function writeAcross(hart: usize, address: u64, width: u32, value: u64): usize {
   const second = resolve(hart, address + firstLength, width - firstLength, ACCESS_WRITE);
   if (second == 0) return notMemory(hart, STORE_ACCESS_FAULT, address + firstLength);
   const vm = <usize>load<u32>(hart, HART_VM);
+  if (leavesForTable(hart, vm, first, address, firstLength)) return 0;
+  if (leavesForTable(hart, vm, second, address + firstLength, width - firstLength)) return 0;
   const staging = hart + HART_STAGING;
   prepareWrite(vm, first, firstLength);
   prepareWrite(vm, second, width - firstLength);
@@ -207,7 +219,9 @@ export function atomicAddress(hart: usize, address: u64, width: u32): usize {
   if (address & (width - 1)) return raise(hart, STORE_MISALIGNED, address);
   const machine = resolve(hart, address, width, ACCESS_READ | ACCESS_WRITE);
   if (machine == 0) return notMemory(hart, STORE_ACCESS_FAULT, address);
-  prepareStore(hart, <usize>load<u32>(hart, HART_VM), address, machine, width);
+  const vm = <usize>load<u32>(hart, HART_VM);
+  if (leavesForTable(hart, vm, machine, address, width)) return 0;
+  prepareStore(hart, vm, address, machine, width);
   return machine;
 }
 
@@ -248,7 +262,9 @@ export function zeroBlock(hart: usize, address: u64): bool {
     notMemory(hart, STORE_ACCESS_FAULT, address);
     return false;
   }
-  prepareWrite(<usize>load<u32>(hart, HART_VM), block, BLOCK_SIZE);
+  const vm = <usize>load<u32>(hart, HART_VM);
+  if (leavesForTable(hart, vm, block, address & ~<u64>(BLOCK_SIZE - 1), BLOCK_SIZE)) return false;
+  prepareWrite(vm, block, BLOCK_SIZE);
   memory.fill(block, 0, BLOCK_SIZE);
   return true;
 }

@@ -9,12 +9,14 @@ import {
   FRAME_METADATA_SIZE,
   GUARD_CODE,
   GUARD_DIRTY_LOG,
+  GUARD_SHADOW,
   GUARD_TRANSLATED,
   GUARD_WATCH,
   HART_BANKS,
   HART_BANK_COUNT,
   HART_RESERVATION,
   HART_SIZE,
+  HART_TABLES_OPEN,
   SLOT_SIZE,
   VM_CODE_EPOCH,
   TLB_BANK_SIZE,
@@ -83,7 +85,15 @@ export function isFreeStore(vm: usize, machine: usize, length: usize): bool {
   const guards = load<u32>(metadata);
   if (guards & GUARD_DIRTY_LOG) return false;
   if (guards & GUARD_CODE && (load<u64>(metadata, 8) >> ((<u64>machine >> 6) & 63)) & 1) return false;
+  if (guards & GUARD_SHADOW) return false;
   return (guards & GUARD_WATCH) == 0 || !isWatched(vm, machine, length);
+}
+
+/** Whether bytes lie in a page table that is shadowed and that the monitor has not opened to the hart's next step. */
+export function isShadowed(hart: usize, vm: usize, machine: usize): bool {
+  if ((load<u32>(frameMetadata(vm, machine)) & GUARD_SHADOW) == 0) return false;
+  const page = <u32>machine & ~0xfff;
+  return load<u32>(hart, HART_TABLES_OPEN) != page && load<u32>(hart, HART_TABLES_OPEN + 4) != page;
 }
 
 /**

@@ -16,6 +16,7 @@ import {
   HART_BANK_HUGE,
   HART_BANK_USED,
   HART_DATA_BANK,
+  HART_EXECUTOR,
   HART_FETCH_BANK,
   HART_HGATP,
   HART_MSTATUS,
@@ -24,6 +25,7 @@ import {
   HART_REGIME_BANK,
   HART_SATP,
   HART_VIRTUALIZATION,
+  HART_VIRTUAL_HART,
   JUMP_CACHE,
   JUMP_PAGES,
   LARGE_REGIONS,
@@ -65,8 +67,15 @@ export function dataRegime(hart: usize): u32 {
   return regime;
 }
 
-/** Chooses the banks that suit privilege, mstatus and satp. */
+/** The hart whose TLB serves a hart's code: a virtual hart has none of its own. */
+function executorOf(hart: usize): usize {
+  const executor = <usize>load<u32>(hart, HART_EXECUTOR);
+  return executor == 0 ? hart : executor;
+}
+
+/** Chooses the banks that suit privilege, mstatus and satp; those of a virtual hart are chosen when its code goes on. */
 export function selectBanks(hart: usize): void {
+  if (load<u32>(hart, HART_EXECUTOR) != 0) return;
   store<u32>(hart, <u32>bankOf(hart, dataRegime(hart)), HART_DATA_BANK);
   store<u32>(hart, <u32>bankOf(hart, fetchRegime(hart)), HART_FETCH_BANK);
 }
@@ -169,7 +178,8 @@ function mayBeLarge(hart: usize, bank: usize, address: u64): bool {
 }
 
 /** Drops everything: PMP changed, or physical memory did. */
-export function dropAllBanks(hart: usize): void {
+export function dropAllBanks(ofHart: usize): void {
+  const hart = executorOf(ofHart);
   const banks = <usize>load<u32>(hart, HART_BANKS);
   const count = load<u32>(hart, HART_BANK_COUNT);
   for (let n: u32 = 0; n < count; n++) clearBank(hart, banks + n * TLB_BANK_SIZE);
@@ -196,8 +206,13 @@ export function jumpPagesOf(bank: usize, address: u64): usize {
   return bank + JUMP_PAGES + (<usize>(address >> 15) & (BITMAP_SIZE - 1));
 }
 
-/** sfence.vma (Privileged ISA 10.2.1): by address, by address space, by both, or all. */
-export function fence(hart: usize, byAddress: bool, address: u64, bySpace: bool, space: u64): void {
+/**
+ * sfence.vma (Privileged ISA 10.2.1): by address, by address space, by both, or all. Shadow tables know no address
+ * spaces, and follow every write to the guest's: there is only the TLB to fence.
+ */
+export function fence(ofHart: usize, byAddress: bool, address: u64, ofSpace: bool, space: u64): void {
+  const hart = executorOf(ofHart);
+  const bySpace = ofSpace && load<u32>(hart, HART_VIRTUAL_HART) == 0;
   const banks = <usize>load<u32>(hart, HART_BANKS);
   const count = load<u32>(hart, HART_BANK_COUNT);
   const byHost = (load<u32>(hart, HART_OPTIONS) & OPTION_HOST_TRANSLATION) != 0;

@@ -80,12 +80,12 @@ export const CSR_SET: u32 = 1;
 export const CSR_CLEAR: u32 = 2;
 
 export function csr(hart: usize, slot: usize, operation: u32, immediate: bool): u32 {
-  countAssist(hart, ASSIST_CSR);
   const instruction = load<u32>(slot, SLOT_IMM);
   const number = instruction >> 20;
   const sourceField = (instruction >> 15) & 31;
   const writes = operation == CSR_WRITE || sourceField != 0;
   if (!isCsrAccessible(hart, number, writes)) return illegal(hart, slot);
+  countAssist(hart, ASSIST_CSR);
   const source = immediate ? <u64>sourceField : load<u64>(<usize>load<u16>(slot, SLOT_RS1), REGISTER_WINDOW);
   const register = <usize>load<u16>(slot, SLOT_RD);
   const old = operation == CSR_WRITE && ((instruction >> 7) & 31) == 0 ? 0 : readCsr(hart, number);
@@ -212,5 +212,5 @@ function blockOperation(hart: usize, slot: usize, enable: u64): u32 {
 
 export function cbo_zero(hart: usize, slot: usize): u32 {
   if (!blockOperationEnabled(hart, MENVCFG_CBZE)) return illegal(hart, slot);
-  return zeroBlock(hart, load<u64>(<usize>load<u16>(slot, SLOT_RS1), REGISTER_WINDOW)) ? STATUS_NONE : STATUS_TRAP;
+  return zeroBlock(hart, load<u64>(<usize>load<u16>(slot, SLOT_RS1), REGISTER_WINDOW)) ? STATUS_NONE : load<u32>(hart, HART_STATUS);
 }

@@ -27,6 +27,7 @@ import {
   HART_TRAP_CAUSE,
   HART_TRAP_VALUE,
   HART_TRAP_WAITS,
+  HART_VIRTUAL_HART,
   STATUS_TRAP,
 } from "../generated/layout";
 import { selectBanks, selectEmptyFetchBank } from "../memory/tlb";
@@ -180,12 +181,12 @@ export function takeWaitingException(hart: usize): bool {
 }
 
 /**
- * Where counters depend on the mode, the count of instructions must be known before the mode changes: then an exception
- * within a slice waits, and the fetch, which finds nothing, ends the slice. The loop calls this, and is slower by a tenth
+ * Where counters depend on the mode, the count of instructions must be known before the mode changes, and what a
+ * deprivileged guest does is its monitor's business: then an exception within a slice waits, and the fetch, which finds nothing, ends the slice. The loop calls this, and is slower by a tenth
  * if more of it stands there.
  */
 function deliver(hart: usize, inSlice: bool): void {
-  if (inSlice && load<u32>(hart, HART_COUNTERS_PROGRAMMED) != 0) {
+  if (inSlice && (load<u32>(hart, HART_COUNTERS_PROGRAMMED) | load<u32>(hart, HART_VIRTUAL_HART)) != 0) {
     store<u32>(hart, 1, HART_TRAP_WAITS);
     selectEmptyFetchBank(hart);
     return;

@@ -5,6 +5,7 @@ import { generateDecode } from "./decode.js";
 import { generateInterpreter } from "./interpreter.js";
 import { generateLayout } from "./layout.js";
 import { generateOperations } from "./operations.js";
+import { generatePrivileged } from "./privileged.js";
 
 const directory = new URL("../../assembly/generated/", import.meta.url);
 mkdirSync(directory, { recursive: true });
@@ -14,6 +15,7 @@ for (const [file, text] of Object.entries({
   "decode.ts": generateDecode(),
   "csrs.ts": generateCsrs(),
   "execute.ts": generateInterpreter(),
+  "privileged.ts": generatePrivileged(),
 })) {
   writeFileSync(
     new URL(file, directory),

@@ -10,6 +10,12 @@ import { writeCryptoTables } from "./crypto-tables.js";
 export interface InterpreterExports {
   run(hart: number, budget: number, exact: number): number;
   complete(hart: number, hasResult: number): void;
+  runDeprivileged(virtual: number, budget: number, exact: number): number;
+  stepWithOpenTables(virtual: number, first: number, second: number): number;
+  emulate(virtual: number, word: number): number;
+  walkGuest(virtual: number, address: bigint, access: number): number;
+  dataRegime(hart: number): number;
+  leafPermissions(low: number, regime: number): number;
   raiseException(hart: number, cause: bigint, value: bigint): void;
   isAwake(hart: number): number;
   timeNow(hart: number): bigint;

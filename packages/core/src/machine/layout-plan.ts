@@ -16,13 +16,19 @@ export interface MachineShape {
   readonly ramBase: number;
   readonly ramPages: number;
   readonly hartCount: number;
+  /** Frames beside guest memory, for the monitor of a deprivileged guest; its harts come in pairs then. Default: none. */
+  readonly monitorFrames?: number;
 }
 
+/** Frames of a machine's own pool. */
+export const framesOf = ({ ramPages, monitorFrames = 0 }: MachineShape): number => ramPages + monitorFrames;
+
 /** Tables of a machine, each rounded up to frames. */
-function tableSizes({ ramPages, hartCount }: MachineShape, frameCount: number) {
+function tableSizes({ ramPages, hartCount, monitorFrames = 0 }: MachineShape, frameCount: number) {
   return {
     vm: VM_SIZE,
     harts: hartCount * HART_SIZE,
+    virtualHarts: monitorFrames > 0 ? hartCount * HART_SIZE : 0,
     banks: hartCount * BANKS_SIZE,
     physicalToFrame: ramPages * 4,
     frameMetadata: frameCount * FRAME_METADATA_SIZE,
@@ -39,7 +45,7 @@ export type MachineTables = Readonly<Record<keyof ReturnType<typeof tableSizes>,
 
 /** Bytes of tables that a pool needs for a machine of this shape on its own. */
 export function tableBytes(shape: MachineShape): number {
-  const sizes = Object.values(tableSizes(shape, shape.ramPages));
+  const sizes = Object.values(tableSizes(shape, framesOf(shape)));
   return sizes.reduce((sum, size) => sum + Math.ceil(size / FRAME_SIZE) * FRAME_SIZE, 0);
 }
 
@@ -75,4 +81,7 @@ export function layOut(pool: FramePool, shape: MachineShape, isa: IsaSet): Machi
 
 /** Where a hart's block and its TLB banks lie. */
 export const hartAddress = (tables: MachineTables, hart: number): number => tables.harts + hart * HART_SIZE;
+/** Where the block of a deprivileged guest's virtual hart lies; the hart of that number runs its code. */
+export const virtualHartAddress = (tables: MachineTables, hart: number): number =>
+  tables.virtualHarts + hart * HART_SIZE;
 export const bankAddress = (tables: MachineTables, hart: number): number => tables.banks + hart * BANKS_SIZE;

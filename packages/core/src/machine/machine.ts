@@ -17,16 +17,27 @@ import { GuestMemory } from "../memory/guest-memory.js";
 import { Alarms } from "../time/alarms.js";
 import type { Clock } from "../time/clock.js";
 import { hostTicks, MachineClock } from "../time/host-clock.js";
+import { Monitor } from "../virtualization/monitor.js";
+import { SHADOW_FRAMES } from "../virtualization/shadow-tables.js";
+import { type TechniqueName, techniqueOf } from "../virtualization/technique.js";
 import { hostEntropy, seedOf } from "./entropy.js";
 import type { ExitReason } from "./exit-reason.js";
 import { DeviceExits, exitCounters, type WatchCallback } from "./exits.js";
 import { Hart } from "./hart.js";
 import { HartState } from "./hart-state.js";
 import { Hypercalls } from "./hypercalls.js";
-import { bankAddress, hartAddress, layOut, type MachineTables, tableBytes } from "./layout-plan.js";
+import {
+  bankAddress,
+  framesOf,
+  hartAddress,
+  layOut,
+  type MachineTables,
+  tableBytes,
+  virtualHartAddress,
+} from "./layout-plan.js";
 import { checkOptions, DEFAULT_MEMORY_BASE, isaOf, type MachineOptions } from "./options.js";
 import { Scheduler } from "./scheduler.js";
-import { type EntryPoint, Vcpu } from "./vcpu.js";
+import { type EntryPoint, type ResetOptions, Vcpu } from "./vcpu.js";
 
 /** Events of a machine and what their listeners get. */
 export interface MachineEvents {
@@ -63,6 +74,8 @@ export interface MachineStats {
 export class Machine {
   /** What the harts can do. */
   readonly isa: IsaSet;
+  /** How the guest's privileged code is run. */
+  readonly technique: TechniqueName;
   readonly memory: GuestMemory;
   readonly bus = new Bus();
   readonly clock: Clock;
@@ -79,6 +92,8 @@ export class Machine {
   readonly #deviceExits: DeviceExits;
   readonly #hypercalls: Hypercalls;
   readonly #translator: Translator | undefined;
+  /** Runs the guest deprivileged; undefined if its harts run it themselves. */
+  readonly #monitor: Monitor | undefined;
   readonly #exits = exitCounters();
   readonly #breakpoints = new Set<bigint>();
   readonly #listeners = new Map<keyof MachineEvents, Set<(event: never) => void>>();
@@ -95,8 +110,9 @@ export class Machine {
       ramBase: options.memoryBase ?? DEFAULT_MEMORY_BASE,
       ramPages: options.memoryBytes / FRAME_SIZE,
       hartCount: options.harts ?? 1,
+      ...(techniqueOf(options) !== "direct" && { monitorFrames: SHADOW_FRAMES }),
     };
-    const pool = new FramePool({ frames: shape.ramPages, tableBytes: tableBytes(shape) });
+    const pool = new FramePool({ frames: framesOf(shape), tableBytes: tableBytes(shape) });
     const functions = options.translator === undefined ? 1 : CONSTANTS.MAX_REGIONS;
     let translator: Translator | undefined;
     const interpreter = await InterpreterInstance.create(pool.memory, functions, {
@@ -144,25 +160,35 @@ export class Machine {
       (options.misaligned === "trap" ? CONSTANTS.OPTION_TRAP_MISALIGNED : 0) |
       (options.translation ? CONSTANTS.OPTION_HOST_TRANSLATION : 0);
 
+    this.technique = techniqueOf(options);
     const vcpus = Array.from({ length: options.harts ?? 1 }, (_, id) => {
-      const vcpu = new Vcpu(id, new HartState(pool.memory, hartAddress(tables, id)), interpreter);
-      vcpu.reset(bankAddress(tables, id), tables.vm, {
-        ...{ flags, virtualTime, compressed: isa.has("Zca") },
-        entropy: seedOf(id, options.seed),
-      });
-      return vcpu;
+      const reset = { flags, virtualTime, compressed: isa.has("Zca"), entropy: seedOf(id, options.seed) };
+      return this.technique === "direct" ? this.#makeHart(id, reset) : this.#makeVirtualHart(id, reset);
     });
     this.#vcpus = vcpus as [Vcpu, ...Vcpu[]];
     this.harts = vcpus.map(({ id, state }) => new Hart(id, state, interpreter, () => this.#requirePaused()));
 
     this.memory = new GuestMemory(pool, options.memoryBase ?? DEFAULT_MEMORY_BASE, options.memoryBytes, tables, {
-      prepareHostWrite: (address, length) => interpreter.prepareHostWrite(tables.vm, address, length) !== 0,
+      prepareHostWrite: (address, length) => {
+        this.#monitor?.hostWrites(Number(address), length);
+        return interpreter.prepareHostWrite(tables.vm, address, length) !== 0;
+      },
       dropStoreEntries: (offset) => interpreter.dropStoreEntries(tables.vm, offset),
       dropTranslations: () => {
         interpreter.dropAllCode(tables.vm);
         for (const { address } of vcpus) interpreter.dropAllBanks(address);
+        this.#monitor?.dropTranslations();
       },
     });
+    if (this.technique !== "direct") {
+      const monitor = new Monitor({
+        ...{ pool, memory: this.memory, interpreter },
+        executors: vcpus.map(({ id }) => new HartState(pool.memory, hartAddress(tables, id))),
+        count: (kind) => this.#count(kind),
+      });
+      for (const vcpu of vcpus) vcpu.monitor = monitor;
+      this.#monitor = monitor;
+    }
     this.clock = new MachineClock(() => BigInt.asUintN(64, interpreter.timeNow(this.#vcpus[0].address)), virtualTime);
     this.#deviceExits = new DeviceExits(interpreter, this.bus, this.memory);
     this.#hypercalls = new Hypercalls(hypercalls, this.memory, this.#vcpus, interpreter, {
@@ -245,6 +271,9 @@ export class Machine {
   /** Makes a hart begin in M-mode, as a boot ROM would start it. */
   enterMachine(hart: number, entry: EntryPoint): void {
     this.#requirePaused();
+    if (this.#monitor !== undefined) {
+      throw new HartvisorError("invalid-state", `a guest under ${this.technique} has no M-mode to begin in`);
+    }
     this.#vcpu(hart).enterMachine(entry);
   }
 
@@ -334,9 +363,9 @@ export class Machine {
     return {
       instructions: sum(({ state }) => state.getNumber("executed")),
       exits: named(EXIT_NAMES, (n) => this.#exits[n] ?? 0),
-      assists: named(ASSIST_NAMES, (n) => sum(({ state }) => Number(state.get64("assists", n)))),
+      assists: named(ASSIST_NAMES, (n) => sum(({ executor }) => Number(executor.get64("assists", n)))),
       ...(this.#translator !== undefined && {
-        jit: { ...this.#translator.stats, executed: sum(({ state }) => state.getNumber("translated")) },
+        jit: { ...this.#translator.stats, executed: sum(({ executor }) => executor.getNumber("translated")) },
       }),
       memory: {
         guestBytes: this.memory.size,
@@ -347,8 +376,9 @@ export class Machine {
   }
 
   /** Answers an exit; false where the hart's turn ends with it. */
-  #answer(vcpu: Vcpu, kind: number): boolean {
-    this.#exits[kind] = (this.#exits[kind] ?? 0) + 1;
+  #answer(vcpu: Vcpu, reported: number): boolean {
+    const kind = this.#monitor?.answer(vcpu, reported) ?? reported;
+    this.#count(kind);
     switch (kind) {
       case CONSTANTS.EXIT_READ:
         this.#deviceExits.read(vcpu);
@@ -373,9 +403,34 @@ export class Machine {
           message: `hart ${vcpu.id} cannot fetch its trap vector at 0x${vcpu.state.pc.toString(16)}`,
         });
         return false;
-      default:
+      case CONSTANTS.EXIT_BUDGET:
         return false;
+      default:
+        return true; // the monitor has answered it
     }
+  }
+
+  #count(kind: number): void {
+    this.#exits[kind] = (this.#exits[kind] ?? 0) + 1;
+  }
+
+  #makeHart(id: number, options: ResetOptions): Vcpu {
+    const vcpu = new Vcpu(id, new HartState(this.#pool.memory, hartAddress(this.#tables, id)), this.#interpreter);
+    vcpu.reset(bankAddress(this.#tables, id), this.#tables.vm, options);
+    return vcpu;
+  }
+
+  /** A hart that is the guest's idea of one, and beside it the one that executes its code. */
+  #makeVirtualHart(id: number, options: ResetOptions): Vcpu {
+    const { vm } = this.#tables;
+    const executor = this.#makeHart(id, options);
+    const state = new HartState(this.#pool.memory, virtualHartAddress(this.#tables, id));
+    state.set32("executor", executor.address);
+    const vcpu = new Vcpu(id, state, this.#interpreter);
+    vcpu.reset(0, vm, options);
+    const flags = options.flags & ~CONSTANTS.OPTION_HYPERCALLS;
+    executor.resetExecutor(bankAddress(this.#tables, id), vm, { ...options, flags }, vcpu.address);
+    return vcpu;
   }
 
   #finish(reason: ExitReason): void {

@@ -5,6 +5,7 @@ import type { TranslatorFactory } from "../engine/translator.js";
 import { HartvisorError } from "../error.js";
 import type { HypercallExtension } from "../hypercall/extension.js";
 import type { AddressTranslation } from "../memory/address-translation.js";
+import { type TechniqueName, techniqueOf } from "../virtualization/technique.js";
 
 export interface MachineLimits {
   /** Stop after this many instructions, all harts together. Default: none. */
@@ -48,6 +49,8 @@ export interface MachineOptions {
   readonly limits?: MachineLimits;
   /** Turns hot code into WebAssembly. Default: none; everything is interpreted. */
   readonly translator?: TranslatorFactory;
+  /** How the guest's privileged code is run. Default: direct, by the harts themselves. */
+  readonly technique?: TechniqueName;
   /** Answers TLB misses below M-mode. Default: bare, Sv39, Sv48 and Sv57, as satp says. */
   readonly translation?: AddressTranslation;
   /** Default: output is dropped, and there is no input. */
@@ -73,6 +76,7 @@ export function checkOptions(options: MachineOptions): void {
     refuse(`memory of ${memoryBytes} bytes is more than the ${MAX_MEMORY_BYTES} (3 GiB) that fit a Wasm memory`);
   }
   isaOf(options);
+  techniqueOf(options);
   if (!Number.isInteger(harts) || harts < 1 || harts > MAX_HARTS) refuse(`${harts} harts: give 1 to ${MAX_HARTS}`);
   for (const [name, value] of Object.entries(limits)) {
     if (value !== undefined && !(value > 0)) refuse(`limit ${name} of ${value}: give a number above 0`);

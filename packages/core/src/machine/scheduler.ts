@@ -196,16 +196,19 @@ export class Scheduler {
    * after which the turn goes on; false if the turn is over.
    */
   #run(vcpu: Vcpu, exact: boolean): boolean {
-    const { address, state } = vcpu;
+    const { state } = vcpu;
     if (this.#last !== vcpu) {
       // Another hart may have stored to what this one has reserved.
-      state.set32("reservation", 0);
+      vcpu.executor.set32("reservation", 0);
       this.#last = vcpu;
     }
     const before = state.getNumber("executed");
-    const kind = this.#interpreter.run(address, this.#left, exact ? 1 : 0);
-    this.#left -= state.getNumber("executed") - before;
+    const kind = vcpu.run(this.#left, exact);
+    const executed = state.getNumber("executed");
+    this.#left -= executed - before;
     const goesOn = this.#host.answer(vcpu, kind);
+    // What a monitor makes of an exit may be an instruction more, or one that has yet to be executed again.
+    this.#left -= state.getNumber("executed") - executed;
     // The budget is not used up where hot code was to be translated first, which takes as long as many exits.
     const isEarly = kind === CONSTANTS.EXIT_BUDGET && this.#left > 0;
     if (isEarly) this.#exits = EXITS_PER_CLOCK_CHECK;

@@ -35,6 +35,14 @@ const ALL_COUNTERS = 0xffff_ffffn;
 /** mseccfg.SSEED. */
 const SSEED = 1n << 9n;
 
+/** What runs the code of a virtual hart. */
+export interface GuestMonitor {
+  /** The hart that executes the code of the virtual hart of this number. */
+  executorOf(hart: number): HartState;
+  /** Runs a virtual hart's code up to an exit. */
+  run(vcpu: Vcpu, budget: number, exact: boolean): number;
+}
+
 export class Vcpu {
   readonly id: number;
   readonly state: HartState;
@@ -60,8 +68,33 @@ export class Vcpu {
     this.#interpreter = interpreter;
   }
 
+  /** Runs it deprivileged: this hart is virtual, and the monitor has another execute its code. */
+  monitor: GuestMonitor | undefined;
+
   get address(): number {
     return this.state.address;
+  }
+
+  /** The hart that executes its code: itself, unless it is virtual. */
+  get executor(): HartState {
+    return this.monitor?.executorOf(this.id) ?? this.state;
+  }
+
+  /** Runs its code for `budget` instructions, or a little more unless `exact`, up to an exit, whose kind it gives. */
+  run(budget: number, exact: boolean): number {
+    if (this.monitor !== undefined) return this.monitor.run(this, budget, exact);
+    return this.#interpreter.run(this.address, budget, exact ? 1 : 0);
+  }
+
+  /** As after power-on, but in U-mode, which it never leaves: executes the code of the virtual hart at an address. */
+  resetExecutor(bank: number, vm: number, options: ResetOptions, virtualHart: number): void {
+    this.reset(bank, vm, options);
+    const { state } = this;
+    state.set32("privilege", 0);
+    state.set32("virtualHart", virtualHart);
+    this.#openMemory();
+    this.#interpreter.forgetRegimes(this.address);
+    this.#interpreter.selectBanks(this.address);
   }
 
   /** As after power-on: M-mode, everything off. `pc` is left for an entry to set. */
@@ -113,11 +146,15 @@ export class Vcpu {
     this.#interpreter.writeCsr(this.address, 0x747, SSEED);
     // Nothing that S-mode has is closed to it (Smstateen).
     for (let n = 0; n < 4; n++) this.#interpreter.writeCsr(this.address, 0x30c + n, 3n << 62n);
-    // One PMP entry opens all of memory: NAPOT over the whole space, read, write, execute.
-    state.set64("pmpaddr", (1n << 54n) - 1n);
-    state.set64("pmpcfg", 0x1fn);
+    this.#openMemory();
     this.#interpreter.dropAllBanks(this.address);
     this.#enter(address, opaque);
+  }
+
+  /** One PMP entry opens all of memory: NAPOT over the whole space, read, write, execute. */
+  #openMemory(): void {
+    this.state.set64("pmpaddr", (1n << 54n) - 1n);
+    this.state.set64("pmpcfg", 0x1fn);
   }
 
   #enter(address: bigint, opaque: bigint): void {

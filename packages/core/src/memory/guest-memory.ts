@@ -167,6 +167,14 @@ export class GuestMemory implements HypercallMemory, DmaMemory {
     this.#setGuard((address - this.base) / FRAME_SIZE, CONSTANTS.GUARD_WATCH);
   }
 
+  /** Makes stores to the page behind a frame the monitor's business, or leaves them to the guest again. */
+  guardTable(frame: number, isShadowed: boolean): void {
+    const index = frame * (CONSTANTS.FRAME_METADATA_SIZE / 4);
+    const guards = (this.#metadata[index] ?? 0) & ~CONSTANTS.GUARD_SHADOW;
+    this.#metadata[index] = isShadowed ? guards | CONSTANTS.GUARD_SHADOW : guards;
+    if (isShadowed) this.#guard.dropStoreEntries(this.#pool.framesBase + frame * FRAME_SIZE);
+  }
+
   /** Offset in linear memory of a guest-physical address that is RAM. */
   machineOffset(address: number): number {
     const start = address - this.base;

@@ -1,5 +1,13 @@
 /** The options that every command that runs a machine has, and how their values are read. */
-import { DEFAULT_ISA, formatByteSize, MAX_HARTS, MAX_MEMORY_BYTES, parseByteSize } from "@hartvisor/core";
+import {
+  DEFAULT_ISA,
+  formatByteSize,
+  MAX_HARTS,
+  MAX_MEMORY_BYTES,
+  parseByteSize,
+  TECHNIQUES,
+  type TechniqueName,
+} from "@hartvisor/core";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { EngineName, MachineOptions } from "../options.js";
 
@@ -11,6 +19,7 @@ export interface MachineFlags {
   readonly clock: "real" | "virtual";
   readonly isa?: string;
   readonly misaligned: "hardware" | "trap";
+  readonly technique: TechniqueName;
   readonly maxInstructions?: number;
   readonly stats?: string;
   readonly jitTrace?: string;
@@ -18,7 +27,7 @@ export interface MachineFlags {
 
 const DEFAULT_MEMORY = "512MiB";
 
-/** Adds --memory, --harts, --isa, --misaligned, --engine, --clock, --max-instructions, --stats and --jit-trace. */
+/** Adds --memory, --harts, --isa, --misaligned, --engine, --technique, --clock, --max-instructions, --stats and --jit-trace. */
 export function addMachineOptions(command: Command): Command {
   return command
     .addOption(
@@ -40,6 +49,9 @@ export function addMachineOptions(command: Command): Command {
       new Option("--engine <name>", "what runs guest code").choices(["interpreter", "jit", "auto"]).default("auto"),
     )
     .addOption(
+      new Option("--technique <name>", "how the guest's privileged code is run").choices(TECHNIQUES).default("direct"),
+    )
+    .addOption(
       new Option("--clock <kind>", "real: the host's time; virtual: the instruction count, so that runs repeat exactly")
         .choices(["real", "virtual"])
         .default("real"),
@@ -53,8 +65,8 @@ export function addMachineOptions(command: Command): Command {
 
 /** What the flags mean for a machine. */
 export function machineOptions(flags: MachineFlags): Omit<MachineOptions, "boot"> {
-  const { memory, harts, engine, clock, isa, misaligned } = flags;
-  return { memory, harts, engine, clock, misaligned, ...(isa !== undefined && { isa }) };
+  const { memory, harts, engine, clock, isa, misaligned, technique } = flags;
+  return { memory, harts, engine, clock, misaligned, technique, ...(isa !== undefined && { isa }) };
 }
 
 /** Reads a whole number above 0. */

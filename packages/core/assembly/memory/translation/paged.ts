@@ -17,14 +17,14 @@ import { REGIME_MXR, REGIME_SUM } from "../tlb";
 import { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WITHOUT_EFFECT, ACCESS_WRITE, WALK_ACCESS_FAULT, WALK_OK, WALK_PAGE_FAULT } from "./outcome";
 import { secondStage } from "./second-stage";
 
-const PTE_V: u64 = 1;
-const PTE_R: u64 = 2;
-const PTE_W: u64 = 4;
-const PTE_X: u64 = 8;
+export const PTE_V: u64 = 1;
+export const PTE_R: u64 = 2;
+export const PTE_W: u64 = 4;
+export const PTE_X: u64 = 8;
 const PTE_U: u64 = 16;
 const PTE_A: u64 = 64;
 const PTE_D: u64 = 128;
-const PTE_N: u64 = 1 << 63;
+export const PTE_N: u64 = 1 << 63;
 const PTE_PBMT: u64 = 3 << 61;
 const PTE_RESERVED: u64 = 0x1fc0000000000000;
 const PTE_NON_LEAF_RESERVED: u64 = PTE_N | PTE_PBMT | PTE_U | PTE_A | PTE_D;
@@ -37,8 +37,7 @@ export function translatePaged(hart: usize, address: u64, access: u32, regime: u
   const satp = load<u64>(hart, HART_SATP);
   const mode = <u32>(satp >> 60);
   let level = mode - 6; // 8: 3 levels, 9: 4, 10: 5
-  const unused = 64 - (12 + 9 * (level + 1)); // bits that must equal the top translated bit
-  if (<u64>(<i64>(address << unused) >> unused) != address) return WALK_PAGE_FAULT;
+  if (!isCanonical(address, level)) return WALK_PAGE_FAULT;
 
   let table = (satp & 0xfffffffffff) << 12;
   while (true) {
@@ -78,6 +77,22 @@ export function translatePaged(hart: usize, address: u64, access: u32, regime: u
     store<u32>(hart, shift, HART_WALK_LEVEL);
     return WALK_OK;
   }
+}
+
+/** Whether the bits above those that tables of so many levels, and one, translate equal the top one of them. */
+// @ts-ignore: decorator
+@inline
+export function isCanonical(address: u64, level: u32): bool {
+  const unused = 64 - (12 + 9 * (level + 1));
+  return <u64>(<i64>(address << unused) >> unused) == address;
+}
+
+/** R, W and X as a leaf grants them in a regime; W only once it is marked dirty. What shadow tables hold of it. */
+export function leafPermissions(low: u32, regime: u32): u32 {
+  const pte = <u64>low;
+  const read = permits(pte, ACCESS_READ, regime) ? <u32>PTE_R : 0;
+  const write = permits(pte, ACCESS_WRITE, regime) && pte & PTE_D ? <u32>PTE_W : 0;
+  return read | write | (permits(pte, ACCESS_EXECUTE, regime) ? <u32>PTE_X : 0);
 }
 
 /** Whether a page-based memory type is enabled and none of the reserved ones; memory is coherent, so all are alike (Svpbmt). */

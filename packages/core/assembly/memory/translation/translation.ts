@@ -4,10 +4,11 @@
  * address, the access and the regime; on WALK_OK it leaves the guest-physical
  * address and log2 of the page size in the hart's walk fields.
  */
-import { HART_OPTIONS, HART_SATP, HART_WALK_ADDRESS, HART_WALK_LEVEL, OPTION_HOST_TRANSLATION } from "../../generated/layout";
+import { HART_OPTIONS, HART_SATP, HART_VIRTUAL_HART, HART_WALK_ADDRESS, HART_WALK_LEVEL, OPTION_HOST_TRANSLATION } from "../../generated/layout";
 import { WALK_OK } from "./outcome";
 import { secondStage } from "./second-stage";
 import { translatePaged } from "./paged";
+import { translateShadow } from "./shadow";
 
 /** A module that answers from TypeScript; it fills the walk fields itself. */
 @external("host", "translate")
@@ -17,6 +18,7 @@ export function translate(hart: usize, address: u64, access: u32, regime: u32): 
   if (regime == 3) return translateBare(hart, address);
   if (load<u32>(hart, HART_OPTIONS) & OPTION_HOST_TRANSLATION) return hostTranslate(hart, address, access, regime);
   if (load<u64>(hart, HART_SATP) >> 60 == 0) return translateBare(hart, secondStage(hart, address, regime));
+  if (load<u32>(hart, HART_VIRTUAL_HART) != 0) return translateShadow(hart, address, access);
   return translatePaged(hart, address, access, regime);
 }
 
