@@ -119,6 +119,7 @@ field("skipBreakpoint", "u32"); // the next instruction runs even if it is a bre
 field("trapWaits", "u32"); // the raised exception is taken when the slice is over
 field("trapCause", "u64");
 field("trapValue", "u64");
+field("trapAccess", "u32"); // of a page fault or an access fault by translation: what was to be done
 field("exitKind", "u32"); // EXIT
 field("exitWidth", "u32"); // bytes
 field("exitRegister", "u32"); // offset of the destination among the registers

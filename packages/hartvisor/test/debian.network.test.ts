@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DEFAULT_ISA } from "@hartvisor/core";
-import { beforeAll, expect, it } from "vitest";
+import { DEFAULT_ISA, TECHNIQUES } from "@hartvisor/core";
+import { beforeAll, describe, expect, it } from "vitest";
 import { Apt, debianMirror } from "../src/host/node/apt.js";
 import { run } from "../src/host/node/child-process.js";
 import { type DemoImage, debianDemoImage } from "../src/host/node/debian-image.js";
@@ -80,6 +80,33 @@ describeOnline("unmodified Debian", () => {
     expect(await shell.run("dmesg | grep 'SUSP extension'; cat /sys/power/mem_sleep")).toMatch(/detected[\s\S]*deep/u);
     expect(await shell.powerOff()).toEqual({ kind: "poweroff", exitCode: 0 });
   }, 180_000);
+
+  it.each(TECHNIQUES.filter((technique) => technique !== "direct"))(
+    "runs deprivileged, by %s",
+    async (technique) => {
+      const shell = await GuestShell.boot({ boot: linux({ ...image, cmdline }), technique, limits });
+      expect(await shell.run("uname -m; sh -c 'echo $((6 * 7))' | sed s/42/works/")).toBe("riscv64\nworks\n");
+      expect(await shell.run("sleep 1 && echo slept")).toBe("slept\n");
+      expect(await shell.powerOff()).toEqual({ kind: "poweroff", exitCode: 0 });
+    },
+    180_000,
+  );
+
+  it.each(TECHNIQUES.filter((technique) => technique !== "direct"))(
+    "runs deprivileged, by %s, on two harts of the baseline RV64GC",
+    async (technique) => {
+      const isa = "rv64gc";
+      const shell = await GuestShell.boot({ boot: linux({ ...image, cmdline }), technique, harts: 2, isa, limits });
+      expect(await shell.run("grep -c ^processor /proc/cpuinfo")).toBe("2\n");
+      expect(
+        await shell.run(
+          "for n in 1 2; do sh -c 'i=0; while [ $i -lt 2000 ]; do i=$((i+1)); done; echo $i' & done; wait",
+        ),
+      ).toMatch(/(2000\n.*){2}/s);
+      expect(await shell.powerOff()).toEqual({ kind: "poweroff", exitCode: 0 });
+    },
+    180_000,
+  );
 
   it("makes do with the baseline RV64GC: no Sstc, no Svadu", async () => {
     const shell = await GuestShell.boot({ boot: linux({ ...image, cmdline }), isa: "rv64gc", limits });

@@ -14,6 +14,7 @@ import {
   HART_SLOT,
   HART_SLOT_DELTA,
   HART_STATUS,
+  HART_TRAP_ACCESS,
   HART_TRAP_WAITS,
   HART_VM,
   HART_WALK_ADDRESS,
@@ -53,6 +54,7 @@ function fetchPage(hart: usize, address: u64, access: u32): usize {
   const regime = fetchRegime(hart);
   const outcome = translate(hart, address, access, regime);
   if (outcome != WALK_OK) {
+    store<u32>(hart, access, HART_TRAP_ACCESS);
     return raise(hart, outcome == WALK_ACCESS_FAULT ? FETCH_ACCESS_FAULT : FETCH_PAGE_FAULT, address);
   }
   const physical = load<u64>(hart, HART_WALK_ADDRESS);

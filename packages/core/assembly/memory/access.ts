@@ -21,6 +21,7 @@ import {
   HART_RESERVATION,
   HART_STAGING,
   HART_STATUS,
+  HART_TRAP_ACCESS,
   HART_TRAP_CAUSE,
   HART_TRAP_VALUE,
   HART_VM,
@@ -57,6 +58,7 @@ function resolve(hart: usize, address: u64, length: u32, access: u32): usize {
   const regime = dataRegime(hart);
   const outcome = translate(hart, address, access, regime);
   if (outcome != WALK_OK) {
+    store<u32>(hart, access, HART_TRAP_ACCESS);
     const accessFault = write ? STORE_ACCESS_FAULT : LOAD_ACCESS_FAULT;
     // Page faults are numbered eight above the access faults.
     return raise(hart, outcome == WALK_ACCESS_FAULT ? accessFault : accessFault + (LOAD_PAGE_FAULT - LOAD_ACCESS_FAULT), address);

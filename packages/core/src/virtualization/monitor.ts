@@ -40,9 +40,6 @@ const ACCESS_FAULTS = new Map([
   [STORE_PAGE_FAULT, 7n],
 ]);
 
-const READ = 1;
-const WRITE = 2;
-const EXECUTE = 4;
 const WALK_OK = 0;
 const WALK_PAGE_FAULT = 1;
 
@@ -126,11 +123,9 @@ export class Monitor implements GuestMonitor {
         state.set64("exitNextPc", BigInt.asUintN(64, state.pc + 4n));
         return EXIT_HYPERCALL;
       case FETCH_PAGE_FAULT:
-        return this.#pageFault(vcpu, cause, value, EXECUTE);
       case LOAD_PAGE_FAULT:
-        return this.#pageFault(vcpu, cause, value, READ);
       case STORE_PAGE_FAULT:
-        return this.#pageFault(vcpu, cause, value, WRITE);
+        return this.#pageFault(vcpu, cause, value);
       default:
         this.#reflect(vcpu, BigInt(cause), value);
         return EXIT_EXCEPTION;
@@ -152,11 +147,9 @@ export class Monitor implements GuestMonitor {
   }
 
   /** A fault of the shadow tables: either the guest's own have it, too, or they say what is to be filled in. */
-  #pageFault(vcpu: Vcpu, cause: number, address: bigint, access: number): number {
-    let outcome = this.#interpreter.walkGuest(vcpu.address, address, access);
-    if (outcome === WALK_PAGE_FAULT && access === WRITE && this.#isBlockManagement(vcpu)) {
-      outcome = this.#interpreter.walkGuest(vcpu.address, address, READ);
-    }
+  #pageFault(vcpu: Vcpu, cause: number, address: bigint): number {
+    // Not as the cause says: the store faults of cbo.clean and its kin are those of reading.
+    const outcome = this.#interpreter.walkGuest(vcpu.address, address, vcpu.state.get32("trapAccess"));
     if (outcome !== WALK_OK) {
       const accessFault = ACCESS_FAULTS.get(cause) ?? 0n;
       this.#reflect(vcpu, outcome === WALK_PAGE_FAULT ? BigInt(cause) : accessFault, address);
@@ -165,15 +158,6 @@ export class Monitor implements GuestMonitor {
     this.#tables.fill(vcpu, address);
     this.#uncount(vcpu);
     return EXIT_SHADOW_FILL;
-  }
-
-  /** cbo.clean, flush and inval report store faults where not even a load is allowed (CMO 1.0, 2.5). */
-  #isBlockManagement(vcpu: Vcpu): boolean {
-    const { state } = vcpu;
-    if (this.#interpreter.walkGuest(vcpu.address, state.pc, EXECUTE) !== WALK_OK) return false;
-    const bytes = this.#host.memory.read(state.get64("walkAddress"), 4);
-    const word = bytes === undefined ? 0 : new DataView(bytes.buffer).getUint32(0, true);
-    return (word & 0xfff0_7fff) >>> 0 <= 0x0020_200f && (word & 0x7fff) === 0x200f;
   }
 
   /**

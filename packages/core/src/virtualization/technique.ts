@@ -28,8 +28,11 @@ export function techniqueOf(options: MachineOptions): TechniqueName {
     throw new HartvisorError("invalid-argument", `technique ${technique} ${reason}`);
   };
   if (hypercalls.length === 0) {
-    refuse("runs guests that begin in S-mode and have the machine for their SBI: firmware and bare-metal programs need direct");
+    refuse(
+      "runs guests that begin in S-mode and have the machine for their SBI: firmware and bare-metal programs need direct",
+    );
   }
-  if (translation !== undefined) refuse("has page tables of its own: it cannot be had with another address translation");
+  if (translation !== undefined)
+    refuse("has page tables of its own: it cannot be had with another address translation");
   return technique;
 }

@@ -202,7 +202,7 @@ function registerNumber(name: string): number {
  * The engine under test: HARTVISOR_TEST_TRANSLATOR holds the options of a translator, as JSON, and every test of machines
  * runs with it; without, they are interpreted.
  */
-async function engine(): Promise<Pick<MachineOptions, "translator">> {
+export async function engine(): Promise<Pick<MachineOptions, "translator">> {
   const options = process.env.HARTVISOR_TEST_TRANSLATOR;
   if (options === undefined) return {};
   const { translator } = await import("../../../jit/src/index.js");
