@@ -2,6 +2,7 @@
 import {
   EXIT_BUDGET,
   EXIT_INTERRUPT,
+  EXIT_NO_SHADOW,
   EXIT_STUCK,
   EXIT_TRAP,
   EXTENSION_FLOAT,
@@ -15,6 +16,8 @@ import {
   HART_EXIT_VALUE,
   HART_EXIT_WIDTH,
   HART_PC,
+  HART_REWRITES,
+  HART_SHADOW_MISSING,
   HART_SINGLE_STEP,
   HART_TRAP_WAITS,
   HART_VIRTUAL_HART,
@@ -26,6 +29,7 @@ import { instructionsToDeadline, instructionsToLook, updateTimers } from "./priv
 import { isStuck, nextInterrupt, takeInterrupt, takeWaitingException } from "./privileged/trap";
 import { executeSampled, hasHotBlocks, mustLeave } from "./translated/profile";
 import { endTrap } from "./virtualization/executor";
+import { admitInterrupt, reflectsFault } from "./virtualization/rewritten";
 
 /**
  * Straight-line code runs at most this much past its budget: a page, and an instruction that crosses into the next; a
@@ -41,6 +45,7 @@ export function run(hart: usize, budget: i32, exact: bool): u32 {
   const end = load<u64>(hart, HART_EXECUTED) + <u64>budget;
   const virtualTime = load<u32>(hart, HART_CLOCK_MODE) != 0;
   const deprivileged = load<u32>(hart, HART_VIRTUAL_HART) != 0;
+  const rewrites = load<u32>(hart, HART_REWRITES) != 0;
   while (true) {
     const remaining = <i32>(end - load<u64>(hart, HART_EXECUTED));
     if (remaining <= 0) return EXIT_BUDGET;
@@ -48,12 +53,20 @@ export function run(hart: usize, budget: i32, exact: bool): u32 {
     updateTimers(hart);
     settleCounters(hart, load<u64>(hart, HART_EXECUTED));
     if (!deprivileged) takeInterrupt(hart);
+    else if (rewrites) admitInterrupt(hart);
     else if (nextInterrupt(hart) >= 0) return EXIT_INTERRUPT;
+    if (rewrites && load<u32>(hart, HART_SHADOW_MISSING) != 0) {
+      store<u32>(hart, 0, HART_SHADOW_MISSING);
+      return EXIT_NO_SHADOW;
+    }
     const limit = instructionsToOverflow(hart, <u64>remaining);
     const chunk = <i32>(virtualTime ? instructionsToDeadline(hart, limit) : instructionsToLook(hart, limit));
     const exactly = virtualTime || exact || limit < <u64>remaining;
     const kind = exactly ? executeExactly(hart, chunk) : executeSampled(hart, chunk, false);
-    if (deprivileged && endTrap(hart)) return EXIT_TRAP;
+    if (deprivileged && endTrap(hart)) {
+      if (rewrites && reflectsFault(hart)) continue;
+      return EXIT_TRAP;
+    }
     if (!deprivileged && takeWaitingException(hart)) {
       if (isStuck(hart)) return EXIT_STUCK;
       continue;

@@ -96,6 +96,8 @@ field("virtualIdle", "u64"); // with the virtual clock: instructions not execute
 // Deprivileged guests: a virtual hart keeps what the guest believes of its S-mode, an executor runs its code in U-mode.
 field("executor", "u32"); // of a virtual hart: the hart that runs its code; 0: this hart runs its own
 field("virtualHart", "u32"); // of an executor: the virtual hart whose code it runs; 0: none
+field("rewrites", "u32"); // of an executor: privileged instructions that trap often are rewritten, and done in place
+field("shadowMissing", "u32"); // of an executor: the virtual hart went on to an address space without shadow table
 field("tablesOpen", "u32", 2); // machine addresses of page tables that stores may reach while the monitor steps over one
 field("shadowSatps", "u64", 16); // satp of the guest that each known shadow table stands for
 field("shadowRoots", "u64", 16); // satp of the executor for it; 0: none
@@ -316,6 +318,8 @@ export const CONSTANTS = {
   ASSIST_DECODE_PAGE: 6,
   ASSIST_CODE_WRITE: 7,
   ASSIST_BANK_FILL: 8,
+  ASSIST_REWRITTEN: 9, // a privileged instruction of a deprivileged guest's, done in place
+  ASSIST_REFLECTED: 10, // a system call or fault of a deprivileged guest's, brought to its kernel
 
   COUNTERS,
   // Events that mhpmevent can select; the first two are numbered as in the SBI.
@@ -352,6 +356,8 @@ export const ASSIST_NAMES = [
   "decode-page",
   "code-write",
   "bank-fill",
+  "rewritten",
+  "reflected",
 ] as const;
 
 const offsets = new Map(fields.map(({ name, offset }) => [name, offset]));

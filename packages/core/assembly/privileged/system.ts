@@ -17,8 +17,10 @@ import {
   HART_OPTIONS,
   HART_PC,
   HART_PRIVILEGE,
+  HART_REWRITES,
   HART_SENVCFG,
   HART_STATUS,
+  HART_VIRTUAL_HART,
   OPTION_HYPERCALLS,
   REGISTER_WINDOW,
   SLOT_IMM,
@@ -51,6 +53,7 @@ import {
 import { checkBlock, zeroBlock } from "../memory/access";
 import { fence } from "../memory/tlb";
 import { countAssist } from "./counters";
+import { done, reflect, virtualHartAt } from "../virtualization/rewritten";
 import { BREAKPOINT, ECALL_FROM_U, ILLEGAL_INSTRUCTION, MENVCFG_CBCFE, MENVCFG_CBIE, MENVCFG_CBZE, MSTATUS_TSR, MSTATUS_TVM, MSTATUS_TW } from "./fields";
 import { updateTimers } from "./time";
 import { isAwake, nextInterrupt, raise, returnFromMachine, returnFromSupervisor } from "./trap";
@@ -79,12 +82,16 @@ export const CSR_WRITE: u32 = 0;
 export const CSR_SET: u32 = 1;
 export const CSR_CLEAR: u32 = 2;
 
+/** Of a deprivileged guest, privileged instructions that were rewritten are done on its virtual hart: the others trap. */
 export function csr(hart: usize, slot: usize, operation: u32, immediate: bool): u32 {
   const instruction = load<u32>(slot, SLOT_IMM);
   const number = instruction >> 20;
   const sourceField = (instruction >> 15) & 31;
   const writes = operation == CSR_WRITE || sourceField != 0;
-  if (!isCsrAccessible(hart, number, writes)) return illegal(hart, slot);
+  if (!isCsrAccessible(hart, number, writes)) {
+    const virtual = virtualHartAt(hart, slot);
+    return virtual == 0 ? illegal(hart, slot) : done(hart, virtual, csr(virtual, slot, operation, immediate));
+  }
   countAssist(hart, ASSIST_CSR);
   const source = immediate ? <u64>sourceField : load<u64>(<usize>load<u16>(slot, SLOT_RS1), REGISTER_WINDOW);
   const register = <usize>load<u16>(slot, SLOT_RD);
@@ -127,6 +134,10 @@ export function ecall(hart: usize, slot: usize): u32 {
     store<u32>(hart, STATUS_EXIT, HART_STATUS);
     return STATUS_EXIT;
   }
+  if (privilege == 0 && load<u32>(hart, HART_REWRITES) != 0) {
+    const virtual = <usize>load<u32>(hart, HART_VIRTUAL_HART);
+    if (load<u32>(virtual, HART_PRIVILEGE) == 0) return reflect(hart, virtual, ECALL_FROM_U, 0);
+  }
   raise(hart, ECALL_FROM_U + <u64>privilege, 0);
   return STATUS_TRAP;
 }
@@ -144,7 +155,10 @@ export function mret(hart: usize, slot: usize): u32 {
 
 export function sret(hart: usize, slot: usize): u32 {
   const privilege = load<u32>(hart, HART_PRIVILEGE);
-  if (privilege == 0) return illegal(hart, slot);
+  if (privilege == 0) {
+    const virtual = virtualHartAt(hart, slot);
+    return virtual == 0 ? illegal(hart, slot) : done(hart, virtual, sret(virtual, slot));
+  }
   if (privilege == 1 && load<u64>(hart, HART_MSTATUS) & MSTATUS_TSR) return illegal(hart, slot);
   returnFromSupervisor(hart);
   return resume(hart);
@@ -153,7 +167,10 @@ export function sret(hart: usize, slot: usize): u32 {
 /** U-mode never waits: its limit on waiting (Privileged ISA 3.3.3) is zero, as is S-mode's under TW. */
 export function wfi(hart: usize, slot: usize): u32 {
   const privilege = load<u32>(hart, HART_PRIVILEGE);
-  if (privilege == 0) return illegal(hart, slot);
+  if (privilege == 0) {
+    const virtual = virtualHartAt(hart, slot);
+    return virtual == 0 ? illegal(hart, slot) : done(hart, virtual, wfi(virtual, slot));
+  }
   if (privilege == 1 && load<u64>(hart, HART_MSTATUS) & MSTATUS_TW) return illegal(hart, slot);
   updateTimers(hart);
   if (isAwake(hart)) return next(hart);
@@ -168,7 +185,10 @@ function mayFence(hart: usize): bool {
 }
 
 export function sfence_vma(hart: usize, slot: usize): u32 {
-  if (!mayFence(hart)) return illegal(hart, slot);
+  if (!mayFence(hart)) {
+    const virtual = virtualHartAt(hart, slot);
+    return virtual == 0 ? illegal(hart, slot) : done(hart, virtual, sfence_vma(virtual, slot));
+  }
   countAssist(hart, ASSIST_FENCE);
   const rs1 = <usize>load<u16>(slot, SLOT_RS1);
   const rs2 = <usize>load<u16>(slot, SLOT_RS2);
@@ -183,11 +203,17 @@ function resumeBehind(hart: usize): u32 {
 }
 
 export function sfence_w_inval(hart: usize, slot: usize): u32 {
-  return load<u32>(hart, HART_PRIVILEGE) == 0 ? illegal(hart, slot) : STATUS_NONE;
+  return load<u32>(hart, HART_PRIVILEGE) == 0 ? ordering(hart, slot) : STATUS_NONE;
 }
 
 export function sfence_inval_ir(hart: usize, slot: usize): u32 {
-  return load<u32>(hart, HART_PRIVILEGE) == 0 ? illegal(hart, slot) : STATUS_NONE;
+  return load<u32>(hart, HART_PRIVILEGE) == 0 ? ordering(hart, slot) : STATUS_NONE;
+}
+
+/** An instruction that only orders others, in U-mode: legal where a deprivileged guest believes to be in S-mode. */
+function ordering(hart: usize, slot: usize): u32 {
+  const virtual = virtualHartAt(hart, slot);
+  return virtual == 0 || load<u32>(virtual, HART_PRIVILEGE) == 0 ? illegal(hart, slot) : done(hart, virtual, STATUS_NONE);
 }
 
 /** Whether the envcfg registers of the levels above grant a cache-block operation (CMO 1.0, 2.4). */

@@ -2,6 +2,7 @@
 import {
   HART_CROSSING,
   HART_PC,
+  HART_REWRITES,
   HART_SINK,
   HART_STATUS,
   SLOT_IMM,
@@ -12,6 +13,7 @@ import {
   WINDOW_HART,
 } from "../generated/layout";
 import { csr } from "../privileged/system";
+import { rewrite } from "../virtualization/rewritten";
 
 /**
  * Executes the CSR instruction `word` on the registers in the window: 0 if done; 1 if the interpreter must see to it; 2 if
@@ -25,6 +27,7 @@ export function csrInRegion(pc: u64, word: u32): u32 {
   store<u32>(slot, word, SLOT_IMM);
   store<u16>(slot, rd == 0 ? <u32>HART_SINK : rd << 3, SLOT_RD);
   store<u16>(slot, ((word >> 15) & 31) << 3, SLOT_RS1);
+  if (load<u32>(hart, HART_REWRITES) != 0) rewrite(slot);
   const status = csr(hart, slot, ((word >> 12) & 3) - 1, (word & 0x4000) != 0);
   if (status == STATUS_NONE) return 0;
   store<u32>(hart, STATUS_NONE, HART_STATUS);

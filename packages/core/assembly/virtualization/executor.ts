@@ -99,7 +99,7 @@ function leave(executor: usize, virtual: usize): void {
 }
 
 /** FS, which floating-point instructions change. */
-function mirrorFloat(to: usize, from: usize): void {
+export function mirrorFloat(to: usize, from: usize): void {
   store<u64>(to, (load<u64>(to, HART_MSTATUS) & ~MSTATUS_FS) | (load<u64>(from, HART_MSTATUS) & MSTATUS_FS), HART_MSTATUS);
 }
 
@@ -107,7 +107,7 @@ function mirrorFloat(to: usize, from: usize): void {
  * What the guest may do in its present mode without its monitor, the executor may do in U-mode: floating point, cache-block
  * operations, reading counters and entropy. And the timer that takes it out of the guest when the guest's is due.
  */
-function mirror(executor: usize, virtual: usize): void {
+export function mirror(executor: usize, virtual: usize): void {
   const supervisor = load<u32>(virtual, HART_PRIVILEGE) != 0;
   mirrorFloat(executor, virtual);
   updateFloatFast(executor);
@@ -124,7 +124,7 @@ function mirror(executor: usize, virtual: usize): void {
 }
 
 /** Makes the executor's satp name the shadow table for the virtual hart's satp and mode; false if there is none. */
-function chooseShadow(executor: usize, virtual: usize): bool {
+export function chooseShadow(executor: usize, virtual: usize): bool {
   let root: u64 = 0;
   const satp = load<u64>(virtual, HART_SATP);
   if (satp >> 60 != 0) {

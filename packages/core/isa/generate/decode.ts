@@ -73,6 +73,7 @@ function fill(instruction: Instruction): string[] {
   const immediate = encoding.fields.get(IMMEDIATE_FIELDS.find((name) => encoding.fields.has(name)) ?? "");
   if (semantics.kind === "csr" || semantics.kind === "system") {
     lines.push("store<u32>(slot, word, SLOT_IMM);"); // their helpers read the encoding
+    lines.push("store<u8>(slot, 0, SLOT_RM);"); // and count how often they trapped
   } else if (isDirect(instruction) && immediate !== undefined) {
     lines.push(`const distance = ${extraction(immediate, "word")};`);
     // A target that may be misaligned is left to the general form, which looks at it.

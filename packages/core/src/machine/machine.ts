@@ -430,6 +430,7 @@ export class Machine {
     vcpu.reset(0, vm, options);
     const flags = options.flags & ~CONSTANTS.OPTION_HYPERCALLS;
     executor.resetExecutor(bankAddress(this.#tables, id), vm, { ...options, flags }, vcpu.address);
+    executor.state.set32("rewrites", this.technique === "binary-translation" ? 1 : 0);
     return vcpu;
   }
 

@@ -76,10 +76,17 @@ export class Monitor implements GuestMonitor {
   }
 
   run(vcpu: Vcpu, budget: number, exact: boolean): number {
+    let left = budget;
     for (;;) {
-      const kind = this.#interpreter.runDeprivileged(vcpu.address, budget, exact ? 1 : 0);
+      const before = vcpu.state.getNumber("executed");
+      const kind = this.#interpreter.runDeprivileged(vcpu.address, left, exact ? 1 : 0);
       if (kind !== EXIT_NO_SHADOW) return kind;
       this.#tables.provideRoot(vcpu);
+      const spent = vcpu.state.getNumber("executed") - before;
+      // Where nothing ran, nothing was left.
+      if (spent > 0) this.#host.count(EXIT_SHADOW_FILL);
+      left -= spent;
+      if (left <= 0) return EXIT_BUDGET;
     }
   }
 

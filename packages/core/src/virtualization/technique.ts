@@ -7,7 +7,7 @@ import { HartvisorError } from "../error.js";
 import type { MachineOptions } from "../machine/options.js";
 
 /** The techniques that a machine can be made with. */
-export const TECHNIQUES = ["direct", "trap-and-emulate"] as const;
+export const TECHNIQUES = ["direct", "trap-and-emulate", "binary-translation"] as const;
 export type TechniqueName = (typeof TECHNIQUES)[number];
 
 /** Named in the textbook, and not there yet. */

@@ -22,7 +22,7 @@ export const DATA = RAM + 0x8000;
 export const TABLES = RAM + 0x80000;
 
 /** Techniques that run the guest's kernel deprivileged. */
-export const DEPRIVILEGED: readonly TechniqueName[] = ["trap-and-emulate"];
+export const DEPRIVILEGED: readonly TechniqueName[] = ["trap-and-emulate", "binary-translation"];
 
 /** An SBI extension that gives back its argument plus one. */
 const increment: HypercallExtension = {
