@@ -19,11 +19,12 @@ interface Sample {
   readonly mib: number;
 }
 
-/** The least of each minute: dead modules come to some tens of MiB before the table is made anew, and the host frees them when it likes. */
+/** The least of each whole minute: dead modules come to some tens of MiB before the table is made anew, and the host frees them when it likes. */
 function leastOfMinutes(samples: readonly Sample[]): readonly Sample[] {
   const least = new Map<number, Sample>();
   for (const sample of samples) {
     const minute = Math.floor(sample.minutes);
+    if (minute >= Math.floor(minutes)) continue;
     const known = least.get(minute);
     if (known === undefined || sample.mib < known.mib) least.set(minute, sample);
   }
