@@ -29,6 +29,7 @@ export type { TranslationUnit, TranslatorEvent, TranslatorListener, TranslatorOp
 export { type BareMetalOptions, bareMetal } from "./boot/bare-metal.js";
 export type { Boot, BootContext, BootRecipe } from "./boot/boot.js";
 export { type LinuxOptions, linux, type NamedImage } from "./boot/linux.js";
+export { type SupervisorOptions, supervisor } from "./boot/supervisor.js";
 export { ConsolePort } from "./console/port.js";
 export { type ConsoleOptions, Vsock, virtioBlock, virtioConsole, virtioNet, virtioRng } from "./devices.js";
 export type { ExecOptions, ExecResult, GuestProcess, SpawnOptions } from "./exec/agent.js";

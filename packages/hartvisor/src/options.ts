@@ -11,7 +11,7 @@ export type EngineName = "interpreter" | "jit" | "auto";
 export interface MachineOptions {
   /** The thread it runs on: the caller's, in turns with the event loop, or a `worker` ({@link WorkerMachineOptions}). Default: caller. */
   readonly thread?: "caller";
-  /** What to boot: `linux(...)` or `bareMetal(...)`. */
+  /** What to boot: `linux(...)`, `supervisor(...)` or `bareMetal(...)`. */
   readonly boot: Boot;
   /** RAM, in bytes or as `"512MiB"`. Default: 512 MiB. */
   readonly memory?: number | string;
@@ -49,7 +49,7 @@ export interface MachineOptions {
 
 /**
  * A machine that runs in a Worker, so that the calling thread stays free. What holds functions or objects of the calling
- * thread cannot go there: hypercalls, and boot loaders other than `linux` and `bareMetal`. Devices are described as data.
+ * thread cannot go there: hypercalls, and boot loaders other than `linux`, `supervisor` and `bareMetal`. Devices are described as data.
  */
 export interface WorkerMachineOptions
   extends Omit<MachineOptions, "thread" | "devices" | "hypercalls" | "translator" | "onDeviceFailure"> {

@@ -3,6 +3,7 @@ import { assemble } from "./assemble.js";
 import { bareMetal } from "./boot/bare-metal.js";
 import type { Boot, BootRecipe } from "./boot/boot.js";
 import { linux } from "./boot/linux.js";
+import { supervisor } from "./boot/supervisor.js";
 import { ownEndpoint } from "./host/thread.js";
 import { type MachineCalls, machineCalls } from "./thread/calls.js";
 import { openPortableDevices } from "./thread/portable-devices.js";
@@ -74,7 +75,14 @@ async function create(options: PortableOptions): Promise<MachineShape> {
 }
 
 function bootOf(recipe: BootRecipe): Boot {
-  return recipe.kind === "linux" ? linux(recipe.options) : bareMetal(recipe.options);
+  switch (recipe.kind) {
+    case "linux":
+      return linux(recipe.options);
+    case "supervisor":
+      return supervisor(recipe.options);
+    case "bareMetal":
+      return bareMetal(recipe.options);
+  }
 }
 
 function call(name: keyof MachineCalls, args: readonly unknown[]): unknown {

@@ -4,6 +4,7 @@ import type { VirtBoard } from "../board/virt.js";
 import type { SerialConsole } from "../console/serial-console.js";
 import type { BareMetalOptions } from "./bare-metal.js";
 import type { LinuxOptions } from "./linux.js";
+import type { SupervisorOptions } from "./supervisor.js";
 
 export interface BootContext {
   readonly machine: Machine;
@@ -11,7 +12,7 @@ export interface BootContext {
   readonly console: SerialConsole;
 }
 
-/** Puts images into memory and says where harts begin. `linux(...)` and `bareMetal(...)` make them. */
+/** Puts images into memory and says where harts begin. `linux(...)`, `supervisor(...)` and `bareMetal(...)` make them. */
 export interface Boot {
   /** Whether the machine itself answers SBI calls; otherwise the guest brings its M-mode. */
   readonly hypercalls: boolean;
@@ -25,7 +26,8 @@ export interface Boot {
 /** A loader as plain data. */
 export type BootRecipe =
   | { readonly kind: "linux"; readonly options: LinuxOptions }
-  | { readonly kind: "bareMetal"; readonly options: BareMetalOptions };
+  | { readonly kind: "bareMetal"; readonly options: BareMetalOptions }
+  | { readonly kind: "supervisor"; readonly options: SupervisorOptions };
 
 /** Room that loaders leave for the device tree before its size is known. */
 export const DEVICE_TREE_ROOM = 64 * 1024;
