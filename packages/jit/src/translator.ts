@@ -15,7 +15,7 @@ import { discover, type Limits } from "./region/discover.js";
 import { absentRegion } from "./table/absent-region.js";
 import { RegionModule } from "./table/region-module.js";
 import { type RegionCode, RegionTable } from "./table/region-table.js";
-import { ModuleBuilder } from "./wasm/module.js";
+import { ModuleBuilder, makeWriters } from "./wasm/module.js";
 
 /** What {@link RegionTranslator} needs to know beside its machine. */
 export interface RegionTranslatorOptions extends LoweringOptions {
@@ -55,6 +55,7 @@ export class RegionTranslator implements Translator {
   readonly #decoder: GuestDecoder;
   readonly #memory: CodeMemory;
   readonly #table: RegionTable;
+  readonly #writers = makeWriters();
   /** By slot: where a region began that the host refused. */
   readonly #refused: Backoff;
   #stats = { regions: 0, instructions: 0, modules: 0, wasmBytes: 0, generateMs: 0, compileMs: 0, refused: 0 };
@@ -74,7 +75,7 @@ export class RegionTranslator implements Translator {
 
   translate(blocks: readonly HotBlock[]): number {
     const begin = performance.now();
-    const module = new ModuleBuilder();
+    const module = new ModuleBuilder(this.#writers);
     const made: Made[] = [];
     let before = begin;
     let seen = 0;

@@ -1,14 +1,13 @@
 /** Guest instructions as the translator sees them: a row of the ISA table and plain numbers for its operands. */
 import { decodeInstruction, IMMEDIATE_FIELDS, type Instruction, type IsaSet, isLong } from "@hartvisor/core/isa";
+import { type RegisterOperands, type RegisterSet, readBy, writtenBy } from "./registers.js";
 
-export interface GuestInstruction {
+/** Its register numbers are 0 where the instruction does nothing, as fences do here. */
+export interface GuestInstruction extends RegisterOperands {
   /** Undefined where the encoding is illegal on this machine. */
   readonly row: Instruction | undefined;
-  /** Register numbers, whichever file they name; 0 where the instruction does nothing, as fences do here. */
-  readonly rd: number;
-  readonly rs1: number;
-  readonly rs2: number;
-  readonly rs3: number;
+  readonly reads: RegisterSet;
+  readonly writes: RegisterSet;
   readonly imm: number;
   /** Rounding mode; 7 is the dynamic one. */
   readonly rm: number;
@@ -56,12 +55,18 @@ export class GuestDecoder {
       decoded !== undefined &&
       has(decoded.row) &&
       (decoded.compressed === undefined || this.#isa.has(decoded.compressed.extension));
-    return {
-      row: legal ? decoded.row : undefined,
+    const row = legal ? decoded.row : undefined;
+    const registers = {
       rd: operand("rd", "frd"),
       rs1: operand("rs1", "frs1"),
       rs2: operand("rs2", "frs2"),
       rs3: operand("rs3", "frs3"),
+    };
+    return {
+      row,
+      ...registers,
+      reads: readBy(row, registers),
+      writes: writtenBy(row, registers),
       imm: operand(...IMMEDIATE_FIELDS),
       rm: operand("rm"),
       length: isLong(word) ? 4 : 2,

@@ -5,11 +5,11 @@
  */
 import { CONSTANTS, FLOAT_REGISTERS, hartOffset, INTEGER_REGISTERS } from "@hartvisor/core/isa";
 import type { GuestInstruction } from "../guest/instruction.js";
+import { lowest, NO_REGISTERS, type RegisterSet, union, withoutLowest } from "../guest/registers.js";
 import type { Region } from "../region/block.js";
-import { NO_REGISTERS, type RegisterSet, readBy, registersOf, union, writtenBy } from "../region/registers.js";
 import type { Callee, ModuleBuilder } from "../wasm/module.js";
 import { EMPTY, Op, Type } from "../wasm/opcodes.js";
-import { ByteWriter } from "../wasm/writer.js";
+import type { ByteWriter } from "../wasm/writer.js";
 import { GROUP_LOCALS } from "./access-groups.js";
 import { ExitStubs } from "./exit-stubs.js";
 import type { LoweringNotes, Mark } from "./notes.js";
@@ -73,8 +73,8 @@ export interface LoweringOptions {
 }
 
 export class FunctionContext {
-  /** The body's code, without locals, prologue and stubs. */
-  readonly out = new ByteWriter();
+  /** Where code goes: the function's body, and when that is done what stands around it. */
+  out: ByteWriter;
   readonly options: LoweringOptions;
   readonly #module: ModuleBuilder;
   readonly #entry: number;
@@ -95,19 +95,24 @@ export class FunctionContext {
 
   constructor(module: ModuleBuilder, region: Region, options: LoweringOptions, notes?: LoweringNotes) {
     this.#module = module;
+    this.out = module.writers.body;
     this.options = options;
     this.#notes = notes;
     this.#entry = region.entry;
-    for (const { instructions } of region.blocks.values()) {
-      for (const { instruction } of instructions) this.#mention(instruction);
-    }
+    this.#nameRegisters(region);
   }
 
-  /** Gives the registers that an instruction names their locals. */
-  #mention(instruction: GuestInstruction): void {
-    const { x, f } = union(readBy(instruction), writtenBy(instruction));
-    for (const register of registersOf(x)) this.#x(register);
-    for (const register of registersOf(f)) this.#f(register);
+  /** Gives the registers that the region names their locals. */
+  #nameRegisters({ blocks }: Region): void {
+    let [x, f] = [0, 0];
+    for (const { instructions } of blocks.values()) {
+      for (const { instruction } of instructions) {
+        x |= instruction.reads.x | instruction.writes.x;
+        f |= instruction.reads.f | instruction.writes.f;
+      }
+    }
+    for (; x !== 0; x = withoutLowest(x)) this.#x(lowest(x));
+    for (; f !== 0; f = withoutLowest(f)) this.#f(lowest(f));
   }
 
   /** Notes that the code of a block or an instruction begins here, if anybody wants to know. */
@@ -119,8 +124,11 @@ export class FunctionContext {
     return this.#localOfF.size > 0;
   }
 
-  op(...bytes: number[]): void {
-    for (const byte of bytes) this.out.byte(byte);
+  /** Appends opcodes, or the bytes of their immediates. */
+  op(first: number, second?: number, third?: number): void {
+    this.out.byte(first);
+    if (second !== undefined) this.out.byte(second);
+    if (third !== undefined) this.out.byte(third);
   }
 
   i32(value: number): void {
@@ -286,7 +294,7 @@ export class FunctionContext {
 
   /** From here on the registers that an instruction writes are dirty. */
   wrote(instruction: GuestInstruction): void {
-    this.#dirty = union(this.#dirty, writtenBy(instruction));
+    this.#dirty = union(this.#dirty, instruction.writes);
   }
 
   /** Stores all that is dirty. */
@@ -295,23 +303,29 @@ export class FunctionContext {
   }
 
   #storeRegisters({ x, f }: RegisterSet): void {
-    const store = (opcode: number, local: number, address: number) => {
+    for (let rest = x; rest !== 0; rest = withoutLowest(rest)) {
       this.i32(0);
-      this.get(local);
-      this.memory(opcode, address);
-    };
-    for (const register of registersOf(x)) store(Op.i64_store, this.#x(register), X_WINDOW + register * 8);
-    for (const register of registersOf(f)) store(Op.f64_store, this.#f(register), F_WINDOW + register * 8);
+      this.getX(lowest(rest));
+      this.memory(Op.i64_store, X_WINDOW + lowest(rest) * 8);
+    }
+    for (let rest = f; rest !== 0; rest = withoutLowest(rest)) {
+      this.i32(0);
+      this.getF(lowest(rest));
+      this.memory(Op.f64_store, F_WINDOW + lowest(rest) * 8);
+    }
   }
 
   loadRegisters({ x, f }: RegisterSet): void {
-    const load = (opcode: number, local: number, address: number) => {
+    for (let rest = x; rest !== 0; rest = withoutLowest(rest)) {
       this.i32(0);
-      this.memory(opcode, address);
-      this.set(local);
-    };
-    for (const register of registersOf(x)) load(Op.i64_load, this.#x(register), X_WINDOW + register * 8);
-    for (const register of registersOf(f)) load(Op.f64_load, this.#f(register), F_WINDOW + register * 8);
+      this.memory(Op.i64_load, X_WINDOW + lowest(rest) * 8);
+      this.setX(lowest(rest));
+    }
+    for (let rest = f; rest !== 0; rest = withoutLowest(rest)) {
+      this.i32(0);
+      this.memory(Op.f64_load, F_WINDOW + lowest(rest) * 8);
+      this.setF(lowest(rest));
+    }
   }
 
   storeLeft(): void {
@@ -325,40 +339,44 @@ export class FunctionContext {
     return 160 + 8 * this.#registerTypes.length;
   }
 
-  /** The whole function: locals, prologue, body, and the stubs that give instructions back; and where unlikely branches are. */
-  finish(live: RegisterSet): { readonly code: Uint8Array; readonly unlikely: readonly number[] } {
-    const whole = new ByteWriter();
-    const groups: [number, number][] = [
+  /** Completes the function with its locals and prologue, and the stubs that give instructions back, and adds it to the module. */
+  finish(live: RegisterSet): void {
+    const { head, body, tail } = this.#module.writers;
+    this.#stubs.resolve(body);
+    this.out = head;
+    this.#declareLocals();
+    this.#prologue(live);
+    this.op(Op.block, EMPTY);
+    this.#stubs.open(head);
+    this.out = tail;
+    this.op(Op.unreachable);
+    this.#stubs.close(tail, (dirty) => this.#storeRegisters(dirty));
+    this.op(Op.end);
+    this.#giveBackEnd();
+    this.op(Op.end);
+    if (this.#notes !== undefined) this.#tell(this.#notes, head.length);
+    const bodyBegin = head.length;
+    this.#module.addFunction(this.#unlikely.map((position) => position + bodyBegin));
+  }
+
+  #declareLocals(): void {
+    const { out } = this;
+    const groups = [
       [8, Type.i32],
       [2, Type.i64],
       [1, Type.f64],
       [1, Type.f32],
       [GROUP_LOCALS, Type.i32],
-      ...this.#registerTypes.map((type): [number, number] => [1, Type[type]]),
-    ];
-    whole.unsigned(groups.length);
+    ] as const;
+    out.unsigned(groups.length + this.#registerTypes.length);
     for (const [count, type] of groups) {
-      whole.unsigned(count);
-      whole.byte(type);
+      out.unsigned(count);
+      out.byte(type);
     }
-    this.#stubs.resolve(this.out);
-    const body = this.out.view().slice();
-    this.out.reset();
-    this.#prologue(live);
-    this.op(Op.block, EMPTY);
-    this.#stubs.open(this.out);
-    whole.append(this.out.view());
-    const unlikely = this.#unlikely.map((position) => position + whole.length);
-    if (this.#notes !== undefined) this.#tell(this.#notes, whole.length);
-    whole.append(body);
-    this.out.reset();
-    this.op(Op.unreachable);
-    this.#stubs.close(this.out, (dirty) => this.#storeRegisters(dirty));
-    this.op(Op.end);
-    this.#giveBackEnd();
-    this.op(Op.end);
-    whole.append(this.out.view());
-    return { code: whole.view(), unlikely };
+    for (const type of this.#registerTypes) {
+      out.unsigned(1);
+      out.byte(Type[type]);
+    }
   }
 
   #tell(notes: LoweringNotes, bodyBegin: number): void {

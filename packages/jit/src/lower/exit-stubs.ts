@@ -4,7 +4,7 @@
  * store what was written since its earlier ones and go on there. They stand
  * behind the body, the first that was made outermost, so that all can be reached.
  */
-import { difference, isSame, NO_REGISTERS, type RegisterSet } from "../region/registers.js";
+import { difference, isSame, NO_REGISTERS, type RegisterSet } from "../guest/registers.js";
 import { EMPTY, Op } from "../wasm/opcodes.js";
 import type { ByteWriter } from "../wasm/writer.js";
 

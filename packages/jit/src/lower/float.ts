@@ -93,7 +93,8 @@ const scratch = (format: Format) => (format === "d" ? Local.double : Local.singl
 /** The number of a format that has these bits. */
 function constant(context: FunctionContext, format: Format, value: number): void {
   const bytes = format === "d" ? new Float64Array([value]) : new Float32Array([value]);
-  context.op(format === "d" ? Op.f64_const : Op.f32_const, ...new Uint8Array(bytes.buffer));
+  context.op(format === "d" ? Op.f64_const : Op.f32_const);
+  context.out.append(new Uint8Array(bytes.buffer));
 }
 
 const asFormat = (operand: FloatOperand): Format | undefined =>
@@ -191,9 +192,10 @@ function emitArithmetic(
     for (const [n, register] of registers.entries()) {
       getFloat(context, register, format);
       if ((n === 0 && operation.negate?.product) || (n === 2 && operation.negate?.addend)) context.op(ops.neg);
-      context.op(...ops.splat);
+      context.out.append(ops.splat);
     }
-    context.op(...ops.multiplyAdd, ...ops.firstLane);
+    context.out.append(ops.multiplyAdd);
+    context.out.append(ops.firstLane);
   } else {
     for (const register of registers) getFloat(context, register, format);
     context.op(ops[verb as "add"]);

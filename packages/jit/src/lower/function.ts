@@ -6,10 +6,11 @@
  */
 import { CONSTANTS, hartOffset } from "@hartvisor/core/isa";
 import type { GuestInstruction } from "../guest/instruction.js";
+import { NO_REGISTERS, type RegisterSet } from "../guest/registers.js";
 import { type Block, DISPATCH, type Region } from "../region/block.js";
 import { type FlowGraph, flowGraph } from "../region/flow-graph.js";
 import { findLoops, type Loops } from "../region/loops.js";
-import { NO_REGISTERS, type RegisterFlow, type RegisterSet, registerFlow } from "../region/registers.js";
+import { type RegisterFlow, registerFlow } from "../region/registers.js";
 import { type ModuleBuilder, REGION_TYPE } from "../wasm/module.js";
 import { EMPTY, Op } from "../wasm/opcodes.js";
 import { type AccessGroup, groupAccesses } from "./access-groups.js";
@@ -29,7 +30,6 @@ export function lower(module: ModuleBuilder, region: Region, options: LoweringOp
 }
 
 class FunctionWriter {
-  readonly #module: ModuleBuilder;
   readonly #region: Region;
   readonly #context: FunctionContext;
   readonly #graph: FlowGraph;
@@ -44,7 +44,6 @@ class FunctionWriter {
   #dispatch: number | undefined;
 
   constructor(module: ModuleBuilder, region: Region, options: LoweringOptions, notes: LoweringNotes | undefined) {
-    this.#module = module;
     this.#region = region;
     this.#options = options;
     this.#context = new FunctionContext(module, region, options, notes);
@@ -60,8 +59,7 @@ class FunctionWriter {
   write(): void {
     if (this.#graph.isReducible) this.#tree(0);
     else this.#dispatched();
-    const { code, unlikely } = this.#context.finish(this.#liveAt(0));
-    this.#module.add(code, unlikely);
+    this.#context.finish(this.#liveAt(0));
   }
 
   #block(number: number): Block {

@@ -3,60 +3,9 @@
  * where a write may have gone before, and is then stored at every way out; it must be valid where its value may be read, or
  * stored. Both are found by iteration over sets of bits (A. Aho et al., "Compilers", 9.2).
  */
-import type { Instruction } from "@hartvisor/core/isa";
-import type { GuestInstruction } from "../guest/instruction.js";
+import { difference, isSame, NO_REGISTERS, type RegisterSet, union } from "../guest/registers.js";
 import type { Block, Region } from "./block.js";
 import type { FlowGraph } from "./flow-graph.js";
-
-/** Integer and float registers by their bits; x0 is none. */
-export interface RegisterSet {
-  readonly x: number;
-  readonly f: number;
-}
-
-export const NO_REGISTERS: RegisterSet = { x: 0, f: 0 };
-
-export const union = (a: RegisterSet, b: RegisterSet): RegisterSet => ({ x: a.x | b.x, f: a.f | b.f });
-export const difference = (a: RegisterSet, b: RegisterSet): RegisterSet => ({ x: a.x & ~b.x, f: a.f & ~b.f });
-export const isSame = (a: RegisterSet, b: RegisterSet): boolean => a.x === b.x && a.f === b.f;
-
-/** The numbers of the registers in half of a set, ascending. */
-export function* registersOf(bits: number): Generator<number> {
-  for (let rest = bits; rest !== 0; rest &= rest - 1) yield 31 - Math.clz32(rest & -rest);
-}
-
-/** 1 for each field that a row has, 0 for the others: what register numbers are shifted by makes a set. */
-type Fields = Readonly<Record<"rd" | "rs1" | "rs2" | "frd" | "frs1" | "frs2" | "frs3", 0 | 1>>;
-const NO_FIELDS: Fields = { rd: 0, rs1: 0, rs2: 0, frd: 0, frs1: 0, frs2: 0, frs3: 0 };
-const X0 = 1;
-
-const fieldsOfRow = new WeakMap<Instruction, Fields>();
-
-function fieldsOf(row: Instruction | undefined): Fields {
-  if (row === undefined) return NO_FIELDS;
-  let fields = fieldsOfRow.get(row);
-  if (fields === undefined) {
-    const has = Object.keys(NO_FIELDS).filter((name) => row.encoding.fields.has(name));
-    fields = { ...NO_FIELDS, ...Object.fromEntries(has.map((name) => [name, 1])) };
-    fieldsOfRow.set(row, fields);
-  }
-  return fields;
-}
-
-/** What an instruction reads. */
-export function readBy({ row, rs1, rs2, rs3 }: GuestInstruction): RegisterSet {
-  const fields = fieldsOf(row);
-  return {
-    x: ((fields.rs1 << rs1) | (fields.rs2 << rs2)) & ~X0,
-    f: (fields.frs1 << rs1) | (fields.frs2 << rs2) | (fields.frs3 << rs3),
-  };
-}
-
-/** What an instruction writes. */
-export function writtenBy({ row, rd }: GuestInstruction): RegisterSet {
-  const fields = fieldsOf(row);
-  return { x: (fields.rd << rd) & ~X0, f: fields.frd << rd };
-}
 
 /** Both by block number. */
 export interface RegisterFlow {
@@ -69,7 +18,7 @@ export interface RegisterFlow {
 export function registerFlow(region: Region, graph: FlowGraph): RegisterFlow {
   const blocks = graph.order.map((offset) => region.blocks.get(offset) as Block);
   const written = blocks.map(({ instructions }) =>
-    instructions.reduce((sum, { instruction }) => union(sum, writtenBy(instruction)), NO_REGISTERS),
+    instructions.reduce((sum, { instruction }) => union(sum, instruction.writes), NO_REGISTERS),
   );
   /** Behind a call memory holds all that the callee left, and everything is loaded again. */
   const endsFlow = blocks.map(({ terminator }) => terminator.kind === "call");
@@ -111,8 +60,8 @@ function exposed({ instructions }: Block): RegisterSet {
   let read = NO_REGISTERS;
   let written = NO_REGISTERS;
   for (const { instruction } of instructions) {
-    read = union(read, difference(readBy(instruction), written));
-    written = union(written, writtenBy(instruction));
+    read = union(read, difference(instruction.reads, written));
+    written = union(written, instruction.writes);
   }
   return read;
 }

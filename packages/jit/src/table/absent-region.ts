@@ -6,7 +6,8 @@ const INTERPRET = 1;
 
 export function absentRegion(): unknown {
   const module = new ModuleBuilder();
-  module.add(Uint8Array.of(0, Op.local_get, 0, Op.i64_const, INTERPRET, Op.i64_or, Op.end));
+  module.writers.body.append([0, Op.local_get, 0, Op.i64_const, INTERPRET, Op.i64_or, Op.end]);
+  module.addFunction();
   const memory = new WebAssembly.Memory({ initial: 0, maximum: 0 });
   const table = new WebAssembly.Table({ element: "anyfunc", initial: 0 });
   const instance = new WebAssembly.Instance(new WebAssembly.Module(module.finish(0, 0)), { e: { memory, table } });

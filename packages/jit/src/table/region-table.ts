@@ -145,16 +145,16 @@ export class RegionTable {
 
   /** Guards the lines that a region is made of. */
   #guard(site: CodeSite, region: Region): Map<number, bigint> {
-    const guarded = new Map<SitePage, Set<number>>();
+    const guarded = new Map<SitePage, Uint8Array>();
     const guard = (offset: number) => {
       const page = pageOf(site, offset);
       if (page === undefined) return;
       let lines = guarded.get(page);
       if (lines === undefined) {
-        lines = new Set();
+        lines = new Uint8Array(PAGE / LINE);
         guarded.set(page, lines);
       }
-      lines.add((offset & (PAGE - 1)) >> LINE_BITS);
+      lines[(offset & (PAGE - 1)) >> LINE_BITS] = 1;
     };
     for (const { instructions } of region.blocks.values()) {
       for (const { offset, instruction } of instructions) {
@@ -164,10 +164,12 @@ export class RegionTable {
     }
     const bits = new Map<number, bigint>();
     for (const [{ frame }, lines] of guarded) {
-      for (const line of lines) {
-        bits.set(frame, (bits.get(frame) ?? 0n) | (1n << BigInt(line)));
+      let set = bits.get(frame) ?? 0n;
+      for (let line = lines.indexOf(1); line !== -1; line = lines.indexOf(1, line + 1)) {
+        set |= 1n << BigInt(line);
         this.#host.interpreter.guardRegion(this.#host.vm, frame, line * LINE, LINE);
       }
+      bits.set(frame, set);
     }
     return bits;
   }

@@ -19,16 +19,43 @@ const ANYFUNC = 0x70;
 /** The type of every region: (pc: i64, stack: i32) -> i64. */
 export const REGION_TYPE = 0;
 
+/** Writers that keep their room from one function, and one module, to the next. */
+export interface Writers {
+  /** The three parts of the function that is being written, which are made in another order than they stand. */
+  readonly head: ByteWriter;
+  readonly body: ByteWriter;
+  readonly tail: ByteWriter;
+  /** The functions that are done. */
+  readonly functions: ByteWriter;
+  readonly section: ByteWriter;
+  readonly module: ByteWriter;
+}
+
+export function makeWriters(): Writers {
+  const writer = () => new ByteWriter();
+  return {
+    ...{ head: writer(), body: writer(), tail: writer() },
+    ...{ functions: writer(), section: writer(), module: writer() },
+  };
+}
+
 export class ModuleBuilder {
+  readonly writers: Writers;
   readonly #types: Callee[] = [{ name: "", parameters: ["i64", "i32"], result: "i64" }];
   readonly #typeIndex = new Map<string, number>([["i64,i32>i64", REGION_TYPE]]);
   readonly #callees: { readonly callee: Callee; readonly type: number }[] = [];
   readonly #calleeIndex = new Map<string, number>();
-  readonly #bodies: { readonly code: Uint8Array; readonly unlikely: readonly number[] }[] = [];
+  readonly #functions: { readonly bytes: number; readonly unlikely: readonly number[] }[] = [];
+
+  /** Begins a module, for which nothing else may use the writers. */
+  constructor(writers: Writers = makeWriters()) {
+    this.writers = writers;
+    for (const writer of Object.values(writers) as ByteWriter[]) writer.reset();
+  }
 
   /** Bytes of a function that was added: its locals and code. */
   functionBytes(number: number): number {
-    return this.#bodies[number]?.code.length ?? 0;
+    return this.#functions[number]?.bytes ?? 0;
   }
 
   /** The index by which code calls a function of the interpreter's. */
@@ -46,18 +73,31 @@ export class ModuleBuilder {
     return index;
   }
 
-  /** Adds a region's function: its locals and code as the code section has them, and the offsets of branches that are seldom taken. */
-  add(code: Uint8Array, unlikely: readonly number[] = []): void {
-    this.#bodies.push({ code: code.slice(), unlikely });
+  /**
+   * Adds a region's function, whose locals and code are in the three writers as the code section has them, and empties these;
+   * `unlikely` are the offsets of branches that are seldom taken.
+   */
+  addFunction(unlikely: readonly number[] = []): void {
+    const { head, body, tail, functions } = this.writers;
+    const bytes = head.length + body.length + tail.length;
+    functions.unsigned(bytes);
+    for (const part of [head, body, tail]) {
+      functions.append(part.view());
+      part.reset();
+    }
+    this.#functions.push({ bytes, unlikely });
   }
 
-  /** The module's bytes. Memory and table must have been made with these limits. */
+  /** The module's bytes, valid until the writers serve another. Memory and table must have been made with these limits. */
   finish(memoryPages: number, tableSize: number): Uint8Array<ArrayBuffer> {
-    const out = new ByteWriter();
+    const { module: out, section: content } = this.writers;
     out.append([0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
     const section = (id: number, fill: (content: ByteWriter) => void) => {
+      content.reset();
+      fill(content);
       out.byte(id);
-      out.sized(fill);
+      out.unsigned(content.length);
+      out.append(content.view());
     };
     section(1, (types) => {
       types.unsigned(this.#types.length);
@@ -88,12 +128,12 @@ export class ModuleBuilder {
       imports.unsigned(tableSize);
     });
     section(3, (functions) => {
-      functions.unsigned(this.#bodies.length);
-      for (let n = 0; n < this.#bodies.length; n++) functions.unsigned(REGION_TYPE);
+      functions.unsigned(this.#functions.length);
+      for (let n = 0; n < this.#functions.length; n++) functions.unsigned(REGION_TYPE);
     });
     section(7, (exports) => {
-      exports.unsigned(this.#bodies.length);
-      for (let n = 0; n < this.#bodies.length; n++) {
+      exports.unsigned(this.#functions.length);
+      for (let n = 0; n < this.#functions.length; n++) {
         exports.name(String(n));
         exports.byte(0);
         exports.unsigned(this.#callees.length + n);
@@ -101,11 +141,8 @@ export class ModuleBuilder {
     });
     section(0, (hints) => this.#writeHints(hints));
     section(10, (functions) => {
-      functions.unsigned(this.#bodies.length);
-      for (const { code } of this.#bodies) {
-        functions.unsigned(code.length);
-        functions.append(code);
-      }
+      functions.unsigned(this.#functions.length);
+      functions.append(this.writers.functions.view());
     });
     return out.view();
   }
@@ -113,8 +150,8 @@ export class ModuleBuilder {
   /** Branch hints (Branch Hinting proposal): hosts that know them move what is unlikely out of the way. */
   #writeHints(hints: ByteWriter): void {
     hints.name("metadata.code.branch_hint");
-    hints.unsigned(this.#bodies.length);
-    for (const [n, { unlikely }] of this.#bodies.entries()) {
+    hints.unsigned(this.#functions.length);
+    for (const [n, { unlikely }] of this.#functions.entries()) {
       hints.unsigned(this.#callees.length + n);
       hints.unsigned(unlikely.length);
       for (const offset of unlikely) {

@@ -71,14 +71,6 @@ export class ByteWriter {
     for (let n = 0; n < text.length; n++) this.byte(text.charCodeAt(n));
   }
 
-  /** Appends what `fill` writes, its length in front. */
-  sized(fill: (content: ByteWriter) => void): void {
-    const content = new ByteWriter();
-    fill(content);
-    this.unsigned(content.length);
-    this.append(content.view());
-  }
-
   /** What was written, valid until more is. */
   view(): Uint8Array<ArrayBuffer> {
     return this.bytes.subarray(0, this.length);
