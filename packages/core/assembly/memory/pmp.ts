@@ -14,6 +14,11 @@ export const PMP_WRITE: u32 = 2;
 export const PMP_EXECUTE: u32 = 4;
 export const PMP_ANY: u32 = PMP_READ | PMP_WRITE | PMP_EXECUTE;
 export const PMP_LOCKED: u32 = 0x80;
+const MODE: u32 = 0x18;
+const NATURALLY_ALIGNED: u32 = 0x18;
+
+/** In pmpaddr: an aligned range of 2^56 bytes, more than there are. */
+const WHOLE_SPACE: u64 = (1 << 54) - 1;
 
 export const PMP_DENIED: u32 = 0;
 export const PMP_GRANTED: u32 = 1;
@@ -59,9 +64,23 @@ function underLockdown(config: u32, machine: bool): u32 {
   return own == PMP_WRITE && !machine ? PMP_READ : PMP_READ | PMP_WRITE;
 }
 
+/** What an entry grants to a privilege. */
+@inline
+function grantedBy(config: u32, privilege: u32, security: u64): u32 {
+  if (security & MSECCFG_MML) return underLockdown(config, privilege == 3);
+  return privilege != 3 || config & PMP_LOCKED ? config : PMP_ANY;
+}
+
+/** Whether the first entry is for all of memory, as firmware leaves it that wants none protected; it then decides alone. */
+@inline
+function isFirstForAll(hart: usize): bool {
+  return (configuration(hart, 0) & MODE) == NATURALLY_ALIGNED && load<u64>(hart, HART_PMPADDR) == WHOLE_SPACE;
+}
+
 /** Whether an access may go ahead; `access` is 1 read, 2 write, 4 execute, or several. */
 export function checkPmp(hart: usize, address: u64, length: u64, access: u32, privilege: u32): u32 {
   const security = load<u64>(hart, HART_MSECCFG);
+  if (isFirstForAll(hart)) return (grantedBy(configuration(hart, 0), privilege, security) & access) == access ? PMP_GRANTED : PMP_DENIED;
   if (load<u64>(hart, HART_PMPCFG) == 0 && load<u64>(hart, HART_PMPCFG + 8) == 0) {
     return (unmatched(privilege, security) & access) == access ? PMP_GRANTED : PMP_DENIED;
   }
@@ -79,8 +98,7 @@ export function checkPmp(hart: usize, address: u64, length: u64, access: u32, pr
     if (last < address || start > address + length - 1) continue;
     // The lowest-numbered entry that matches any byte decides, and must match all.
     if (start > address || last < address + length - 1) return PMP_DENIED;
-    const granted = security & MSECCFG_MML ? underLockdown(config, privilege == 3) : privilege != 3 || config & PMP_LOCKED ? config : PMP_ANY;
-    if ((granted & access) != access) return PMP_DENIED;
+    if ((grantedBy(config, privilege, security) & access) != access) return PMP_DENIED;
     return uniform ? PMP_GRANTED : PMP_GRANTED_PART;
   }
   if ((unmatched(privilege, security) & access) != access) return PMP_DENIED;
