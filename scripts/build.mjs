@@ -71,7 +71,7 @@ if (stale.length > 0) {
     await build({
       ...common,
       entry: Object.fromEntries(Object.entries(PACKAGES[name]).map(([bundle, file]) => [bundle, join(folder, file)])),
-      external: [/^node:/, /^@hartvisor\//, /^hartvisor/, "commander", "benchmark", "v86"],
+      external: [/^node:/, /^@hartvisor\//, /^hartvisor/, "commander", "benchmark", "cli-progress", "d3-scale", "v86"],
       splitting: name === "hartvisor" || name === "core",
     });
     // A page's import map does not reach into its workers: their script imports nothing by name.

@@ -48,6 +48,11 @@ const test = (name, ...also) => bareMetal(name, `tests/${name}.c`, ...LIBRARY, .
 const bare = (name) => bareMetal(name, `tests/${name}.S`);
 /** One that checks the privileged architecture. */
 const conformance = (name) => bareMetal(`conformance/${name}`, `conformance/${name}.S`);
+/** One that begins in S-mode, to show the benchmark ABI. */
+const example = (name) => [
+  `examples/${name}`,
+  [...RV64GC, "-Wl,-T,examples/example.ld", `examples/${name}.c`, "runtime/memory.c"],
+];
 const linux = (name, ...sources) => [`peers/${name}`, [...RV64GC, ...LINUX, ...sources, ...LINUX_LIBRARY]];
 const linuxI386 = (name, ...sources) => [
   `peers-i386/${name}`,
@@ -78,6 +83,7 @@ const GUESTS = new Map([
   linux("nothing", "peers/nothing.c"),
   linuxI386("nothing", "peers/nothing.c"),
   linux("measure", "peers/measure.c", "peers/timing.c"),
+  example("first"),
   ["io", [...RV64GC, ...LINUX, "io/io.c", ...LINUX_LIBRARY]],
   ["perf", [...RV64GC, ...LINUX, "perf/perf.c", ...LINUX_LIBRARY]],
 ]);

@@ -2,7 +2,7 @@ import { mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { CliProcess, guest, hartvisor } from "./cli-process.js";
+import { CLI, CliProcess, guest, hartvisor } from "./cli-process.js";
 import { FLOOD, tinyElf } from "./tiny-elf.js";
 
 let folder: string;
@@ -303,10 +303,25 @@ describe.concurrent("hartvisor", () => {
     ["demo", ["--append", "--mirror", "--memory", "--harts", "HARTVISOR_OFFLINE"]],
     ["disasm", ["<file>"]],
     ["jit-dump", ["<file>", "<address>", "--isa", "--block"]],
+    ["bench", ["[files...]", "--filter", "--technique", "--engine", "--clock", "--json", "--repetitions", "--list"]],
   ])("prints help for %s", async (command, words) => {
     const { status, stdout } = await hartvisor([command, "--help"]);
     for (const word of words) expect(stdout).toContain(word);
     expect(status).toBe(0);
+  });
+
+  it("says in one line what to install for bench where that is missing", async () => {
+    // As if it were not there: module hooks that find everything but this package (Node's module.register).
+    const hooks = `export const resolve = (name, context, next) => {
+      if (name !== "@hartvisor/bench") return next(name, context);
+      throw Object.assign(new Error("Cannot find package '@hartvisor/bench'"), { code: "ERR_MODULE_NOT_FOUND" });
+    };`;
+    const dataUrl = (text: string) => `data:text/javascript,${encodeURIComponent(text)}`;
+    const preload = dataUrl(`import { register } from "node:module"; register(${JSON.stringify(dataUrl(hooks))});`);
+    const elsewhere = ["-c", 'cd / && exec "$0" "$@"', process.execPath, "--import", preload, CLI, "bench", "--list"];
+    const { status, stdout, stderr } = await new CliProcess("sh", elsewhere, { env: { NODE_PATH: undefined } }).ended;
+    expect(stderr).toBe("hartvisor: bench is a package of its own: npm install @hartvisor/bench\n");
+    expect([status, stdout]).toEqual([2, ""]);
   });
 
   it("shows how to use it when called without arguments, with status 2", async () => {

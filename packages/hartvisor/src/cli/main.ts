@@ -5,6 +5,7 @@
 import { HartvisorError } from "@hartvisor/core";
 import { Command, CommanderError } from "commander";
 import { version } from "../generated/version.js";
+import { addBenchCommand } from "./bench.js";
 import { addDemoCommand } from "./demo.js";
 import { addDisasmCommand } from "./disasm.js";
 import { addElfCommand } from "./elf.js";
@@ -50,6 +51,7 @@ function createProgram(context: CommandContext): Command {
     .version(version, "-V, --version", "print the version")
     .helpOption("-h, --help", "print help")
     .helpCommand(false)
+    .enablePositionalOptions()
     .addHelpText("after", EXIT_STATUS_HELP)
     .exitOverride()
     .configureOutput({
@@ -62,7 +64,10 @@ function createProgram(context: CommandContext): Command {
             .replaceAll(/\s*\n\s*/g, " ")}\n`,
         ),
     });
-  for (const add of [addRunCommand, addExecCommand, addElfCommand, addDemoCommand, addDisasmCommand, addJitDumpCommand])
+  for (const add of [
+    ...[addRunCommand, addExecCommand, addElfCommand, addDemoCommand, addDisasmCommand, addJitDumpCommand],
+    addBenchCommand,
+  ])
     add(program, context);
   return program;
 }

@@ -1,0 +1,137 @@
+/** Runs benchmarks on every technique and engine that is wanted, and says what came of it. */
+import { readFile } from "node:fs/promises";
+import { freemem } from "node:os";
+import { basename } from "node:path";
+import { fileURLToPath } from "node:url";
+import { HartvisorError, parseByteSize, type TechniqueName } from "@hartvisor/core";
+import type { EngineName } from "hartvisor";
+import type { Benchmark, GuestProgram } from "./definition.js";
+import { type Figures, figuresOf } from "./figures.js";
+import { GuestSubject } from "./guest-subject.js";
+import { type Contestant, type Effort, type Result, runRounds } from "./rounds.js";
+
+/** A way to run a guest. */
+export interface Variant {
+  readonly technique: TechniqueName;
+  readonly engine: EngineName;
+}
+
+/** A benchmark under one variant. */
+export type Cell = Variant &
+  (
+    | { readonly status: "measured"; readonly figures: Figures }
+    | { readonly status: "skipped" | "failed"; readonly reason: string }
+  );
+
+/** A benchmark and what came of it. */
+export interface Entry {
+  readonly benchmark: Benchmark;
+  readonly cells: readonly Cell[];
+}
+
+/** What is wanted of a run. */
+export interface MeasureOptions extends Effort {
+  readonly seed: number;
+  /** How long a guest may take for one repetition. */
+  readonly patienceMs: number;
+  readonly onProgress?: (progress: MeasureProgress) => void;
+  /** Ends the run between repetitions. */
+  readonly signal?: AbortSignal;
+}
+
+/** How far a run is. */
+export interface MeasureProgress {
+  readonly benchmark: string;
+  /** Repetitions that are done, of all benchmarks. */
+  readonly done: number;
+  readonly total: number;
+}
+
+/** A benchmark and the variants to run it under. */
+export interface Job {
+  readonly benchmark: Benchmark;
+  readonly variants: readonly Variant[];
+}
+
+const SEED_BYTES = 64;
+/** Of the host's free memory, what machines that are measured side by side may take. */
+const MEMORY_SHARE = 0.5;
+
+/** Measures job by job; a benchmark that fails is noted, and the others go on. */
+export async function measureAll(jobs: readonly Job[], options: MeasureOptions): Promise<readonly Entry[]> {
+  const total = jobs.reduce((sum, { variants }) => sum + variants.length * options.repetitions, 0);
+  const entries: Entry[] = [];
+  let done = 0;
+  for (const { benchmark, variants } of jobs) {
+    const cells: Cell[] = [];
+    const tell = () => options.onProgress?.({ benchmark: benchmark.name, done, total });
+    tell();
+    for (const group of sideBySide(benchmark, variants)) {
+      const contestants = await Promise.all(group.map((variant) => contestantOf(benchmark, variant, options)));
+      const results = await runRounds(contestants, options, () => {
+        options.signal?.throwIfAborted();
+        done++;
+        tell();
+      });
+      for (const [n, result] of results.entries()) cells.push(cellOf(group[n] as Variant, result));
+    }
+    entries.push({ benchmark, cells });
+  }
+  return entries;
+}
+
+function cellOf(variant: Variant, result: Result): Cell {
+  if (result.status !== "measured") return { ...variant, ...result };
+  return { ...variant, status: "measured", figures: figuresOf(result.samples, result.empty) };
+}
+
+/** Variants whose machines fit into memory together; those of one engine stay together before those of one technique. */
+function sideBySide(benchmark: Benchmark, variants: readonly Variant[]): readonly (readonly Variant[])[] {
+  const { memory = 0 } = benchmark.machine;
+  const bytes = typeof memory === "string" ? parseByteSize(memory, "memory") : memory;
+  const fit = Math.max(1, Math.floor((freemem() * MEMORY_SHARE) / Math.max(bytes, 1)));
+  if (variants.length <= fit) return [variants];
+  const byEngine = new Map<EngineName, Variant[]>();
+  for (const variant of variants) byEngine.set(variant.engine, [...(byEngine.get(variant.engine) ?? []), variant]);
+  return [...byEngine.values()].flatMap((group) =>
+    Array.from({ length: Math.ceil(group.length / fit) }, (_, n) => group.slice(n * fit, (n + 1) * fit)),
+  );
+}
+
+async function contestantOf(benchmark: Benchmark, variant: Variant, options: MeasureOptions): Promise<Contestant> {
+  const { guest, operations, exactly, machine, name } = benchmark;
+  if (!("elf" in guest)) throw new Error(`${name} has no guest of the benchmark ABI`);
+  const { image, imageName } = await readGuest(benchmark, guest);
+  return {
+    ...{ operations, exactly },
+    create: () =>
+      GuestSubject.create({
+        ...{ image, imageName, patienceMs: options.patienceMs },
+        benchmark: guest.name ?? name,
+        arguments: guest.arguments ?? [],
+        machine: { ...machine, ...variant, clock: options.clock, seed: seedBytes(options.seed) },
+      }),
+  };
+}
+
+async function readGuest(
+  { name }: Benchmark,
+  { elf }: GuestProgram,
+): Promise<{ image: Uint8Array; imageName: string }> {
+  if (elf instanceof Uint8Array) return { image: elf, imageName: `the guest of ${name}` };
+  try {
+    const path = elf instanceof URL ? fileURLToPath(elf) : elf;
+    return { image: await readFile(path), imageName: basename(path) };
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const problem = code === "ENOENT" ? "no such file" : message;
+    throw new HartvisorError("unreadable-file", `benchmark ${name}: its guest ${elf}: ${problem}`, { cause: error });
+  }
+}
+
+/** Bytes for a machine's random numbers, the same for all machines of a run. */
+function seedBytes(seed: number): Uint8Array {
+  const bytes = new Uint8Array(SEED_BYTES);
+  new DataView(bytes.buffer).setFloat64(0, seed);
+  return bytes;
+}

@@ -1,0 +1,84 @@
+/** Holds the textbook's expectations against the figures, and says where the exits come from that contradict them. */
+import type { EngineName } from "hartvisor";
+import type { Expectation, Findings } from "./definition.js";
+import type { Figures } from "./figures.js";
+import type { Cell, Entry } from "./measure.js";
+
+/** How an expectation fared under one engine. */
+export interface Verdict {
+  readonly engine: EngineName;
+  readonly holds: boolean;
+  /** Where it does not hold: the exits of every technique. */
+  readonly because?: string;
+}
+
+/** Kinds of exits that a sentence names. */
+const NAMED_KINDS = 4;
+
+/** Verdicts of a benchmark; none where nothing is expected, or what it takes was not measured. */
+export function verdictsOf(entry: Entry, entries: readonly Entry[]): readonly Verdict[] {
+  const { expectation } = entry.benchmark;
+  if (expectation === undefined) return [];
+  return enginesOf(entry).flatMap((engine) => {
+    const holds = ask(expectation, findingsOf(entry, entries), engine);
+    if (holds === undefined) return [];
+    return [{ engine, holds, ...(!holds && { because: explain(entry, engine) }) }];
+  });
+}
+
+/** A predicate of a user's that throws has nothing to say of these figures. */
+function ask({ holds }: Expectation, findings: Findings, engine: EngineName): boolean | undefined {
+  try {
+    return holds(findings, engine);
+  } catch {
+    return undefined;
+  }
+}
+
+function enginesOf({ cells }: Entry): readonly EngineName[] {
+  return [...new Set(cells.map(({ engine }) => engine))];
+}
+
+function findingsOf(entry: Entry | undefined, entries: readonly Entry[]): Findings {
+  return {
+    engines: entry === undefined ? [] : enginesOf(entry),
+    of: (technique, engine) => {
+      const found = entry?.cells.find((cell) => cell.technique === technique && cell.engine === engine);
+      return found?.status === "measured" ? found.figures : undefined;
+    },
+    other: (name) =>
+      findingsOf(
+        entries.find(({ benchmark }) => benchmark.name === name),
+        entries,
+      ),
+  };
+}
+
+/** What leaves for the monitor under each technique, per operation. */
+function explain({ cells }: Entry, engine: EngineName): string {
+  const sentences = cells.flatMap((cell) =>
+    cell.engine === engine && cell.status === "measured" ? [`${cell.technique}: ${describeExits(cell)}`] : [],
+  );
+  return `Exits per operation under ${sentences.join("; ")}.`;
+}
+
+function describeExits({ figures }: Extract<Cell, { status: "measured" }>): string {
+  const { exits, instructions } = figures;
+  const largest = Object.entries(exits.byKind).sort(([, a], [, b]) => b - a);
+  const kinds = largest.slice(0, NAMED_KINDS).map(([kind, count]) => `${count.toPrecision(3)} ${kind}`);
+  const rest = largest.length > NAMED_KINDS ? " and others" : "";
+  const what = kinds.length === 0 ? "none" : `${exits.total.toPrecision(3)} (${kinds.join(", ")}${rest})`;
+  return `${what}, with ${instructions.median.toPrecision(3)} instructions`;
+}
+
+/** How many times as much as `direct` with the same engine; undefined where that was not measured. */
+export function ratioToDirect(
+  entry: Entry,
+  cell: Cell,
+  pick: (figures: Figures) => number = ({ ns }) => ns.median,
+): number | undefined {
+  const direct = entry.cells.find(({ technique, engine }) => technique === "direct" && engine === cell.engine);
+  if (cell.status !== "measured" || direct?.status !== "measured") return undefined;
+  const base = pick(direct.figures);
+  return base > 0 ? pick(cell.figures) / base : undefined;
+}
