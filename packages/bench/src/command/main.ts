@@ -6,6 +6,7 @@ import { BENCHMARKS } from "../benchmarks/index.js";
 import type { Benchmark } from "../micro/definition.js";
 import { type Entry, type Job, type MeasureProgress, measureAll } from "../micro/measure.js";
 import { documentOf } from "../report/document.js";
+import { drawPage } from "../report/page.js";
 import { drawTable } from "../report/table.js";
 import { loadBenchmarks } from "./load.js";
 import { type BenchFlags, benchCommand, matches, nothingToRun } from "./options.js";
@@ -64,7 +65,7 @@ async function bench(files: readonly string[], flags: BenchFlags, { signal }: Co
   }
   const jobs = wanted.map((benchmark) => jobOf(benchmark, flags)).filter(({ variants }) => variants.length > 0);
   if (jobs.length === 0) throw nothingToRun(undefined);
-  if (flags.json !== undefined) await checkWritable(flags.json);
+  for (const path of [flags.json, flags.html]) if (path !== undefined) await checkWritable(path);
 
   const { clock, seed } = flags;
   const run = { clock, seed, repetitions: flags.repetitions ?? REPETITIONS[clock] };
@@ -72,6 +73,7 @@ async function bench(files: readonly string[], flags: BenchFlags, { signal }: Co
   console.log(drawTable(entries, clock));
   const document = documentOf(entries, run);
   if (flags.json !== undefined) await writeFile(flags.json, `${JSON.stringify(document, undefined, 2)}\n`);
+  if (flags.html !== undefined) await writeFile(flags.html, drawPage(document));
   return entries.some(({ cells }) => cells.some(({ status }) => status === "failed")) ? FAILED : 0;
 }
 

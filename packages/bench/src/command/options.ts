@@ -13,6 +13,7 @@ export interface BenchFlags {
   readonly seed: number;
   readonly timeout: number;
   readonly json?: string;
+  readonly html?: string;
   readonly list?: boolean;
 }
 
@@ -28,7 +29,7 @@ Exit status:
   2  bad usage, or a file that cannot be used
 
 Examples:
-  hartvisor bench --filter syscall,context-switch --json report.json
+  hartvisor bench --filter syscall,context-switch --html report.html
   hartvisor bench my-benchmark.mjs --technique direct,paravirtual`;
 
 /** Makes the command; `act` gets what the command line says. */
@@ -65,6 +66,7 @@ export function benchCommand(act: (files: readonly string[], flags: BenchFlags) 
         .argParser(wholeNumber(1)),
     )
     .option("--json <file>", "write everything that was measured, as JSON")
+    .option("--html <file>", "write a page with charts; it needs nothing else")
     .option("--list", "only name the benchmarks")
     .addHelpText("after", HELP)
     .exitOverride()

@@ -1,17 +1,29 @@
 /** Everything that was measured, as data: what `--json` writes, and the page shows. */
 import { readFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
-import type { Cell, Entry } from "../micro/measure.js";
+import type { Figures, Spread } from "../micro/figures.js";
+import type { Cell, Entry, Variant } from "../micro/measure.js";
 import { ratioToDirect, type Verdict, verdictsOf } from "../micro/verdict.js";
 
 /** The form of the document; it changes when fields do. */
 export const DOCUMENT_VERSION = 1;
 
-/** A cell with its ratios, where `direct` was measured. */
-export type ReportedCell = Cell & {
-  /** How many times as much as `direct` with the same engine. */
-  readonly ratioToDirect?: { readonly ns?: number; readonly instructions?: number };
-};
+/** Figures; with the virtual clock there is no time among them. */
+export interface ReportedFigures extends Omit<Figures, "ns"> {
+  readonly ns?: Spread;
+}
+
+/** A benchmark under one variant. */
+export type ReportedCell = Variant &
+  (
+    | {
+        readonly status: "measured";
+        readonly figures: ReportedFigures;
+        /** How many times as much as `direct` with the same engine, where that was measured. */
+        readonly ratioToDirect: { readonly ns?: number; readonly instructions?: number };
+      }
+    | { readonly status: "skipped" | "failed"; readonly reason: string }
+  );
 
 /** A benchmark's text and what came of it. */
 export interface ReportedBenchmark {
@@ -90,7 +102,7 @@ function reportedCell(entry: Entry, cell: Cell, isReal: boolean): ReportedCell {
   const { ns: time, ...counted } = cell.figures;
   return {
     ...cell,
-    figures: (isReal ? { ...counted, ns: time } : counted) as typeof cell.figures,
+    figures: { ...counted, ...(isReal && { ns: time }) },
     ratioToDirect: { ...(ns !== undefined && { ns }), ...(instructions !== undefined && { instructions }) },
   };
 }
