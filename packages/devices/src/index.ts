@@ -35,6 +35,8 @@ export { Aclint, type AclintHarts, type AclintOptions } from "./full/aclint/devi
 export type { AclintState } from "./full/aclint/persist.js";
 export { GoldfishRtc, type GoldfishRtcOptions } from "./full/goldfish-rtc/device.js";
 export type { GoldfishRtcState } from "./full/goldfish-rtc/persist.js";
+export { NvmeController, type NvmeOptions } from "./full/nvme/controller.js";
+export type { NvmeState } from "./full/nvme/persist.js";
 export { Plic, type PlicOptions } from "./full/plic/device.js";
 export type { PlicState } from "./full/plic/persist.js";
 export { TestFinisher, type TestFinisherOptions } from "./full/test-finisher/device.js";
@@ -53,7 +55,7 @@ export {
   privateHypercalls,
 } from "./para/hypercall/private.js";
 export { VirtioNet, type VirtioNetOptions } from "./para/net/device.js";
-export type { PciFunction } from "./para/pci/function.js";
+export type { PciBoard, PciDevice, PciFunction, PciRange } from "./para/pci/function.js";
 export { PciHost, type PciHostOptions, PciMemoryWindow } from "./para/pci/host-bridge.js";
 export { MAX_RNG_BYTES, VirtioRng, type VirtioRngOptions } from "./para/rng/device.js";
 export { SBI_IMPLEMENTATION_ID } from "./para/sbi/base.js";

@@ -1,6 +1,9 @@
 /** Devices to plug into a machine. Each function gives a recipe, because every machine needs a device of its own. */
 import { HartvisorError } from "@hartvisor/core";
 import {
+  NvmeController,
+  type NvmeOptions,
+  type PciDevice,
   VirtioBlock,
   type VirtioBlockOptions,
   VirtioConsole,
@@ -14,6 +17,9 @@ import {
   type VsockConnection,
 } from "@hartvisor/devices";
 import type { ConsolePort } from "./console/port.js";
+
+/** What can be plugged into a machine. */
+export type PluggableDevice = VirtioDevice | PciDevice;
 
 /** What a {@link virtioConsole} is made of. */
 export interface ConsoleOptions {
@@ -31,6 +37,16 @@ export interface ConsoleOptions {
  */
 export function virtioBlock(options: VirtioBlockOptions): () => VirtioDevice {
   return () => new VirtioBlock(options);
+}
+
+/**
+ * A disk as real boards have it: an NVMe controller with one namespace, on PCI whatever the `transport` is.
+ *
+ * @example
+ * const vm = await Machine.create({ boot, devices: [nvme({ backend: memoryDisk(new Uint8Array(2 ** 26)) })] });
+ */
+export function nvme(options: NvmeOptions): () => PciDevice {
+  return () => ({ name: options.name ?? "nvme", plug: (board) => new NvmeController(options, board) });
 }
 
 /** A console: byte streams between host and guest. */

@@ -20,7 +20,9 @@ export {
   type HttpDiskOptions,
   httpDisk,
   memoryDisk,
+  type NvmeOptions,
   overlayDisk,
+  type PciDevice,
   privateHypercalls,
   sbiExtensions,
   type VirtioDevice,
@@ -31,7 +33,16 @@ export type { Boot, BootContext, BootRecipe } from "./boot/boot.js";
 export { type LinuxOptions, linux, type NamedImage } from "./boot/linux.js";
 export { type SupervisorOptions, supervisor } from "./boot/supervisor.js";
 export { ConsolePort } from "./console/port.js";
-export { type ConsoleOptions, Vsock, virtioBlock, virtioConsole, virtioNet, virtioRng } from "./devices.js";
+export {
+  type ConsoleOptions,
+  nvme,
+  type PluggableDevice,
+  Vsock,
+  virtioBlock,
+  virtioConsole,
+  virtioNet,
+  virtioRng,
+} from "./devices.js";
 export type { ExecOptions, ExecResult, GuestProcess, SpawnOptions } from "./exec/agent.js";
 export { guestAgent } from "./exec/guest-agent.js";
 export type { ExitStatus } from "./exec/job.js";

@@ -1,8 +1,8 @@
 /** What a machine of the facade is made of. */
 import type { HypercallExtension, MachineLimits, TechniqueName } from "@hartvisor/core";
-import type { VirtioDevice } from "@hartvisor/devices";
 import type { TranslatorOptions } from "@hartvisor/jit";
 import type { Boot } from "./boot/boot.js";
+import type { PluggableDevice } from "./devices.js";
 import type { PortableDevice } from "./thread/portable-devices.js";
 
 /** Which engine runs guest code. */
@@ -33,13 +33,13 @@ export interface MachineOptions {
   readonly technique?: TechniqueName;
   readonly limits?: MachineLimits;
   /** What is plugged into the board, such as `virtioBlock(...)`; made anew for each machine. Default: nothing. */
-  readonly devices?: readonly (() => VirtioDevice)[];
+  readonly devices?: readonly (() => PluggableDevice)[];
   /**
    * Whether there is a port for the guest's agent, which {@link Machine.exec} needs; the demo's initramfs starts one.
    * Default: as what is booted wants it, which is true for `linux(...)`.
    */
   readonly exec?: boolean;
-  /** What they are plugged into. Default: pci. */
+  /** What virtio devices are plugged into. Default: pci. */
   readonly transport?: "pci" | "mmio";
   /** Hears of a guest's driver that broke a device's rules, after which the device waits for a reset. Default: nobody. */
   readonly onDeviceFailure?: (device: string, reason: string) => void;

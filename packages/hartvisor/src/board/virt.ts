@@ -14,19 +14,10 @@ import {
   PROGRAMMABLE_COUNTERS,
   TIMEBASE_HZ,
 } from "@hartvisor/core";
-import {
-  Aclint,
-  GoldfishRtc,
-  PciHost,
-  Plic,
-  TestFinisher,
-  Uart16550,
-  type VirtioDevice,
-  VirtioMmio,
-  VirtioPci,
-} from "@hartvisor/devices";
+import { Aclint, GoldfishRtc, PciHost, Plic, TestFinisher, Uart16550, VirtioMmio, VirtioPci } from "@hartvisor/devices";
 import { PatientInput } from "../console/patient-input.js";
 import type { SerialConsole } from "../console/serial-console.js";
+import type { PluggableDevice } from "../devices.js";
 
 /** Eight virtio windows with a source each, as on QEMU's board. */
 const VIRTIO_MMIO_BASE = 0x1000_1000;
@@ -52,8 +43,8 @@ export interface Chosen {
 export interface BoardOptions {
   /** Entropy for the guest's `rng-seed`. */
   readonly seed: Uint8Array;
-  readonly devices: readonly VirtioDevice[];
-  /** What the devices are plugged into. */
+  readonly devices: readonly PluggableDevice[];
+  /** What virtio devices are plugged into. */
   readonly transport: "pci" | "mmio";
   /** Hears of a driver that broke a device's rules. */
   readonly onDeviceFailure: (device: string, reason: string) => void;
@@ -121,11 +112,17 @@ export class VirtBoard {
   #plug(pci: PciHost, plic: Plic): void {
     const { devices, transport, onDeviceFailure: onFailure } = this.#options;
     const { memory } = this.#machine;
-    for (const [n, device] of devices.entries()) {
+    let windows = 0;
+    for (const device of devices) {
+      if ("plug" in device) {
+        pci.plug((interrupt) => device.plug({ memory, interrupt, onFailure }));
+        continue;
+      }
       if (transport === "pci") {
         pci.plug((interrupt) => new VirtioPci({ device, memory, interrupt, onFailure }));
         continue;
       }
+      const n = windows++;
       if (n >= VIRTIO_MMIO_SLOTS) {
         throw new HartvisorError(
           "invalid-argument",

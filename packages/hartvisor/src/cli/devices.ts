@@ -2,9 +2,9 @@
 import { createWriteStream, type WriteStream } from "node:fs";
 import { resolve } from "node:path";
 import { type BlockBackend, HartvisorError, type NetworkBackend } from "@hartvisor/core";
-import { httpDisk, overlayDisk, type PortForward, type VirtioDevice } from "@hartvisor/devices";
+import { httpDisk, overlayDisk, type PortForward } from "@hartvisor/devices";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { Vsock, virtioBlock, virtioNet, virtioRng } from "../devices.js";
+import { nvme, type PluggableDevice, Vsock, virtioBlock, virtioNet, virtioRng } from "../devices.js";
 import { fileDisk } from "../host/node/file-disk.js";
 import { nat } from "../host/node/nat.js";
 import { bridgeToSocket } from "../host/node/vsock-bridge.js";
@@ -29,7 +29,7 @@ interface VsockBridge {
 
 /** Devices of a command line, for each machine of a session. */
 export interface OpenDevices {
-  readonly devices: readonly (() => VirtioDevice)[];
+  readonly devices: readonly (() => PluggableDevice)[];
   /** Gives back files and sockets. */
   close(): Promise<void>;
 }
@@ -39,8 +39,8 @@ export function addDeviceOptions(command: Command, net: "nat" | "none"): Command
   const more = (text: string, before: readonly string[] = []) => [...before, text];
   return command
     .option(
-      "--disk <file[,overlay][,readonly]>",
-      "a raw disk image or the http(s) URL of one; overlay keeps writes in memory. Give it again for more disks",
+      "--disk <file[,overlay][,readonly][,nvme]>",
+      "a raw disk image or the http(s) URL of one; overlay keeps writes in memory, nvme makes it an NVMe disk (default: virtio). Give it again for more disks",
       more,
     )
     .addOption(
@@ -93,16 +93,17 @@ function parseForward(text: string): PortForward {
  * @throws HartvisorError for what cannot be opened; nothing is left open then
  */
 export async function openDevices(flags: DeviceFlags): Promise<OpenDevices> {
-  const disks: BlockBackend[] = [];
+  const disks: { readonly backend: BlockBackend; readonly isNvme: boolean }[] = [];
   let network: NetworkBackend | undefined;
   let capture: WriteStream | undefined;
   const close = async () => {
     await network?.close();
-    for (const backend of disks) await backend.close();
+    for (const { backend } of disks) await backend.close();
     await new Promise<void>((done) => (capture === undefined ? done() : capture.end(done)));
   };
   try {
-    for (const wanted of wantedDisks(flags.disk ?? [])) disks.push(await openDisk(wanted));
+    for (const wanted of wantedDisks(flags.disk ?? []))
+      disks.push({ backend: await openDisk(wanted), isNvme: wanted.isNvme });
     if (flags.net === "nat") {
       if (flags.capture !== undefined) {
         await checkWritable(flags.capture);
@@ -121,9 +122,10 @@ export async function openDevices(flags: DeviceFlags): Promise<OpenDevices> {
   return {
     devices: [
       virtioRng(),
-      ...disks.map((backend, n) => {
+      ...disks.map(({ backend, isNvme }, n) => {
         const name = `disk${n}`;
-        return virtioBlock({ backend, name, onError: reportOnce(name) });
+        const options = { backend, name, onError: reportOnce(name) };
+        return isNvme ? nvme(options) : virtioBlock(options);
       }),
       ...(network === undefined ? [] : [virtioNet({ backend: network })]),
       ...(flags.vsock === undefined ? [] : [bridges(flags.vsock).device]),
@@ -162,9 +164,10 @@ function openNetwork({ forward, allow, deny }: DeviceFlags, capture: WriteStream
 interface WantedDisk {
   readonly path: string;
   readonly mode: "writable" | "overlay" | "readonly";
+  readonly isNvme: boolean;
 }
 
-/** Reads FILE[,overlay][,readonly] of each disk. Two that write to one file would destroy what is on it. */
+/** Reads FILE[,overlay][,readonly][,nvme] of each disk. Two that write to one file would destroy what is on it. */
 function wantedDisks(texts: readonly string[]): readonly WantedDisk[] {
   const wanted = texts.map(parseDisk);
   for (const [n, { path, mode }] of wanted.entries()) {
@@ -178,13 +181,15 @@ function wantedDisks(texts: readonly string[]): readonly WantedDisk[] {
 }
 
 function parseDisk(text: string): WantedDisk {
-  const [, path = "", suffixes = ""] = /^(.*?)((?:,(?:overlay|readonly))*)$/s.exec(text) ?? [];
-  const [overlay, readonly] = [",overlay", ",readonly"].map((suffix) => suffixes.includes(suffix));
+  const [, path = "", suffixes = ""] = /^(.*?)((?:,(?:overlay|readonly|nvme))*)$/s.exec(text) ?? [];
+  const [overlay, readonly, isNvme = false] = [",overlay", ",readonly", ",nvme"].map((suffix) =>
+    suffixes.includes(suffix),
+  );
   if (path === "") throw new HartvisorError("invalid-argument", `--disk "${text}": give a file or a URL`);
   if (overlay && readonly) {
     throw new HartvisorError("invalid-argument", `--disk ${text}: an overlay is there to be written, so not readonly`);
   }
-  return { path, mode: overlay ? "overlay" : readonly ? "readonly" : "writable" };
+  return { path, mode: overlay ? "overlay" : readonly ? "readonly" : "writable", isNvme };
 }
 
 function isUrl(path: string): boolean {

@@ -10,10 +10,9 @@ import {
   type NatOptions,
   overlayDisk,
   type VirtioBlockOptions,
-  type VirtioDevice,
   type VirtioNetOptions,
 } from "@hartvisor/devices";
-import { virtioBlock, virtioNet, virtioRng } from "../devices.js";
+import { nvme, type PluggableDevice, virtioBlock, virtioNet, virtioRng } from "../devices.js";
 
 /** A disk. */
 export interface PortableDisk extends Pick<VirtioBlockOptions, "serial" | "queues" | "name"> {
@@ -22,6 +21,8 @@ export interface PortableDisk extends Pick<VirtioBlockOptions, "serial" | "queue
   readonly source: string | Blob | Uint8Array;
   /** `writable` is for files and bytes; `overlay` keeps writes in memory. Default: writable, or readonly for URLs and Blobs. */
   readonly mode?: "writable" | "readonly" | "overlay";
+  /** What the guest drives it as; `queues` are virtio's. Default: virtio. */
+  readonly interface?: "virtio" | "nvme";
 }
 
 /** A card on a network behind NAT, over sockets of Node, Deno or Bun. */
@@ -41,7 +42,7 @@ export type PortableDevice = PortableDisk | PortableNetwork | PortableEntropy;
 
 /** Devices that were opened, and how to give back what they hold. */
 export interface OpenPortableDevices {
-  readonly devices: readonly (() => VirtioDevice)[];
+  readonly devices: readonly (() => PluggableDevice)[];
   close(): Promise<void>;
 }
 
@@ -52,7 +53,7 @@ export interface OpenPortableDevices {
  */
 export async function openPortableDevices(wanted: readonly PortableDevice[]): Promise<OpenPortableDevices> {
   const backends: (BlockBackend | NetworkBackend)[] = [];
-  const devices: (() => VirtioDevice)[] = [];
+  const devices: (() => PluggableDevice)[] = [];
   const close = async () => {
     for (const backend of backends.splice(0)) await backend.close();
   };
@@ -60,10 +61,16 @@ export async function openPortableDevices(wanted: readonly PortableDevice[]): Pr
     for (const device of wanted) {
       switch (device.kind) {
         case "disk": {
-          const { kind: _, source, mode, ...options } = device;
+          const { kind: _, source, mode, interface: wanted = "virtio", ...options } = device;
+          if (wanted !== "virtio" && wanted !== "nvme") {
+            throw new HartvisorError(
+              "invalid-argument",
+              `"${String(wanted)}" is no interface of a disk: virtio or nvme`,
+            );
+          }
           const backend = await openDisk(source, mode);
           backends.push(backend);
-          devices.push(virtioBlock({ ...options, backend }));
+          devices.push(wanted === "nvme" ? nvme({ ...options, backend }) : virtioBlock({ ...options, backend }));
           break;
         }
         case "network": {

@@ -5,11 +5,11 @@
  * the machine running meanwhile. The I/O benchmark guards its hot paths.
  */
 import { type BlockBackend, type DeviceState, HartvisorError } from "@hartvisor/core";
+import { BufferPool } from "../../backends/buffer-pool.js";
 import { SavedFields } from "../../full/saved-fields.js";
 import type { DescriptorChain } from "../virtio/descriptor-chain.js";
 import { featureBits, type VirtioContext, type VirtioDevice } from "../virtio/device.js";
 import type { SplitQueue } from "../virtio/split-queue.js";
-import { BufferPool } from "./buffer-pool.js";
 import {
   type BlockRequest,
   type DiskRange,

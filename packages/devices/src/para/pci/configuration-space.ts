@@ -1,8 +1,8 @@
 /**
  * The configuration space of a type 0 function (PCI Local Bus Specification
- * 3.0, 6.1 and 6.2): identity, command and status, one 32-bit memory BAR, a
- * list of capabilities, the interrupt pin. Bytes, and a mask of those bits
- * that the guest may write.
+ * 3.0, 6.1 and 6.2): identity, command and status, BARs, a list of
+ * capabilities, the interrupt pin. Bytes, and a mask of those bits that the
+ * guest may write.
  */
 import type { AccessWidth } from "@hartvisor/core";
 
@@ -16,6 +16,7 @@ const Register = {
   Revision: 0x08,
   ClassCode: 0x09,
   Bar0: 0x10,
+  Bar1: 0x14,
   SubsystemVendor: 0x2c,
   Subsystem: 0x2e,
   Capabilities: 0x34,
@@ -40,6 +41,20 @@ export interface PciIdentity {
   readonly subsystem: number;
 }
 
+/** What a function has beside its identity. */
+export interface PciResources {
+  /** Length of BAR 0's memory, a power of two from 16. Default: no memory. */
+  readonly memorySize?: number;
+  /** Whether that BAR has 64 bits, and so is BAR 1, too. Default: false. */
+  readonly isWide?: boolean;
+  /** Whether it drives pin INTA. Default: false. */
+  readonly hasInterrupt?: boolean;
+  readonly capabilities?: readonly Uint8Array[];
+}
+
+/** Type of a memory BAR of 64 bits (6.2.5.1). */
+const WIDE = 0x4;
+
 /** The registers of one function. */
 export class ConfigurationSpace {
   readonly #bytes = new Uint8Array(SIZE);
@@ -48,8 +63,10 @@ export class ConfigurationSpace {
   #lastCapability: number = Register.Capabilities;
   #nextFree: number = Register.FirstFree;
 
-  /** @param barSize - length of BAR 0's memory, a power of two from 16; 0 for none */
-  constructor(identity: PciIdentity, barSize: number, hasInterrupt: boolean, capabilities: readonly Uint8Array[] = []) {
+  constructor(
+    identity: PciIdentity,
+    { memorySize = 0, isWide = false, hasInterrupt = false, capabilities = [] }: PciResources,
+  ) {
     const view = new DataView(this.#bytes.buffer);
     view.setUint16(Register.Vendor, identity.vendor, true);
     view.setUint16(Register.Device, identity.device, true);
@@ -59,8 +76,12 @@ export class ConfigurationSpace {
     this.#bytes[Register.InterruptPin] = hasInterrupt ? 1 : 0;
     const writable = new DataView(this.#writable.buffer);
     const interruptBit = hasInterrupt ? Command.InterruptDisable : 0;
-    writable.setUint16(Register.Command, (barSize > 0 ? Command.Memory : 0) | Command.Master | interruptBit, true);
-    if (barSize > 0) writable.setUint32(Register.Bar0, -barSize, true);
+    writable.setUint16(Register.Command, (memorySize > 0 ? Command.Memory : 0) | Command.Master | interruptBit, true);
+    if (memorySize > 0) writable.setUint32(Register.Bar0, -memorySize, true);
+    if (isWide) {
+      view.setUint32(Register.Bar0, WIDE, true);
+      writable.setUint32(Register.Bar1, 0xffff_ffff, true);
+    }
     this.#writable[Register.InterruptLine] = 0xff;
     for (const body of capabilities) this.#addCapability(body);
     if (capabilities.length > 0) view.setUint16(Register.Status, Status.Capabilities, true);
@@ -95,7 +116,9 @@ export class ConfigurationSpace {
 
   /** Base of BAR 0's memory, or undefined while memory decoding is off. */
   get memoryBase(): number | undefined {
-    return this.read(Register.Command, 2) & Command.Memory ? this.read(Register.Bar0, 4) : undefined;
+    if ((this.read(Register.Command, 2) & Command.Memory) === 0) return undefined;
+    const low = this.read(Register.Bar0, 4);
+    return low & WIDE ? low - WIDE + this.read(Register.Bar1, 4) * 2 ** 32 : low;
   }
 
   get interruptDisabled(): boolean {

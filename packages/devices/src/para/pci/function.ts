@@ -1,5 +1,11 @@
 /** A PCI function as its bus sees it: configuration space, memory behind BARs, and a wire. */
-import type { AccessWidth, DeviceState } from "@hartvisor/core";
+import type { AccessWidth, DeviceState, DmaMemory, InterruptLine } from "@hartvisor/core";
+
+/** Part of an address space of the bus. */
+export interface PciRange {
+  readonly base: number;
+  readonly size: number;
+}
 
 /** A function of the one bus. No access of a guest makes it throw. */
 export interface PciFunction {
@@ -9,10 +15,27 @@ export interface PciFunction {
   readConfiguration(offset: number, width: AccessWidth): number;
   writeConfiguration(offset: number, width: AccessWidth, value: number): void;
   /** Where in PCI memory space it answers now; undefined while memory decoding is off. */
-  readonly memoryWindow: { readonly base: number; readonly size: number } | undefined;
+  readonly memoryWindow: PciRange | undefined;
   readMemory(offset: number, width: AccessWidth): number;
   writeMemory(offset: number, width: AccessWidth, value: number): void;
   reset(): void;
   save(): DeviceState;
   restore(state: DeviceState): void;
+}
+
+/** What a board gives a function of its bus. */
+export interface PciBoard {
+  readonly memory: DmaMemory;
+  /** Pin INTA. */
+  readonly interrupt: InterruptLine;
+  /** Hears of a driver that broke the rules. Default: nobody. */
+  readonly onFailure?: ((device: string, reason: string) => void) | undefined;
+}
+
+/** A device that is no virtio device, before it is in a slot. */
+export interface PciDevice {
+  /** Unique on its machine. */
+  readonly name: string;
+  /** Makes its function, for the board that calls. */
+  plug(board: PciBoard): PciFunction;
 }

@@ -56,7 +56,7 @@ export class PciHost implements Device {
   /** The window of PCI memory space, to be attached beside the bridge. */
   readonly memory: PciMemoryWindow;
   readonly #slots: (PciFunction | undefined)[] = new Array<undefined>(SLOTS).fill(undefined);
-  readonly #bridge = new ConfigurationSpace(BRIDGE, 0, false);
+  readonly #bridge = new ConfigurationSpace(BRIDGE, {});
   readonly #wires: readonly SharedWire[];
   readonly #firstInterruptSource: number;
 

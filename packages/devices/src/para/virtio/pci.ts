@@ -11,7 +11,7 @@ import {
   type InterruptLine,
 } from "@hartvisor/core";
 import { ConfigurationSpace } from "../pci/configuration-space.js";
-import type { PciFunction } from "../pci/function.js";
+import type { PciFunction, PciRange } from "../pci/function.js";
 import { VirtioControl } from "./control.js";
 import type { VirtioDevice } from "./device.js";
 import type { QueueArea } from "./split-queue.js";
@@ -123,9 +123,7 @@ export class VirtioPci implements PciFunction {
         subsystemVendor: VENDOR,
         subsystem: FIRST_DEVICE + device.type,
       },
-      BAR_SIZE,
-      true,
-      capabilities,
+      { memorySize: BAR_SIZE, hasInterrupt: true, capabilities },
     );
     this.#access = this.#space.capabilityOffset(capabilities.length - 1);
     this.#space.makeWritable(this.#access + ACCESS_BAR, 1);
@@ -150,7 +148,7 @@ export class VirtioPci implements PciFunction {
     this.#driveInterrupt();
   }
 
-  get memoryWindow(): { readonly base: number; readonly size: number } | undefined {
+  get memoryWindow(): PciRange | undefined {
     const base = this.#space.memoryBase;
     return base === undefined ? undefined : { base, size: BAR_SIZE };
   }

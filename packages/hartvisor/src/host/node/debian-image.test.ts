@@ -3,6 +3,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, truncate, utimes
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { DRIVERS } from "../../demo/drivers.js";
 import { type DemoImageProgress, debianDemoImage, defaultCacheDirectory } from "./debian-image.js";
 
 const text = (bytes: Uint8Array) => new TextDecoder("latin1").decode(bytes);
@@ -38,7 +39,7 @@ describe("debianDemoImage without apt", () => {
     vi.stubEnv("HARTVISOR_DEBIAN_MIRROR", "http://mirror.invalid/debian");
   });
 
-  async function fillCache(): Promise<void> {
+  async function fillCache(wanted: readonly string[] = DRIVERS): Promise<void> {
     await mkdir(join(store, "image"), { recursive: true });
     await symlink("image", join(store, "current"));
     await writeFile(join(store, "image/Image"), "the kernel");
@@ -49,6 +50,7 @@ describe("debianDemoImage without apt", () => {
       packages: {},
       sizes: { Image: 10, busybox: 11 },
       modules: { ext4: 13 },
+      wanted,
     };
     await mkdir(join(store, "image/modules"));
     await writeFile(join(store, "image/modules/ext4.ko"), "a file system");
@@ -83,6 +85,11 @@ describe("debianDemoImage without apt", () => {
   ])("takes a cache with %s for an empty one", async (_, damage) => {
     await fillCache();
     await damage();
+    await expect(debianDemoImage({ cacheDirectory })).rejects.toMatchObject({ code: "download-failed" });
+  });
+
+  it("takes a cache without drivers that are needed by now for an empty one", async () => {
+    await fillCache(DRIVERS.slice(1));
     await expect(debianDemoImage({ cacheDirectory })).rejects.toMatchObject({ code: "download-failed" });
   });
 

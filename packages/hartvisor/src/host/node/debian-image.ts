@@ -7,6 +7,7 @@ import { mkdir, mkdtemp, readdir, readFile, readlink, rename, rm, stat, symlink,
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { HartvisorError } from "@hartvisor/core";
+import { DRIVERS } from "../../demo/drivers.js";
 import { busyboxInitramfs } from "../../demo/initramfs.js";
 import type { KernelModule } from "../../demo/kernel-modules.js";
 import { Apt, type AptPackage, debianMirror } from "./apt.js";
@@ -59,14 +60,9 @@ interface Manifest {
   readonly sizes: { readonly Image: number; readonly busybox: number };
   /** Size of each module, by name. */
   readonly modules: Readonly<Record<string, number>>;
+  /** Drivers that were looked for. */
+  readonly wanted?: readonly string[];
 }
-
-/** Drivers that Debian has as modules, and what they stand on: virtio, and file systems for disks. */
-const MODULES = [
-  ...["virtio_mmio", "virtio_blk", "virtio-rng", "virtio_net", "net_failover", "failover"],
-  ...["vsock", "vmw_vsock_virtio_transport", "vmw_vsock_virtio_transport_common"],
-  ...["ext4", "jbd2", "mbcache", "crc16", "crc32c_generic"],
-];
 
 const SUITE = "trixie";
 const ARCHITECTURE = "riscv64";
@@ -127,7 +123,8 @@ async function readImage(directory: string): Promise<CachedImage | undefined> {
       readFile(join(directory, "Image")),
       readFile(join(directory, "busybox")),
     ]);
-    if (manifest.format !== FORMAT) return undefined;
+    const hasAll = DRIVERS.every((name) => manifest.wanted?.includes(name));
+    if (manifest.format !== FORMAT || !hasAll) return undefined;
     const modules = await Promise.all(
       Object.keys(manifest.modules).map(async (name) => ({ name, bytes: await readFile(modulePath(directory, name)) })),
     );
@@ -213,7 +210,7 @@ async function unpackFile(deb: string, pattern: string, target: string, signal?:
 
 /** Takes the drivers out of a kernel's .deb: those of them that this kernel has as modules. */
 async function unpackModules(deb: string, target: string, signal?: AbortSignal): Promise<void> {
-  const patterns = MODULES.map((name) => `./usr/lib/modules/*/${name}.ko*`);
+  const patterns = DRIVERS.map((name) => `./usr/lib/modules/*/${name}.ko*`);
   await unpack(deb, patterns, target, signal);
   const compressed = (await readdir(target)).filter((name) => name.endsWith(".xz")).map((name) => join(target, name));
   if (compressed.length === 0) return;
@@ -246,6 +243,7 @@ async function writeManifest(image: string, kernelVersion: string, packages: rea
     packages: Object.fromEntries(packages.map(({ name, version }) => [name, version])),
     sizes: { Image: await sizeOf("Image"), busybox: await sizeOf("busybox") },
     modules: Object.fromEntries(await Promise.all(moduleSizes)),
+    wanted: DRIVERS,
   };
   await writeFile(join(image, "manifest.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
 }
