@@ -9,6 +9,7 @@ import {
   HART_EXIT_KIND,
   HART_FETCH_BANK,
   HART_PC,
+  HART_REWRITES,
   HART_SINGLE_STEP,
   HART_SKIP_BREAKPOINT,
   HART_SLOT,
@@ -19,6 +20,7 @@ import {
   HART_VM,
   HART_WALK_ADDRESS,
   HART_WALK_LEVEL,
+  SLOT_RM,
   SLOT_SIZE,
   STATUS_EXIT,
   STATUS_LOCATED,
@@ -172,10 +174,16 @@ export function isolate(hart: usize, page: usize): bool {
   const slot = hart + HART_CROSSING;
   // An offset outside the page keeps the decoder from choosing in-page branches.
   decode(slot, word, length, 0x1000, vm + VM_EXTENSIONS);
+  if (load<u32>(hart, HART_REWRITES) != 0) keepRewritten(slot, (page & ~CHECK_EACH) + offset * (SLOT_SIZE / 2));
   store<u16>(slot + SLOT_SIZE, OP_NEXT_PAGE);
   store<u16>(slot + 2 * SLOT_SIZE, OP_NEXT_PAGE);
   enterScratch(hart, slot, pc);
   return true;
+}
+
+/** An instruction that was rewritten in its own slot is so in the scratch slots, too. */
+function keepRewritten(scratch: usize, own: usize): void {
+  if (load<u16>(own) == load<u16>(scratch)) store<u8>(scratch, load<u8>(own, SLOT_RM), SLOT_RM);
 }
 
 /** The bits of the instruction at the hart's pc, for a trap that reports them; 0 if it can no longer be fetched. */
