@@ -39,6 +39,18 @@ const CRT = "runtime/crt.S";
 const LIBRARY = [CRT, "runtime/htif.c", "runtime/print.c", "runtime/memory.c"];
 const FDT = "runtime/fdt.c";
 
+/** The measuring kernel: no floating point, a linker script of its own; -Os, as its files are many. */
+const MICROKERNEL = [
+  ...["-march=rv64imac_zicsr_zifencei", "-mabi=lp64", "-mcmodel=medany", "-Os", "-Imicrokernel"],
+  ...["-Wl,-T,microkernel/kernel.ld"],
+  ...["boot", "note", "process", "trap-hypercall", "trap-native", "user"].map((name) => `microkernel/${name}.S`),
+  ...["board", "frames", "main", "ops-hypercall", "ops-native", "paging", "panic", "process", "trap"].map(
+    (name) => `microkernel/${name}.c`,
+  ),
+  ...["calls", "interrupts", "paging"].map((name) => `microkernel/benchmarks/${name}.c`),
+  ...["runtime/print.c", "runtime/memory.c", FDT],
+];
+
 const LINUX_LIBRARY = ["linux/start.c", "runtime/print.c", "runtime/memory.c"];
 
 const bareMetal = (name, ...sources) => [name, [...BARE_METAL, ...sources]];
@@ -73,6 +85,7 @@ const GUESTS = new Map([
   ),
   ...["hello", "exit42", "htif-write", "paging", "selfmod", "timer", "churn"].map((name) => test(name)),
   test("smp", FDT),
+  ["microkernel", MICROKERNEL],
   ...["fault-loop", "wild-jump", "spin", "signature", "tohost-split"].map(bare),
   ...["counters", "csrs", "interrupts", "pmp-walk", "smepmp", "traps"].map(conformance),
   ...["sort", "hash", "recursion", "nbody"].flatMap((name) => peer(name, `kernels/${name}.c`)),

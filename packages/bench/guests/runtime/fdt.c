@@ -86,6 +86,8 @@ static bool read_property(struct fdt_walk *walk, struct fdt_node *node) {
     node->compatible = property;
   } else if (strcmp(name, "reg") == 0) {
     node->reg = property;
+  } else if (strcmp(name, "ranges") == 0) {
+    node->ranges = property;
   } else if (strcmp(name, "status") == 0) {
     node->status = property;
   } else if (strcmp(name, "timebase-frequency") == 0) {

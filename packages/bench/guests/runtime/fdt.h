@@ -16,7 +16,7 @@ struct fdt_node {
   int depth;                 // the root is 0
   uint32_t address_cells;    // of the parent: how this node's reg is cut
   uint32_t size_cells;
-  struct fdt_property device_type, compatible, reg, status, timebase_frequency;
+  struct fdt_property device_type, compatible, reg, ranges, status, timebase_frequency;
 };
 
 struct fdt_walk {

@@ -1,0 +1,186 @@
+// Page tables: changing them, faulting for them, flushing what was read from them, walking them.
+#include "paging.h"
+
+#include "benchmark.h"
+#include "frames.h"
+#include "ops.h"
+#include "process.h"
+
+#define MIB (UINT64_C(1) << 20)
+#define FAULT_PAGES_MAX (UINT64_C(1) << 18)  // a GiB of addresses
+
+static struct address_space space;
+
+static void load(uint64_t address) { (void)*(volatile const uint64_t *)address; }
+
+// --- Changing entries: two pages take turns behind a range of addresses, each of which is read after the change. ---
+
+static struct table_update updates[UPDATES_MAX];
+
+static void prepare_updates(size_t pages, uint64_t physical) {
+  for (size_t i = 0; i < pages; i++) {
+    updates[i].entry = space_entry(&space, WINDOW + i * PAGE_BYTES, false);
+    updates[i].value = leaf(physical, LEAF_READ | LEAF_WRITE);
+  }
+}
+
+static void read_pages(size_t pages) {
+  for (size_t i = 0; i < pages; i++) {
+    load(WINDOW + i * PAGE_BYTES);
+  }
+}
+
+// All at once, and one flush.
+static void change_batched(size_t pages) {
+  ops->update_tables(updates, pages, true);
+  read_pages(pages);
+}
+
+// One after the other, each with a flush of its own.
+static void change_singly(size_t pages) {
+  for (size_t i = 0; i < pages; i++) {
+    ops->update_tables(&updates[i], 1, false);
+    ops->flush_page(WINDOW + i * PAGE_BYTES);
+    load(WINDOW + i * PAGE_BYTES);
+  }
+}
+
+static enum skip update(const struct request *request, size_t pages, void (*change)(size_t pages)) {
+  uint64_t physical = (uintptr_t)frames_take(2, PAGE_BYTES);
+  space_create(&space);
+  prepare_updates(pages, physical);
+  ops->update_tables(updates, pages, true);
+  ops->set_space(&space);
+  read_pages(pages);
+  uint64_t rounds = (request->count + pages - 1) / pages;
+  uint64_t toggle = leaf(physical, LEAF_READ | LEAF_WRITE) ^ leaf(physical + PAGE_BYTES, LEAF_READ | LEAF_WRITE);
+  measure_start();
+  for (uint64_t left = rounds; left > 0; left--) {
+    for (size_t i = 0; i < pages; i++) {
+      updates[i].value ^= toggle;
+    }
+    change(pages);
+  }
+  measure_stop(rounds * pages);
+  return RAN;
+}
+
+static enum skip update_1(const struct request *request) { return update(request, 1, change_batched); }
+static enum skip update_64(const struct request *request) { return update(request, 64, change_batched); }
+static enum skip update_4096(const struct request *request) { return update(request, 4096, change_batched); }
+static enum skip update_1_single(const struct request *request) { return update(request, 1, change_singly); }
+static enum skip update_64_single(const struct request *request) { return update(request, 64, change_singly); }
+static enum skip update_4096_single(const struct request *request) { return update(request, 4096, change_singly); }
+
+// --- Demand paging: a process writes pages that are not there yet. ---
+
+static uint64_t demand_page;
+
+// Every address gets the same page: what is measured is the way to the kernel, the entry and the way back, not an allocator.
+static bool map_on_demand(struct process *process, uint64_t address) {
+  uint64_t *entry = space_entry(&process->space, address, true);
+  ops->fill_entry(entry, leaf(demand_page, LEAF_USER | LEAF_READ | LEAF_WRITE), address);
+  return true;
+}
+
+static enum skip page_fault(const struct request *request) {
+  static struct process process;
+  uint64_t pages = request->count < FAULT_PAGES_MAX ? request->count : FAULT_PAGES_MAX;
+  if (frames_left() < pages / 512 + 64) {
+    return SKIP_MEMORY;
+  }
+  demand_page = (uintptr_t)frames_take(1, PAGE_BYTES);
+  process_create(&process);
+  process.fault = map_on_demand;
+  for (uint64_t page = 0; page < pages; page += 512) {
+    space_entry(&process.space, WINDOW + page * PAGE_BYTES, true);  // the tables are there before
+  }
+  measure_start();
+  process_run(&process, user_touches, WINDOW, pages);
+  measure_stop(pages);
+  return RAN;
+}
+
+// --- Flushes of this hart's TLB. ---
+
+static enum skip flush_all(const struct request *request) {
+  measure_start();
+  for (uint64_t left = request->count; left > 0; left--) {
+    ops->flush_all();
+  }
+  measure_stop(request->count);
+  return RAN;
+}
+
+static enum skip flush_page(const struct request *request) {
+  measure_start();
+  for (uint64_t left = request->count; left > 0; left--) {
+    ops->flush_page(WINDOW);
+  }
+  measure_stop(request->count);
+  return RAN;
+}
+
+// --- A walk over memory with a load in each page: what a miss of the TLB costs with so many levels. ---
+
+// Numbers the pages in a random cycle (Sattolo's algorithm), each of which holds the address of the next.
+static uint64_t link_pages(uint64_t pages) {
+  uint64_t random = 0x9e3779b97f4a7c15;
+  uint64_t *const first = (uint64_t *)WINDOW;
+  const size_t stride = PAGE_BYTES / sizeof *first;
+  for (uint64_t i = 0; i < pages; i++) {
+    first[i * stride] = i;
+  }
+  for (uint64_t i = pages - 1; i > 0; i--) {
+    random ^= random << 13;
+    random ^= random >> 7;
+    random ^= random << 17;
+    uint64_t other = random % i;
+    uint64_t page = first[i * stride];
+    first[i * stride] = first[other * stride];
+    first[other * stride] = page;
+  }
+  for (uint64_t i = 0; i < pages; i++) {
+    first[i * stride] = WINDOW + first[i * stride] * PAGE_BYTES;
+  }
+  return WINDOW;
+}
+
+static enum skip memory_walk(const struct request *request, int levels) {
+  uint64_t pages = request_number(request, 0, 64) * MIB / PAGE_BYTES;
+  if (pages == 0 || pages > FAULT_PAGES_MAX || frames_left() < pages + pages / 512 + 64) {
+    return SKIP_MEMORY;
+  }
+  space_create(&space);
+  uint64_t physical = (uintptr_t)frames_take(pages, PAGE_BYTES);
+  space_map(&space, WINDOW, physical, pages, LEAF_READ | LEAF_WRITE);
+  space_deepen(&space, levels);
+  ops->set_space(&space);
+  const uint64_t *at = (const uint64_t *)link_pages(pages);
+  measure_start();
+  for (uint64_t left = request->count; left > 0; left--) {
+    at = (const uint64_t *)*(volatile const uint64_t *)at;
+  }
+  measure_stop(request->count);
+  return RAN;
+}
+
+static enum skip walk_sv39(const struct request *request) { return memory_walk(request, 3); }
+static enum skip walk_sv48(const struct request *request) { return memory_walk(request, 4); }
+static enum skip walk_sv57(const struct request *request) { return memory_walk(request, 5); }
+
+const struct benchmark paging_benchmarks[] = {
+    {"pte-update-1", update_1},
+    {"pte-update-64", update_64},
+    {"pte-update-4096", update_4096},
+    {"pte-update-1-single", update_1_single},
+    {"pte-update-64-single", update_64_single},
+    {"pte-update-4096-single", update_4096_single},
+    {"page-fault", page_fault},
+    {"tlb-flush-all", flush_all},
+    {"tlb-flush-page", flush_page},
+    {"memory-walk", walk_sv39},
+    {"memory-walk-sv48", walk_sv48},
+    {"memory-walk-sv57", walk_sv57},
+    {NULL, NULL},
+};

@@ -1,0 +1,112 @@
+/**
+ * The measuring kernel under each technique: every benchmark runs, and leaves to the monitor as often as the technique
+ * has to. The counts are exact, because the clock is virtual.
+ */
+import type { TechniqueName } from "@hartvisor/core";
+import { describe, expect, it } from "vitest";
+import { cost, run } from "./measuring-kernel.js";
+
+type Exits = Readonly<Record<string, number>>;
+
+interface Expected {
+  readonly harts?: number;
+  readonly count?: number;
+  readonly args?: readonly string[];
+  /** Exits of one operation under the other techniques, where they are not those of `direct`. */
+  readonly direct: Exits;
+  readonly "trap-and-emulate"?: Exits;
+  readonly "binary-translation"?: Exits;
+}
+
+/** A batch of changes under shadow paging: after sixteen writes of a table that nobody walked, it is no longer watched. */
+const BATCHED_WRITES = 16;
+
+const EXPECTED: Readonly<Record<string, Expected>> = {
+  // sscratch twice, scause and sepc on the way in; sepc, sscratch and sret on the way out.
+  syscall: { direct: {}, "trap-and-emulate": { syscall: 1, privileged: 7 }, "binary-translation": {} },
+  // stval, too.
+  exception: {
+    direct: {},
+    "trap-and-emulate": { exception: 1, privileged: 8 },
+    "binary-translation": { exception: 1 },
+  },
+  // satp, too.
+  "context-switch": { direct: {}, "trap-and-emulate": { syscall: 1, privileged: 8 }, "binary-translation": {} },
+  "csr-read": { direct: {}, "trap-and-emulate": { privileged: 1 }, "binary-translation": {} },
+  "csr-write": { direct: {}, "trap-and-emulate": { privileged: 1 }, "binary-translation": {} },
+  exit: { direct: { hypercall: 1 } },
+  "pte-update-1": {
+    direct: {},
+    "trap-and-emulate": { "page-table-write": 1, "shadow-fill": 1, privileged: 1 },
+    "binary-translation": { "page-table-write": 1, "shadow-fill": 1 },
+  },
+  "pte-update-64": {
+    direct: {},
+    "trap-and-emulate": { "page-table-write": BATCHED_WRITES / 64, "shadow-fill": 1, privileged: 1 / 64 },
+    "binary-translation": { "page-table-write": BATCHED_WRITES / 64, "shadow-fill": 1 },
+  },
+  "pte-update-4096": {
+    count: 4096,
+    direct: {},
+    "trap-and-emulate": { "page-table-write": BATCHED_WRITES / 512, "shadow-fill": 1, privileged: 1 / 4096 },
+    "binary-translation": { "page-table-write": BATCHED_WRITES / 512, "shadow-fill": 1 },
+  },
+  "pte-update-64-single": {
+    direct: {},
+    "trap-and-emulate": { "page-table-write": 1, "shadow-fill": 1, privileged: 1 },
+    "binary-translation": { "page-table-write": 1, "shadow-fill": 1 },
+  },
+  "page-fault": {
+    direct: {},
+    "trap-and-emulate": { "guest-page-fault": 1, "page-table-write": 1, "shadow-fill": 1, privileged: 9 },
+    "binary-translation": { "page-table-write": 1, "shadow-fill": 1 },
+  },
+  "tlb-flush-all": { direct: {}, "trap-and-emulate": { privileged: 1 }, "binary-translation": {} },
+  "tlb-flush-page": { direct: {}, "trap-and-emulate": { privileged: 1 }, "binary-translation": {} },
+  "tlb-flush-remote": { harts: 2, direct: { hypercall: 1 } },
+  "memory-walk": { count: 8192, args: ["16"], direct: {} },
+  "memory-walk-sv48": { count: 8192, args: ["16"], direct: {} },
+  "memory-walk-sv57": { count: 8192, args: ["16"], direct: {} },
+  // stimecmp; the trap's seven; stimecmp for good.
+  timer: { direct: {}, "trap-and-emulate": { privileged: 9 }, "binary-translation": {} },
+  ipi: {
+    harts: 2,
+    direct: { hypercall: 2, wait: 2 },
+    "trap-and-emulate": { hypercall: 2, wait: 2, privileged: 20 },
+  },
+};
+
+const TECHNIQUES = ["direct", "trap-and-emulate", "binary-translation"] as const satisfies readonly TechniqueName[];
+
+describe.each(TECHNIQUES)("the measuring kernel, %s", (technique) => {
+  it.each(Object.entries(EXPECTED))("takes the exits of %s", async (name, expected) => {
+    const { harts = 1, count = 128, args = [] } = expected;
+    const { exits } = await cost(name, { technique, harts }, count, ...args);
+    expect(exits).toEqual(expected[technique] ?? expected.direct);
+  });
+
+  it("declines a benchmark it does not know, and goes on", async () => {
+    const { ended, skipped, runs } = await run(["nonsense 3", "empty 1"], { technique });
+    expect({ ended, skipped }).toEqual({ ended: { kind: "poweroff", exitCode: 0 }, skipped: [1] });
+    expect(runs).toHaveLength(1);
+  });
+
+  it("declines a walk that memory is too small for", async () => {
+    expect((await run(["memory-walk 100 64"], { technique })).skipped).toEqual([4]);
+  });
+
+  it("declines a second hart that is not there", async () => {
+    expect((await run(["ipi 100", "tlb-flush-remote 100"], { technique })).skipped).toEqual([2, 2]);
+  });
+
+  it("says the same twice", async () => {
+    const twice = [0, 1].map(() => run(["syscall 100", "page-fault 100", "timer 10"], { technique }));
+    const [first, second] = await Promise.all(twice);
+    expect(first).toEqual(second);
+  });
+});
+
+it("misses the TLB at every step of a walk that is longer than it", async () => {
+  const { instructions, assists } = await cost("memory-walk", {}, 8192, "16");
+  expect({ instructions, assists }).toEqual({ instructions: 4, assists: { "tlb-fill": 1, "tlb-slow": 1 } });
+});
