@@ -15,10 +15,12 @@ import {
   HART_EXIT_REGISTER,
   HART_EXIT_VALUE,
   HART_EXIT_WIDTH,
+  HART_PARAVIRTUAL,
   HART_PC,
   HART_REWRITES,
   HART_SHADOW_MISSING,
   HART_SINGLE_STEP,
+  HART_TRAP_CAUSE,
   HART_TRAP_WAITS,
   HART_VIRTUAL_HART,
   SLOTS_PER_PAGE,
@@ -29,7 +31,9 @@ import { instructionsToDeadline, instructionsToLook, updateTimers } from "./priv
 import { isStuck, nextInterrupt, takeInterrupt, takeWaitingException } from "./privileged/trap";
 import { executeSampled, hasHotBlocks, mustLeave } from "./translated/profile";
 import { endTrap } from "./virtualization/executor";
-import { admitInterrupt, reflectsFault } from "./virtualization/rewritten";
+import { admitInterrupt, reflectWaiting } from "./virtualization/in-place";
+import { areaOf } from "./virtualization/paravirtual";
+import { reflectsFault } from "./virtualization/rewritten";
 
 /**
  * Straight-line code runs at most this much past its budget: a page, and an instruction that crosses into the next; a
@@ -46,6 +50,7 @@ export function run(hart: usize, budget: i32, exact: bool): u32 {
   const virtualTime = load<u32>(hart, HART_CLOCK_MODE) != 0;
   const deprivileged = load<u32>(hart, HART_VIRTUAL_HART) != 0;
   const rewrites = load<u32>(hart, HART_REWRITES) != 0;
+  const knows = load<u32>(hart, HART_PARAVIRTUAL) != 0;
   while (true) {
     const remaining = <i32>(end - load<u64>(hart, HART_EXECUTED));
     if (remaining <= 0) return EXIT_BUDGET;
@@ -53,7 +58,7 @@ export function run(hart: usize, budget: i32, exact: bool): u32 {
     updateTimers(hart);
     settleCounters(hart, load<u64>(hart, HART_EXECUTED));
     if (!deprivileged) takeInterrupt(hart);
-    else if (rewrites) admitInterrupt(hart);
+    else if (rewrites || knows) admitInterrupt(hart);
     else if (nextInterrupt(hart) >= 0) return EXIT_INTERRUPT;
     if (rewrites && load<u32>(hart, HART_SHADOW_MISSING) != 0) {
       store<u32>(hart, 0, HART_SHADOW_MISSING);
@@ -65,7 +70,10 @@ export function run(hart: usize, budget: i32, exact: bool): u32 {
     const kind = exactly ? executeExactly(hart, chunk) : executeSampled(hart, chunk, false);
     if (deprivileged && endTrap(hart)) {
       if (rewrites && reflectsFault(hart)) continue;
-      return EXIT_TRAP;
+      if (!knows) return EXIT_TRAP;
+      if (areaOf(<usize>load<u32>(hart, HART_VIRTUAL_HART)) == 0) return EXIT_STUCK; // the guest has named no place to trap to
+      reflectWaiting(hart, load<u64>(hart, HART_TRAP_CAUSE));
+      continue;
     }
     if (!deprivileged && takeWaitingException(hart)) {
       if (isStuck(hart)) return EXIT_STUCK;

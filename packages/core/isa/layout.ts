@@ -15,7 +15,7 @@ export interface StateField {
 }
 
 /** Changes whenever a field of the architectural block is added, moved or gets another meaning. */
-export const ARCHITECTURAL_VERSION = 2;
+export const ARCHITECTURAL_VERSION = 3;
 
 /** mcycle, time, minstret and eight programmable counters; those above are read-only zeros. */
 export const COUNTERS = 11;
@@ -84,6 +84,10 @@ field("tlbFills", "u64");
 field("rareExceptions", "u64", 8); // by cause: those below 8, neither ecalls nor page faults
 field("timeOffset", "u64"); // the hart's time is the clock's plus this
 field("entropy", "u64"); // state of the seeded generator behind `seed`, with the virtual clock
+// Of a paravirtual guest's hart: what it has told its monitor.
+field("vcpuArea", "u64"); // guest-physical address of its area; 0: none yet
+field("kernelRoot", "u64"); // in the form of satp
+field("userRoot", "u64"); // the same; 0: user code runs on the kernel root
 const architecturalEnd = end;
 
 // Options fixed when the machine is made.
@@ -97,6 +101,8 @@ field("virtualIdle", "u64"); // with the virtual clock: instructions not execute
 field("executor", "u32"); // of a virtual hart: the hart that runs its code; 0: this hart runs its own
 field("virtualHart", "u32"); // of an executor: the virtual hart whose code it runs; 0: none
 field("rewrites", "u32"); // of an executor: privileged instructions that trap often are rewritten, and done in place
+field("paravirtual", "u32"); // of both: the guest knows that it is deprivileged, and calls its monitor
+field("shownInterrupts", "u64"); // of a paravirtual guest's hart: the pending interrupts for which it was last decided whether they are taken
 field("shadowMissing", "u32"); // of an executor: the virtual hart went on to an address space without shadow table
 field("tablesOpen", "u32", 2); // machine addresses of page tables that stores may reach while the monitor steps over one
 field("shadowSatps", "u64", 16); // satp of the guest that each known shadow table stands for
@@ -243,6 +249,8 @@ export const CONSTANTS = {
   GUARD_TRANSLATED: 8, // some of its lines lie in translated regions; only with GUARD_CODE
   GUARD_WATCH: 4, // stores to the watched bytes leave as EXIT_WRITE
   GUARD_SHADOW: 16, // a page table of the guest's that is shadowed: stores leave as EXIT_TABLE_WRITE
+  GUARD_PINNED: 32, // a page table of a paravirtual guest's: stores fault
+  PIN_LEVEL_SHIFT: 8, // where the guards of a pinned table hold its level, in three bits
 
   // TLB bank: three tables of entries {tag u64, addend u32, level u32}; the jump cache with entries {pc u64, region u32,
   // unused u32}; a bit per page number (modulo their count) on which a region in the jump cache relies; and a bit per
@@ -320,6 +328,7 @@ export const CONSTANTS = {
   ASSIST_BANK_FILL: 8,
   ASSIST_REWRITTEN: 9, // a privileged instruction of a deprivileged guest's, done in place
   ASSIST_REFLECTED: 10, // a system call or fault of a deprivileged guest's, brought to its kernel
+  ASSIST_HYPERCALL: 11, // a hypercall of a paravirtual guest's that needed no exit
 
   COUNTERS,
   // Events that mhpmevent can select; the first two are numbered as in the SBI.
@@ -358,6 +367,7 @@ export const ASSIST_NAMES = [
   "bank-fill",
   "rewritten",
   "reflected",
+  "hypercall",
 ] as const;
 
 const offsets = new Map(fields.map(({ name, offset }) => [name, offset]));

@@ -29,6 +29,7 @@ export {
 } from "./hypercall/extension.js";
 export { type ElfImage, type ElfOptions, type ElfSegment, elf, isElf, type RamRange } from "./loader/elf.js";
 export { type FlatImage, type FlatOptions, flat } from "./loader/flat.js";
+export { type GuestStyles, NATIVE } from "./loader/guest-note.js";
 export { checkInitrd, type InitrdFormat } from "./loader/initrd.js";
 export { isLinuxImage, type LinuxImage, linuxImage } from "./loader/linux-image.js";
 export { type Placement, type PlacementRequest, placeImages } from "./loader/placement.js";
@@ -53,4 +54,5 @@ export { GuestMemory } from "./memory/guest-memory.js";
 export { formatByteSize, parseByteSize } from "./quantity.js";
 export type { Clock } from "./time/clock.js";
 export { TIMEBASE_HZ } from "./time/host-clock.js";
-export { TECHNIQUES, type TechniqueName } from "./virtualization/technique.js";
+export type { ParavirtualStats } from "./virtualization/paravirtual.js";
+export { checkStyles, TECHNIQUES, type TechniqueName } from "./virtualization/technique.js";

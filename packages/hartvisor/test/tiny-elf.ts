@@ -8,6 +8,8 @@ export interface TinyElf {
   /** Default: 1. More are copies of the one segment, and so overlap. */
   readonly segments?: number;
   readonly symbols?: Readonly<Record<string, number>>;
+  /** The mask of a note that says how it can be run. Default: no note. */
+  readonly styles?: number;
 }
 
 const HEADER = 64;
@@ -15,10 +17,20 @@ const PROGRAM_HEADER = 56;
 const SECTION_HEADER = 64;
 const SYMBOL = 24;
 
-export function tinyElf({ code, address = 0x80000000, segments = 1, symbols = {} }: TinyElf): Uint8Array {
+/** Sizes, type and name, padded, and the mask. */
+const noteOf = (mask: number): number[] => [
+  ...[10, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0],
+  ...Buffer.from("hartvisor\0\0\0"),
+  ...[mask, 0, 0, 0],
+];
+
+export function tinyElf({ code, address = 0x80000000, segments = 1, symbols = {}, styles }: TinyElf): Uint8Array {
+  const note = Buffer.from(styles === undefined ? [] : noteOf(styles));
+  const headers = segments + (styles === undefined ? 0 : 1);
   const text = Buffer.from(Uint32Array.from(code).buffer);
   const names = Buffer.from(`\0${Object.keys(symbols).join("\0")}\0`);
-  const textAt = HEADER + segments * PROGRAM_HEADER;
+  const noteAt = HEADER + headers * PROGRAM_HEADER;
+  const textAt = noteAt + note.length;
   const symbolsAt = textAt + text.length;
   const symbolsSize = SYMBOL * (Object.keys(symbols).length + 1);
   const namesAt = symbolsAt + symbolsSize;
@@ -36,13 +48,13 @@ export function tinyElf({ code, address = 0x80000000, segments = 1, symbols = {}
   for (const [at, value] of [
     [52, HEADER],
     [54, PROGRAM_HEADER],
-    [56, segments],
+    [56, headers],
     [58, SECTION_HEADER],
     [60, 3],
   ] as const) {
     file.writeUInt16LE(value, at);
   }
-  for (let at = HEADER; at < textAt; at += PROGRAM_HEADER) {
+  for (let at = HEADER; at < HEADER + segments * PROGRAM_HEADER; at += PROGRAM_HEADER) {
     file.writeUInt32LE(1, at); // PT_LOAD
     file.writeUInt32LE(5, at + 4);
     u64(at + 8, textAt);
@@ -51,6 +63,13 @@ export function tinyElf({ code, address = 0x80000000, segments = 1, symbols = {}
     u64(at + 32, text.length);
     u64(at + 40, text.length);
   }
+  if (styles !== undefined) {
+    const at = noteAt - PROGRAM_HEADER;
+    file.writeUInt32LE(4, at); // PT_NOTE
+    u64(at + 8, noteAt);
+    u64(at + 32, note.length);
+  }
+  note.copy(file, noteAt);
   text.copy(file, textAt);
   names.copy(file, namesAt);
   Object.entries(symbols).forEach(([name, value], index) => {

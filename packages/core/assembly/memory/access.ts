@@ -34,9 +34,9 @@ import {
   TLB_WRITE,
 } from "../generated/layout";
 import { countAssist, countTlbFill } from "../privileged/counters";
-import { LOAD_ACCESS_FAULT, LOAD_MISALIGNED, LOAD_PAGE_FAULT, STORE_ACCESS_FAULT, STORE_MISALIGNED } from "../privileged/fields";
+import { LOAD_ACCESS_FAULT, LOAD_MISALIGNED, LOAD_PAGE_FAULT, STORE_ACCESS_FAULT, STORE_MISALIGNED, STORE_PAGE_FAULT } from "../privileged/fields";
 import { raise } from "../privileged/trap";
-import { isFreeStore, isGuarded, isShadowed, isWatched, machineAddress, prepareWrite } from "./frames";
+import { isFreeStore, isGuarded, isPinned, isShadowed, isWatched, machineAddress, prepareWrite } from "./frames";
 import { checkPmp, PMP_DENIED, PMP_GRANTED } from "./pmp";
 import { dataRegime, entryOf, fillEntry } from "./tlb";
 import { ACCESS_READ, ACCESS_WITHOUT_EFFECT, ACCESS_WRITE, WALK_ACCESS_FAULT, WALK_OK } from "./translation/outcome";
@@ -167,7 +167,7 @@ export function writeAddress(hart: usize, address: u64, width: u32, value: u64):
   if (crossesPage(address, width)) return writeAcross(hart, address, width, value);
   const machine = resolve(hart, address, width, ACCESS_WRITE);
   const vm = <usize>load<u32>(hart, HART_VM);
-  if (machine != 0 && leavesForTable(hart, vm, machine, address, width)) return 0;
+  if (machine != 0 && meetsTable(hart, vm, machine, address, width)) return 0;
   if (machine != 0 && !isWatched(vm, machine, width)) {
     prepareStore(hart, vm, address, machine, width);
     return machine;
@@ -182,8 +182,15 @@ export function writeAddress(hart: usize, address: u64, width: u32, value: u64):
   return 0;
 }
 
-/** Whether a write within a page is the monitor's to look at first: one to a page table that is shadowed. Reports the machine address. */
-function leavesForTable(hart: usize, vm: usize, machine: usize, address: u64, width: u32): bool {
+/**
+ * Whether a write within a page meets a page table: one that is shadowed is the monitor's to look at first, which reports
+ * the machine address; one that is pinned cannot be written, whatever the mapping says.
+ */
+function meetsTable(hart: usize, vm: usize, machine: usize, address: u64, width: u32): bool {
+  if (isPinned(vm, machine)) {
+    raise(hart, STORE_PAGE_FAULT, address);
+    return true;
+  }
   if (!isShadowed(hart, vm, machine)) return false;
   store<u64>(hart, <u64>machine, HART_WALK_ADDRESS); // the tables may no longer lead there, only the TLB
   report(hart, EXIT_TABLE_WRITE, address, width);
@@ -205,8 +212,8 @@ function writeAcross(hart: usize, address: u64, width: u32, value: u64): usize {
   const second = resolve(hart, address + firstLength, width - firstLength, ACCESS_WRITE);
   if (second == 0) return notMemory(hart, STORE_ACCESS_FAULT, address + firstLength);
   const vm = <usize>load<u32>(hart, HART_VM);
-  if (leavesForTable(hart, vm, first, address, firstLength)) return 0;
-  if (leavesForTable(hart, vm, second, address + firstLength, width - firstLength)) return 0;
+  if (meetsTable(hart, vm, first, address, firstLength)) return 0;
+  if (meetsTable(hart, vm, second, address + firstLength, width - firstLength)) return 0;
   const staging = hart + HART_STAGING;
   prepareWrite(vm, first, firstLength);
   prepareWrite(vm, second, width - firstLength);
@@ -222,7 +229,7 @@ export function atomicAddress(hart: usize, address: u64, width: u32): usize {
   const machine = resolve(hart, address, width, ACCESS_READ | ACCESS_WRITE);
   if (machine == 0) return notMemory(hart, STORE_ACCESS_FAULT, address);
   const vm = <usize>load<u32>(hart, HART_VM);
-  if (leavesForTable(hart, vm, machine, address, width)) return 0;
+  if (meetsTable(hart, vm, machine, address, width)) return 0;
   prepareStore(hart, vm, address, machine, width);
   return machine;
 }
@@ -265,7 +272,10 @@ export function zeroBlock(hart: usize, address: u64): bool {
     return false;
   }
   const vm = <usize>load<u32>(hart, HART_VM);
-  if (leavesForTable(hart, vm, block, address & ~<u64>(BLOCK_SIZE - 1), BLOCK_SIZE)) return false;
+  if (meetsTable(hart, vm, block, address & ~<u64>(BLOCK_SIZE - 1), BLOCK_SIZE)) {
+    store<u64>(hart, address, HART_TRAP_VALUE);
+    return false;
+  }
   prepareWrite(vm, block, BLOCK_SIZE);
   memory.fill(block, 0, BLOCK_SIZE);
   return true;

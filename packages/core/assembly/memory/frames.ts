@@ -9,6 +9,7 @@ import {
   FRAME_METADATA_SIZE,
   GUARD_CODE,
   GUARD_DIRTY_LOG,
+  GUARD_PINNED,
   GUARD_SHADOW,
   GUARD_TRANSLATED,
   GUARD_WATCH,
@@ -85,7 +86,7 @@ export function isFreeStore(vm: usize, machine: usize, length: usize): bool {
   const guards = load<u32>(metadata);
   if (guards & GUARD_DIRTY_LOG) return false;
   if (guards & GUARD_CODE && (load<u64>(metadata, 8) >> ((<u64>machine >> 6) & 63)) & 1) return false;
-  if (guards & GUARD_SHADOW) return false;
+  if (guards & (GUARD_SHADOW | GUARD_PINNED)) return false;
   return (guards & GUARD_WATCH) == 0 || !isWatched(vm, machine, length);
 }
 
@@ -94,6 +95,11 @@ export function isShadowed(hart: usize, vm: usize, machine: usize): bool {
   if ((load<u32>(frameMetadata(vm, machine)) & GUARD_SHADOW) == 0) return false;
   const page = <u32>machine & ~0xfff;
   return load<u32>(hart, HART_TABLES_OPEN) != page && load<u32>(hart, HART_TABLES_OPEN + 4) != page;
+}
+
+/** Whether bytes lie in a page table that a paravirtual guest has pinned. */
+export function isPinned(vm: usize, machine: usize): bool {
+  return (load<u32>(frameMetadata(vm, machine)) & GUARD_PINNED) != 0;
 }
 
 /**

@@ -44,3 +44,4 @@ export const STORE_ACCESS_FAULT: u64 = 7;
 export const ECALL_FROM_U: u64 = 8;
 export const FETCH_PAGE_FAULT: u64 = 12;
 export const LOAD_PAGE_FAULT: u64 = 13;
+export const STORE_PAGE_FAULT: u64 = 15;

@@ -15,6 +15,7 @@ import {
   HART_MIP,
   HART_MSTATUS,
   HART_OPTIONS,
+  HART_PARAVIRTUAL,
   HART_PC,
   HART_PRIVILEGE,
   HART_REWRITES,
@@ -53,7 +54,9 @@ import {
 import { checkBlock, zeroBlock } from "../memory/access";
 import { fence } from "../memory/tlb";
 import { countAssist } from "./counters";
-import { done, reflect, virtualHartAt } from "../virtualization/rewritten";
+import { reflect } from "../virtualization/in-place";
+import { call } from "../virtualization/paravirtual";
+import { done, virtualHartAt } from "../virtualization/rewritten";
 import { BREAKPOINT, ECALL_FROM_U, ILLEGAL_INSTRUCTION, MENVCFG_CBCFE, MENVCFG_CBIE, MENVCFG_CBZE, MSTATUS_TSR, MSTATUS_TVM, MSTATUS_TW } from "./fields";
 import { updateTimers } from "./time";
 import { isAwake, nextInterrupt, raise, returnFromMachine, returnFromSupervisor } from "./trap";
@@ -134,9 +137,10 @@ export function ecall(hart: usize, slot: usize): u32 {
     store<u32>(hart, STATUS_EXIT, HART_STATUS);
     return STATUS_EXIT;
   }
-  if (privilege == 0 && load<u32>(hart, HART_REWRITES) != 0) {
+  if (privilege == 0 && (load<u32>(hart, HART_REWRITES) | load<u32>(hart, HART_PARAVIRTUAL)) != 0) {
     const virtual = <usize>load<u32>(hart, HART_VIRTUAL_HART);
     if (load<u32>(virtual, HART_PRIVILEGE) == 0) return reflect(hart, virtual, ECALL_FROM_U, 0);
+    if (load<u32>(hart, HART_PARAVIRTUAL) != 0) return call(hart, virtual);
   }
   raise(hart, ECALL_FROM_U + <u64>privilege, 0);
   return STATUS_TRAP;

@@ -20,6 +20,7 @@ import {
   HART_MIE,
   HART_MSECCFG,
   HART_MSTATUS,
+  HART_PARAVIRTUAL,
   HART_PC,
   HART_PRIVILEGE,
   HART_SATP,
@@ -45,6 +46,7 @@ import { MENVCFG_STCE, MSECCFG_SSEED, MSECCFG_USEED, MSTATUS_FS, STIP } from "..
 import { updateFloatFast } from "../privileged/float-state";
 import { takeInterrupt } from "../privileged/trap";
 import { run } from "../run";
+import { considerInterrupts, rootOf } from "./paravirtual";
 
 /** What of the counts both harts have: from `executed` to the end of the architectural block. */
 const COUNTS: usize = HART_ENTROPY + 8 - HART_EXECUTED;
@@ -58,8 +60,9 @@ const REPORT: usize = HART_EXIT_NEXT_PC + 8 - HART_TRAP_CAUSE;
  */
 export function runDeprivileged(virtual: usize, budget: i32, exact: bool): u32 {
   const executor = <usize>load<u32>(virtual, HART_EXECUTOR);
-  takeInterrupt(virtual);
-  if (!chooseShadow(executor, virtual)) return EXIT_NO_SHADOW;
+  if (load<u32>(virtual, HART_PARAVIRTUAL) != 0) considerInterrupts(virtual, virtual);
+  else takeInterrupt(virtual);
+  if (!chooseTables(executor, virtual)) return EXIT_NO_SHADOW;
   enter(executor, virtual);
   const kind = run(executor, budget, exact);
   leave(executor, virtual);
@@ -123,13 +126,16 @@ export function mirror(executor: usize, virtual: usize): void {
   store<u64>(executor, STIP, HART_MIE);
 }
 
-/** Makes the executor's satp name the shadow table for the virtual hart's satp and mode; false if there is none. */
-export function chooseShadow(executor: usize, virtual: usize): bool {
+/** Makes the executor's satp name the tables for the virtual hart's address space and mode; false if there is no shadow table. */
+export function chooseTables(executor: usize, virtual: usize): bool {
   let root: u64 = 0;
-  const satp = load<u64>(virtual, HART_SATP);
-  if (satp >> 60 != 0) {
-    root = shadowOf(executor, satp, dataRegime(virtual));
-    if (root == 0) return false;
+  if (load<u32>(virtual, HART_PARAVIRTUAL) != 0) root = rootOf(virtual, load<u32>(virtual, HART_PRIVILEGE) == 0);
+  else {
+    const satp = load<u64>(virtual, HART_SATP);
+    if (satp >> 60 != 0) {
+      root = shadowOf(executor, satp, dataRegime(virtual));
+      if (root == 0) return false;
+    }
   }
   if (load<u64>(executor, HART_SATP) != root) {
     store<u64>(executor, root, HART_SATP);

@@ -6,17 +6,11 @@
  * the guest's own page faults go to its kernel.
  */
 import {
-  ASSIST_INTERRUPT,
-  ASSIST_REFLECTED,
   ASSIST_REWRITTEN,
   HART_DEADLINE_MOVED,
-  HART_EXCEPTIONS,
-  HART_EXECUTED,
   HART_EXIT_KIND,
-  HART_INTERRUPTS,
   HART_PC,
   HART_REWRITES,
-  HART_SHADOW_MISSING,
   HART_STATUS,
   HART_TRAP_ACCESS,
   HART_TRAP_CAUSE,
@@ -25,20 +19,18 @@ import {
   SLOT_RM,
   STATUS_EXIT,
   STATUS_NONE,
-  STATUS_RESUME,
   STATUS_TRAP,
   STATUS_YIELD,
 } from "../generated/layout";
 import { WALK_ACCESS_FAULT, WALK_OK } from "../memory/translation/outcome";
 import { countAssist } from "../privileged/counters";
-import { FETCH_PAGE_FAULT, LOAD_ACCESS_FAULT, LOAD_PAGE_FAULT } from "../privileged/fields";
-import { executedNow, updateTimers } from "../privileged/time";
-import { nextInterrupt, raise, raiseException, takeInterrupt } from "../privileged/trap";
-import { chooseShadow, mirror, mirrorFloat, walkGuest } from "./executor";
+import { FETCH_PAGE_FAULT, LOAD_ACCESS_FAULT, LOAD_PAGE_FAULT, STORE_PAGE_FAULT } from "../privileged/fields";
+import { nextInterrupt, raise } from "../privileged/trap";
+import { walkGuest } from "./executor";
+import { attend, follow, goOn, reflectWaiting } from "./in-place";
 
 /** Traps of an instruction before it is rewritten: code that runs once is not worth it. */
 const REWRITE_AFTER: u32 = 8;
-const STORE_PAGE_FAULT: u64 = LOAD_PAGE_FAULT + 2;
 
 /** The virtual hart on which the privileged instruction in a slot acts; 0 if it traps, as those of other harts do. */
 export function virtualHartAt(executor: usize, slot: usize): usize {
@@ -57,24 +49,6 @@ export function virtualHartAt(executor: usize, slot: usize): usize {
 /** Makes a slot that translated code has filled count as rewritten. */
 export function rewrite(slot: usize): void {
   store<u8>(slot, REWRITE_AFTER, SLOT_RM);
-}
-
-/** Brings a virtual hart up to what its executor has come to. */
-function attend(executor: usize, virtual: usize): void {
-  store<u64>(virtual, load<u64>(executor, HART_PC), HART_PC);
-  store<u64>(virtual, executedNow(executor), HART_EXECUTED);
-  store<u64>(virtual, load<u64>(executor, HART_EXCEPTIONS), HART_EXCEPTIONS);
-  mirrorFloat(virtual, executor);
-}
-
-/** Lets the executor go on as the virtual hart now is; the slice ends where its address space has no shadow table. */
-function follow(executor: usize, virtual: usize): void {
-  store<u64>(executor, load<u64>(virtual, HART_EXCEPTIONS), HART_EXCEPTIONS);
-  store<u64>(executor, load<u64>(virtual, HART_INTERRUPTS), HART_INTERRUPTS);
-  mirror(executor, virtual);
-  if (chooseShadow(executor, virtual)) return;
-  store<u32>(executor, 1, HART_SHADOW_MISSING);
-  store<u32>(executor, 1, HART_DEADLINE_MOVED);
 }
 
 /** What a rewritten instruction comes to for the executor, from what it did to the virtual hart. */
@@ -96,18 +70,7 @@ export function done(executor: usize, virtual: usize, status: u32): u32 {
     store<u64>(executor, load<u64>(executor, HART_PC) + 4, HART_PC);
     return STATUS_YIELD;
   }
-  store<u64>(executor, load<u64>(virtual, HART_PC), HART_PC);
-  return load<u32>(executor, HART_DEADLINE_MOVED) != 0 ? STATUS_YIELD : STATUS_RESUME;
-}
-
-/** Brings an exception of the guest's user code to its kernel. */
-export function reflect(executor: usize, virtual: usize, cause: u64, value: u64): u32 {
-  countAssist(executor, ASSIST_REFLECTED);
-  attend(executor, virtual);
-  raiseException(virtual, cause, value);
-  follow(executor, virtual);
-  store<u64>(executor, load<u64>(virtual, HART_PC), HART_PC);
-  return load<u32>(executor, HART_DEADLINE_MOVED) != 0 ? STATUS_YIELD : STATUS_RESUME;
+  return goOn(executor, virtual);
 }
 
 /** Between slices: brings a page fault that the guest's own tables have, too, to its kernel. */
@@ -115,23 +78,9 @@ export function reflectsFault(executor: usize): bool {
   const cause = load<u64>(executor, HART_TRAP_CAUSE);
   if (cause != FETCH_PAGE_FAULT && cause != LOAD_PAGE_FAULT && cause != STORE_PAGE_FAULT) return false;
   const virtual = <usize>load<u32>(executor, HART_VIRTUAL_HART);
-  const value = load<u64>(executor, HART_TRAP_VALUE);
-  const outcome = walkGuest(virtual, value, load<u32>(executor, HART_TRAP_ACCESS));
+  const outcome = walkGuest(virtual, load<u64>(executor, HART_TRAP_VALUE), load<u32>(executor, HART_TRAP_ACCESS));
   if (outcome == WALK_OK) return false;
   const toAccessFault = cause == FETCH_PAGE_FAULT ? FETCH_PAGE_FAULT - 1 : LOAD_PAGE_FAULT - LOAD_ACCESS_FAULT;
-  reflect(executor, virtual, outcome == WALK_ACCESS_FAULT ? cause - toAccessFault : cause, value);
+  reflectWaiting(executor, outcome == WALK_ACCESS_FAULT ? cause - toAccessFault : cause);
   return true;
-}
-
-/** Between slices: makes the virtual hart's timer pending if it is due, and takes its next interrupt if there is one. */
-export function admitInterrupt(executor: usize): void {
-  const virtual = <usize>load<u32>(executor, HART_VIRTUAL_HART);
-  const isDue = nextInterrupt(executor) >= 0;
-  if (!isDue && nextInterrupt(virtual) < 0) return;
-  attend(executor, virtual);
-  if (isDue) updateTimers(virtual);
-  if (takeInterrupt(virtual)) countAssist(executor, ASSIST_INTERRUPT);
-  follow(executor, virtual);
-  store<u64>(executor, load<u64>(virtual, HART_PC), HART_PC);
-  updateTimers(executor);
 }

@@ -14,6 +14,8 @@ export interface InterpreterExports {
   stepWithOpenTables(virtual: number, first: number, second: number): number;
   emulate(virtual: number, word: number): number;
   walkGuest(virtual: number, address: bigint, access: number): number;
+  setRoots(virtual: number, kernel: bigint, user: bigint): number;
+  adoptArea(virtual: number): void;
   dataRegime(hart: number): number;
   leafPermissions(low: number, regime: number): number;
   raiseException(hart: number, cause: bigint, value: bigint): void;

@@ -126,6 +126,57 @@ describe("elf", () => {
     ]);
   });
 
+  describe("what the program is made for", () => {
+    /** A note as the System V ABI lays it out: sizes, type, name and descriptor, padded to four bytes. */
+    const note = (name: string, type: number, descriptor: number[]): number[] => {
+      const word = (value: number) => [value & 255, value >> 8, 0, 0];
+      const padded = (bytes: number[]) => [...bytes, ...new Array((4 - (bytes.length % 4)) % 4).fill(0)];
+      const characters = Array.from(`${name}\0`, (character) => character.charCodeAt(0));
+      return [
+        ...word(characters.length),
+        ...word(descriptor.length),
+        ...word(type),
+        ...padded(characters),
+        ...descriptor,
+      ];
+    };
+    const withNotes = (...notes: number[][]) => buildElf([CODE, { type: 4, paddr: 0n, content: notes.flat() }]);
+    const stylesOf = (file: Uint8Array) => elf(file, { name: "guest.elf" }).styles;
+
+    it("is S-mode where there is no note", () => {
+      expect(stylesOf(buildElf([CODE]))).toEqual({ native: true, paravirtual: false });
+    });
+
+    it.each([
+      [1, { native: true, paravirtual: false }],
+      [2, { native: false, paravirtual: true }],
+      [3, { native: true, paravirtual: true }],
+    ])("is what the mask %d says", (mask, styles) => {
+      expect(stylesOf(withNotes(note("hartvisor", 1, [mask, 0, 0, 0])))).toEqual(styles);
+    });
+
+    it("stands among other notes", () => {
+      const file = withNotes(
+        note("GNU", 1, [7]),
+        [0, 0, 0],
+        note("hartvisor", 2, [1, 0, 0, 0]),
+        note("hartvisor", 1, [2, 0, 0, 0]),
+      );
+      expect(stylesOf(file).paravirtual).toBe(true);
+    });
+
+    it.each([0, 4, 255])("is refused for the mask %d", (mask) => {
+      expect(refusal(withNotes(note("hartvisor", 1, [mask, 0, 0, 0])))).toContain(`in ways ${mask},`);
+    });
+
+    it("is S-mode where notes end too early or are too large", () => {
+      const whole = note("hartvisor", 1, [2, 0, 0, 0]);
+      for (let length = 0; length < whole.length; length++)
+        expect(stylesOf(withNotes(whole.slice(0, length))).native).toBe(true);
+      expect(stylesOf(withNotes([255, 255, 255, 255, 255, 255, 255, 255, 1, 0, 0, 0])).native).toBe(true);
+    });
+  });
+
   it("passes over segments that are not loaded or take no memory", () => {
     const note = { type: 4, paddr: 0n, content: [9] };
     const empty = { paddr: 0n, content: [] };

@@ -6,6 +6,7 @@
  */
 import { HartvisorError } from "../error.js";
 import { formatByteSize } from "../quantity.js";
+import { type GuestStyles, guestNote, NATIVE, stylesOf } from "./guest-note.js";
 
 /** A range of guest RAM, in bytes. */
 export interface RamRange {
@@ -38,6 +39,8 @@ export interface ElfImage {
   readonly entry: bigint;
   /** The segments that take memory, by rising physical address. They do not overlap. */
   readonly segments: readonly ElfSegment[];
+  /** What the program is made for, by its note. Default: native. */
+  readonly styles: GuestStyles;
   /** Names and values of `.symtab`, read at the first call; empty when the file was stripped. */
   symbols(): ReadonlyMap<string, bigint>;
 }
@@ -96,6 +99,7 @@ export function elf(bytes: Uint8Array, options: ElfOptions): ElfImage {
   return {
     entry: reader.u64(24),
     segments,
+    styles: reader.styles(),
     symbols: () => {
       symbols ??= reader.symbols();
       return symbols;
@@ -195,6 +199,22 @@ class ElfReader {
       memorySize: Number(memorySize),
       flags: { read: (flags & 4) !== 0, write: (flags & 2) !== 0, execute: (flags & 1) !== 0 },
     };
+  }
+
+  styles(): GuestStyles {
+    const headers = this.table("program headers", this.u64(32), this.u16(56), this.u16(54), PROGRAM_HEADER_SIZE);
+    for (const at of headers) {
+      if (this.u32(at) !== 4 /* PT_NOTE */) continue;
+      const size = this.u64(at + 32);
+      const start = this.range("notes", this.u64(at + 8), size);
+      const mask = guestNote(this.#bytes.subarray(start, start + Number(size)), this.u64(at + 48) === 8n ? 8 : 4);
+      if (mask === undefined) continue;
+      return (
+        stylesOf(mask) ??
+        this.fail(`its note says that it runs in ways ${mask}, where 1 (natively) and 2 (paravirtually) are known`)
+      );
+    }
+    return NATIVE;
   }
 
   symbols(): ReadonlyMap<string, bigint> {

@@ -16,7 +16,9 @@ export interface MachineShape {
   readonly ramBase: number;
   readonly ramPages: number;
   readonly hartCount: number;
-  /** Frames beside guest memory, for the monitor of a deprivileged guest; its harts come in pairs then. Default: none. */
+  /** Whether its guest runs deprivileged: its harts come in pairs then. Default: no. */
+  readonly deprivileged?: boolean;
+  /** Frames beside guest memory, for the monitor of a deprivileged guest. Default: none. */
   readonly monitorFrames?: number;
 }
 
@@ -24,11 +26,11 @@ export interface MachineShape {
 export const framesOf = ({ ramPages, monitorFrames = 0 }: MachineShape): number => ramPages + monitorFrames;
 
 /** Tables of a machine, each rounded up to frames. */
-function tableSizes({ ramPages, hartCount, monitorFrames = 0 }: MachineShape, frameCount: number) {
+function tableSizes({ ramPages, hartCount, deprivileged = false }: MachineShape, frameCount: number) {
   return {
     vm: VM_SIZE,
     harts: hartCount * HART_SIZE,
-    virtualHarts: monitorFrames > 0 ? hartCount * HART_SIZE : 0,
+    virtualHarts: deprivileged ? hartCount * HART_SIZE : 0,
     banks: hartCount * BANKS_SIZE,
     physicalToFrame: ramPages * 4,
     frameMetadata: frameCount * FRAME_METADATA_SIZE,

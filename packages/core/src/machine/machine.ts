@@ -18,8 +18,9 @@ import { Alarms } from "../time/alarms.js";
 import type { Clock } from "../time/clock.js";
 import { hostTicks, MachineClock } from "../time/host-clock.js";
 import { Monitor } from "../virtualization/monitor.js";
+import { ParavirtualMonitor, type ParavirtualStats } from "../virtualization/paravirtual.js";
 import { SHADOW_FRAMES } from "../virtualization/shadow-tables.js";
-import { type TechniqueName, techniqueOf } from "../virtualization/technique.js";
+import { type TechniqueName, techniqueOf, usesShadowTables } from "../virtualization/technique.js";
 import { hostEntropy, seedOf } from "./entropy.js";
 import type { ExitReason } from "./exit-reason.js";
 import { DeviceExits, exitCounters, type WatchCallback } from "./exits.js";
@@ -37,7 +38,7 @@ import {
 } from "./layout-plan.js";
 import { checkOptions, DEFAULT_MEMORY_BASE, isaOf, type MachineOptions } from "./options.js";
 import { Scheduler } from "./scheduler.js";
-import { type EntryPoint, type ResetOptions, Vcpu } from "./vcpu.js";
+import { type EntryPoint, type GuestMonitor, type ResetOptions, Vcpu } from "./vcpu.js";
 
 /** Events of a machine and what their listeners get. */
 export interface MachineEvents {
@@ -62,6 +63,8 @@ export interface MachineStats {
   readonly assists: Readonly<Record<string, number>>;
   /** What the translator did; absent without one. */
   readonly jit?: JitStats;
+  /** What a paravirtual guest asked of its monitor; absent under the other techniques. */
+  readonly paravirtual?: ParavirtualStats;
   readonly memory: {
     readonly guestBytes: number;
     /** Frames of 4 KiB that back guest pages. */
@@ -93,7 +96,8 @@ export class Machine {
   readonly #hypercalls: Hypercalls;
   readonly #translator: Translator | undefined;
   /** Runs the guest deprivileged; undefined if its harts run it themselves. */
-  readonly #monitor: Monitor | undefined;
+  readonly #monitor: GuestMonitor | undefined;
+  readonly #paravirtual: ParavirtualMonitor | undefined;
   readonly #exits = exitCounters();
   readonly #breakpoints = new Set<bigint>();
   readonly #listeners = new Map<keyof MachineEvents, Set<(event: never) => void>>();
@@ -110,7 +114,8 @@ export class Machine {
       ramBase: options.memoryBase ?? DEFAULT_MEMORY_BASE,
       ramPages: options.memoryBytes / FRAME_SIZE,
       hartCount: options.harts ?? 1,
-      ...(techniqueOf(options) !== "direct" && { monitorFrames: SHADOW_FRAMES }),
+      deprivileged: techniqueOf(options) !== "direct",
+      monitorFrames: usesShadowTables(techniqueOf(options)) ? SHADOW_FRAMES : 0,
     };
     const pool = new FramePool({ frames: framesOf(shape), tableBytes: tableBytes(shape) });
     const functions = options.translator === undefined ? 1 : CONSTANTS.MAX_REGIONS;
@@ -170,7 +175,7 @@ export class Machine {
 
     this.memory = new GuestMemory(pool, options.memoryBase ?? DEFAULT_MEMORY_BASE, options.memoryBytes, tables, {
       prepareHostWrite: (address, length) => {
-        this.#monitor?.hostWrites(Number(address), length);
+        if (this.#monitor?.admitsWrite(Number(address), length) === false) return false;
         return interpreter.prepareHostWrite(tables.vm, address, length) !== 0;
       },
       dropStoreEntries: (offset) => interpreter.dropStoreEntries(tables.vm, offset),
@@ -181,17 +186,24 @@ export class Machine {
       },
     });
     if (this.technique !== "direct") {
-      const monitor = new Monitor({
+      const host = {
         ...{ pool, memory: this.memory, interpreter },
         executors: vcpus.map(({ id }) => new HartState(pool.memory, hartAddress(tables, id))),
-        count: (kind) => this.#count(kind),
-      });
+      };
+      if (this.technique === "paravirtual") {
+        this.#paravirtual = new ParavirtualMonitor({
+          ...{ ...host, bus: this.bus, vcpus },
+          prepareWrite: (address, length) => interpreter.prepareHostWrite(tables.vm, BigInt(address), length),
+        });
+      }
+      const monitor = this.#paravirtual ?? new Monitor({ ...host, count: (kind) => this.#count(kind) });
       for (const vcpu of vcpus) vcpu.monitor = monitor;
       this.#monitor = monitor;
     }
     this.clock = new MachineClock(() => BigInt.asUintN(64, interpreter.timeNow(this.#vcpus[0].address)), virtualTime);
     this.#deviceExits = new DeviceExits(interpreter, this.bus, this.memory);
-    this.#hypercalls = new Hypercalls(hypercalls, this.memory, this.#vcpus, interpreter, {
+    const extensions = this.#paravirtual === undefined ? hypercalls : [...hypercalls, this.#paravirtual];
+    this.#hypercalls = new Hypercalls(extensions, this.memory, this.#vcpus, interpreter, {
       debugConsole: options.debugConsole,
       shutdown: (request) => this.requestShutdown(request),
       unixTimeNs: () => this.clock.unixTimeNs(),
@@ -367,6 +379,7 @@ export class Machine {
       ...(this.#translator !== undefined && {
         jit: { ...this.#translator.stats, executed: sum(({ executor }) => executor.getNumber("translated")) },
       }),
+      ...(this.#paravirtual !== undefined && { paravirtual: this.#paravirtual.stats }),
       memory: {
         guestBytes: this.memory.size,
         framesInUse: this.#pool.framesInUse,
@@ -398,16 +411,19 @@ export class Machine {
         this.#emit("breakpoint", { hart: vcpu.id, address: vcpu.state.pc });
         return false;
       case CONSTANTS.EXIT_STUCK:
-        this.#finish({
-          kind: "crash",
-          message: `hart ${vcpu.id} cannot fetch its trap vector at 0x${vcpu.state.pc.toString(16)}`,
-        });
+        this.#finish({ kind: "crash", message: this.#whyStuck(vcpu) });
         return false;
       case CONSTANTS.EXIT_BUDGET:
         return false;
       default:
         return true; // the monitor has answered it
     }
+  }
+
+  #whyStuck({ id, state }: Vcpu): string {
+    const pc = `0x${state.pc.toString(16)}`;
+    if (this.#paravirtual === undefined) return `hart ${id} cannot fetch its trap vector at ${pc}`;
+    return `hart ${id} trapped at ${pc}, cause ${state.get64("trapCause")}, and has told its monitor of no area to trap to`;
   }
 
   #count(kind: number): void {
@@ -431,6 +447,7 @@ export class Machine {
     const flags = options.flags & ~CONSTANTS.OPTION_HYPERCALLS;
     executor.resetExecutor(bankAddress(this.#tables, id), vm, { ...options, flags }, vcpu.address);
     executor.state.set32("rewrites", this.technique === "binary-translation" ? 1 : 0);
+    for (const hart of [executor, vcpu]) hart.state.set32("paravirtual", this.technique === "paravirtual" ? 1 : 0);
     return vcpu;
   }
 

@@ -41,6 +41,12 @@ export interface GuestMonitor {
   executorOf(hart: number): HartState;
   /** Runs a virtual hart's code up to an exit. */
   run(vcpu: Vcpu, budget: number, exact: boolean): number;
+  /** Looks into an exit, and gives the kind that it counts as and is answered by. */
+  answer(vcpu: Vcpu, kind: number): number;
+  /** The host or a device is about to write to guest memory; false if it must not. */
+  admitsWrite(address: number, length: number): boolean;
+  /** Guest pages have other frames now. */
+  dropTranslations(): void;
 }
 
 export class Vcpu {
@@ -135,6 +141,8 @@ export class Vcpu {
     state.set64("mie", 0n);
     state.set64("mip", 0n);
     state.set64("medeleg", DELEGATED_EXCEPTIONS);
+    // A paravirtual guest's hart has yet to tell its monitor these.
+    for (const name of ["vcpuArea", "kernelRoot", "userRoot"]) state.set64(name, 0n);
     this.#interpreter.writeCsr(this.address, 0x303, SUPERVISOR_INTERRUPTS);
     // S-mode may read every counter. Kernels take it from firmware that user code may, too, as the vDSO's clocks do.
     this.#interpreter.writeCsr(this.address, 0x306, ALL_COUNTERS);

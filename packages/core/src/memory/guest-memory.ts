@@ -11,7 +11,7 @@ import { FRAME_SIZE, type FramePool } from "./frame-pool.js";
 
 /** What the interpreter does for guest memory; the harts' TLBs are its business. */
 export interface WriteGuard {
-  /** Makes frames ready for a write; false where the range is not all RAM. */
+  /** Makes frames ready for a write; false where the range is not all RAM, or holds a page table that only its monitor writes. */
   prepareHostWrite(address: bigint, length: number): boolean;
   /** Drops the store-TLB entries of the frame at a machine offset, on every hart. */
   dropStoreEntries(offset: number): void;
@@ -26,6 +26,8 @@ export interface GuestMemoryTables {
   readonly frameMetadata: number;
 }
 
+const PIN_GUARDS = CONSTANTS.GUARD_PINNED | (7 << CONSTANTS.PIN_LEVEL_SHIFT);
+
 export class GuestMemory implements HypercallMemory, DmaMemory {
   /** Guest-physical address of the first byte. */
   readonly base: number;
@@ -38,6 +40,7 @@ export class GuestMemory implements HypercallMemory, DmaMemory {
   readonly #frames: Uint32Array;
   /** Four words per frame; the first holds the guards. */
   readonly #metadata: Uint32Array;
+  readonly #nowhere = new Uint8Array(FRAME_SIZE);
 
   constructor(pool: FramePool, base: number, size: number, tables: GuestMemoryTables, guard: WriteGuard) {
     this.base = base;
@@ -69,12 +72,12 @@ export class GuestMemory implements HypercallMemory, DmaMemory {
     return bytes;
   }
 
-  /** Copies into guest memory; false, and nothing written, where the range is not all RAM. */
+  /** Copies into guest memory; false, and nothing written, where the range is not all RAM or holds a pinned page table. */
   write(address: number | bigint, bytes: Uint8Array): boolean {
     const start = this.#offset(address, bytes.length);
     if (start === undefined) return false;
     if (bytes.length === 0) return true;
-    this.#guard.prepareHostWrite(BigInt(this.base + start), bytes.length);
+    if (!this.#guard.prepareHostWrite(BigInt(this.base + start), bytes.length)) return false;
     for (const { at, machine, count } of this.#pieces(start, bytes.length)) {
       this.#bytes.set(bytes.subarray(at, at + count), machine);
     }
@@ -102,7 +105,7 @@ export class GuestMemory implements HypercallMemory, DmaMemory {
   }
 
   store8(address: number, value: number): void {
-    this.#guard.prepareHostWrite(BigInt(address), 1);
+    if (!this.#guard.prepareHostWrite(BigInt(address), 1)) return;
     this.#scalars.setUint8(this.#scalar(address, 1), value);
   }
 
@@ -127,8 +130,17 @@ export class GuestMemory implements HypercallMemory, DmaMemory {
   }
 
   writableViews(address: number, length: number, into: Uint8Array[]): void {
-    this.#guard.prepareHostWrite(BigInt(address), length);
-    this.readableViews(address, length, into);
+    if (this.#guard.prepareHostWrite(BigInt(address), length)) {
+      this.readableViews(address, length, into);
+      return;
+    }
+    // What is meant for a page that cannot be written goes nowhere.
+    for (let at = 0; at < length; ) {
+      const count = Math.min(FRAME_SIZE - ((address + at) % FRAME_SIZE), length - at);
+      if (this.#guard.prepareHostWrite(BigInt(address + at), count)) this.readableViews(address + at, count, into);
+      else into.push(this.#nowhere.subarray(0, count));
+      at += count;
+    }
   }
 
   /** The frame behind a guest page, counted from the first page of RAM. */
@@ -175,6 +187,30 @@ export class GuestMemory implements HypercallMemory, DmaMemory {
     if (isShadowed) this.#guard.dropStoreEntries(this.#pool.framesBase + frame * FRAME_SIZE);
   }
 
+  /** Makes a page a page table of a level, which stores do not reach, or an ordinary page again. */
+  pinTable(page: number, level: number | undefined): void {
+    const index = this.frameOf(page) * (CONSTANTS.FRAME_METADATA_SIZE / 4);
+    const guards = (this.#metadata[index] ?? 0) & ~PIN_GUARDS;
+    if (level === undefined) this.#metadata[index] = guards;
+    else {
+      this.#metadata[index] = guards | CONSTANTS.GUARD_PINNED | (level << CONSTANTS.PIN_LEVEL_SHIFT);
+      this.#guard.dropStoreEntries(this.#frameOffset(page));
+    }
+  }
+
+  /** Whether a write to a page concerns more than its monitor: code was decoded from it, or writes are logged. */
+  isWriteGuarded(page: number): boolean {
+    return (this.#guards(page) & ~PIN_GUARDS) !== 0;
+  }
+
+  /** Takes the guard of pinned tables from every frame. */
+  unpinAllTables(): void {
+    const step = CONSTANTS.FRAME_METADATA_SIZE / 4;
+    for (let index = 0; index < this.#metadata.length; index += step) {
+      this.#metadata[index] = (this.#metadata[index] ?? 0) & ~PIN_GUARDS;
+    }
+  }
+
   /** Offset in linear memory of a guest-physical address that is RAM. */
   machineOffset(address: number): number {
     const start = address - this.base;
@@ -204,7 +240,7 @@ export class GuestMemory implements HypercallMemory, DmaMemory {
       this.write(address, new Uint8Array(Uint32Array.of(value).buffer, 0, width));
       return;
     }
-    this.#guard.prepareHostWrite(BigInt(address), width);
+    if (!this.#guard.prepareHostWrite(BigInt(address), width)) return;
     if (width === 2) this.#scalars.setUint16(machine, value, true);
     else this.#scalars.setUint32(machine, value, true);
   }

@@ -90,7 +90,6 @@ export class Monitor implements GuestMonitor {
     }
   }
 
-  /** Looks into an exit, and gives the kind that it counts as and is answered by. */
   answer(vcpu: Vcpu, kind: number): number {
     switch (kind) {
       case EXIT_TRAP:
@@ -105,12 +104,11 @@ export class Monitor implements GuestMonitor {
     }
   }
 
-  /** The host or a device is about to write to guest memory. */
-  hostWrites(address: number, length: number): void {
+  admitsWrite(address: number, length: number): boolean {
     this.#tables.hostWrites(address, length);
+    return true;
   }
 
-  /** Guest pages have other frames now. */
   dropTranslations(): void {
     this.#tables.clear();
   }

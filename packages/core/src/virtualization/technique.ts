@@ -1,13 +1,15 @@
 /**
  * How a guest's privileged code is run: the techniques of the textbook, by
  * name. `direct` lets the hart execute S-mode itself; the others run the guest's
- * kernel deprivileged, under a monitor.
+ * kernel deprivileged, under a monitor. What a program is made for, an ELF note
+ * says.
  */
 import { HartvisorError } from "../error.js";
+import type { GuestStyles } from "../loader/guest-note.js";
 import type { MachineOptions } from "../machine/options.js";
 
 /** The techniques that a machine can be made with. */
-export const TECHNIQUES = ["direct", "trap-and-emulate", "binary-translation"] as const;
+export const TECHNIQUES = ["direct", "trap-and-emulate", "binary-translation", "paravirtual"] as const;
 export type TechniqueName = (typeof TECHNIQUES)[number];
 
 /** Named in the textbook, and not there yet. */
@@ -36,3 +38,17 @@ export function techniqueOf(options: MachineOptions): TechniqueName {
     refuse("has page tables of its own: it cannot be had with another address translation");
   return technique;
 }
+
+/** Throws `invalid-argument` where a program, by the name that messages call it, is not made to be run by a technique. */
+export function checkStyles(technique: TechniqueName, { native, paravirtual }: GuestStyles, name: string): void {
+  if (technique === "paravirtual" ? paravirtual : native) return;
+  const reason =
+    technique === "paravirtual"
+      ? "it does not know how to run deprivileged (an ELF note would say so); choose another technique"
+      : "it is made for a monitor that it calls, not for S-mode; choose the technique paravirtual";
+  throw new HartvisorError("invalid-argument", `${name} cannot run under the technique ${technique}: ${reason}`);
+}
+
+/** Whether a technique's monitor has page tables of its own. */
+export const usesShadowTables = (technique: TechniqueName): boolean =>
+  technique === "trap-and-emulate" || technique === "binary-translation";

@@ -138,7 +138,7 @@ export class VirtBoard {
 
   /** The flattened device tree of the machine as it is now. */
   deviceTree(chosen: Chosen): Uint8Array {
-    const { memory, harts, bus } = this.#machine;
+    const { memory, harts, bus, technique } = this.#machine;
     const labels = new DeviceTreeLabels(harts.length);
     const nodes = bus.devices.flatMap((device: Device) => device.deviceTree(labels));
     const onBus = (node: DeviceTreeNode) => Object.hasOwn(node.properties ?? {}, "reg");
@@ -175,6 +175,9 @@ export class VirtBoard {
           properties: { "#address-cells": 2, "#size-cells": 2, compatible: "simple-bus", ranges: true },
           children: nodes.filter(onBus),
         },
+        ...(technique === "paravirtual"
+          ? [{ name: "hypervisor", properties: { compatible: "hartvisor,paravirtual" } }]
+          : []),
         performanceUnit(),
         ...nodes.filter((node) => !onBus(node)),
       ],

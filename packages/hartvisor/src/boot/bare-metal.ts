@@ -1,5 +1,5 @@
 /** Runs a bare-metal ELF as Spike does: M-mode at its entry, a0 = hart id, a1 = device tree, HTIF by its symbols. */
-import { elf, HartvisorError } from "@hartvisor/core";
+import { checkStyles, elf, HartvisorError } from "@hartvisor/core";
 import { Htif } from "@hartvisor/devices";
 import { type Boot, DEVICE_TREE_ROOM } from "./boot.js";
 
@@ -21,6 +21,7 @@ export function bareMetal({ image, name = "the program" }: BareMetalOptions): Bo
     load({ machine, board, console }) {
       const { memory } = machine;
       const program = elf(image, { name, ram: { ramBase: memory.base, ramSize: memory.size } });
+      checkStyles(machine.technique, program.styles, name);
       for (const { physicalAddress, bytes } of program.segments) memory.write(physicalAddress, bytes);
 
       const end = Math.max(...program.segments.map((segment) => segment.physicalAddress + segment.memorySize));

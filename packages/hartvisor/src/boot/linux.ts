@@ -1,5 +1,15 @@
 /** Boots a Linux kernel: directly under the machine's own SBI, or through an M-mode firmware. */
-import { checkInitrd, elf, flat, HartvisorError, isElf, linuxImage, placeImages } from "@hartvisor/core";
+import {
+  checkInitrd,
+  checkStyles,
+  elf,
+  flat,
+  HartvisorError,
+  isElf,
+  linuxImage,
+  NATIVE,
+  placeImages,
+} from "@hartvisor/core";
 import type { Boot, BootContext } from "./boot.js";
 import { DEVICE_TREE_ROOM } from "./boot.js";
 
@@ -44,6 +54,7 @@ export function linux(options: LinuxOptions): Boot {
     load(context) {
       const { machine, board } = context;
       const { memory } = machine;
+      checkStyles(machine.technique, NATIVE, kernelImage.name);
       const place = placeImages({
         ramBase: memory.base,
         ramSize: memory.size,

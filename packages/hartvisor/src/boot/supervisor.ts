@@ -1,5 +1,5 @@
 /** Runs an ELF kernel as SBI firmware starts one: hart 0 in S-mode at its entry, translation off, the machine for its SBI. */
-import { elf, HartvisorError } from "@hartvisor/core";
+import { checkStyles, elf, HartvisorError } from "@hartvisor/core";
 import { type Boot, DEVICE_TREE_ROOM } from "./boot.js";
 
 export interface SupervisorOptions {
@@ -11,7 +11,8 @@ export interface SupervisorOptions {
 
 /**
  * A boot loader for kernels that are ELF programs: a0 is the hart's number, a1 the address of the device tree (SBI 2.0,
- * chapter 9). Other harts are stopped until the guest starts them. Throws `invalid-image` for what is no RISC-V ELF.
+ * chapter 9). Other harts are stopped until the guest starts them. Throws `invalid-image` for what is no RISC-V ELF; a
+ * machine whose technique does not suit the kernel is refused with `invalid-argument`: a note in it says what does.
  *
  * @example
  * const vm = await Machine.create({ boot: supervisor({ image: await readFile("kernel.elf") }) });
@@ -24,6 +25,7 @@ export function supervisor({ image, name = "the kernel" }: SupervisorOptions): B
     load({ machine, board }) {
       const { memory } = machine;
       const program = elf(image, { name, ram: { ramBase: memory.base, ramSize: memory.size } });
+      checkStyles(machine.technique, program.styles, name);
       const deviceTreeAddress = memory.base + memory.size - DEVICE_TREE_ROOM;
       const end = Math.max(...program.segments.map((segment) => segment.physicalAddress + segment.memorySize));
       if (end > deviceTreeAddress) {

@@ -1,7 +1,9 @@
-/** `hartvisor run`: boots a Linux kernel from files. */
+/** `hartvisor run`: boots a Linux kernel, or one that is an ELF file, from files. */
+import { HartvisorError, isElf } from "@hartvisor/core";
 import type { Command } from "commander";
 import type { Boot } from "../boot/boot.js";
-import { linux } from "../boot/linux.js";
+import { linux, type NamedImage } from "../boot/linux.js";
+import { supervisor } from "../boot/supervisor.js";
 import { addDeviceOptions, type DeviceFlags, openDevices } from "./devices.js";
 import { readNamed } from "./files.js";
 import { JitTrace } from "./jit-trace.js";
@@ -25,8 +27,8 @@ Example:
 export function addRunCommand(program: Command, context: CommandContext): void {
   const command = program
     .command("run")
-    .description("boot a Linux kernel")
-    .requiredOption("--kernel <file>", "a RISC-V Linux Image, uncompressed")
+    .description("boot a kernel")
+    .requiredOption("--kernel <file>", "a RISC-V Linux Image, uncompressed, or an ELF file that begins in S-mode")
     .option("--initrd <file>", "initial RAM disk: a cpio archive, compressed or not")
     .option("--append <string>", "the kernel's command line")
     .option("--firmware <file>", "M-mode firmware, such as OpenSBI's fw_dynamic, in place of the machine's own SBI");
@@ -36,13 +38,26 @@ export function addRunCommand(program: Command, context: CommandContext): void {
 }
 
 async function run(flags: RunFlags, { interruptions }: CommandContext): Promise<number> {
-  const boot = linux({
-    kernel: await readNamed(flags.kernel),
-    initrd: flags.initrd === undefined ? undefined : await readNamed(flags.initrd),
-    firmware: flags.firmware === undefined ? undefined : await readNamed(flags.firmware),
-    cmdline: flags.append,
-  });
+  const kernel = await readNamed(flags.kernel);
+  const boot = isElf(kernel.bytes) ? bootElf(kernel, flags) : await bootLinux(kernel, flags);
   return runBooted(boot, flags, interruptions.signal);
+}
+
+async function bootLinux(kernel: NamedImage, { initrd, firmware, append }: RunFlags): Promise<Boot> {
+  return linux({
+    kernel,
+    initrd: initrd === undefined ? undefined : await readNamed(initrd),
+    firmware: firmware === undefined ? undefined : await readNamed(firmware),
+    cmdline: append,
+  });
+}
+
+function bootElf({ bytes, name }: NamedImage, { initrd, firmware, append }: RunFlags): Boot {
+  for (const [flag, value] of Object.entries({ initrd, firmware, append })) {
+    if (value !== undefined)
+      throw new HartvisorError("invalid-argument", `--${flag} is for Linux, and ${name} is an ELF file`);
+  }
+  return supervisor({ image: bytes, name });
 }
 
 /** Runs what was booted with the devices of the command line; returns the exit status. */
