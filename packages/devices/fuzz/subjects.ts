@@ -1,4 +1,5 @@
 /** What is fuzzed: each device with a host that answers, and the requests that a driver makes of it. */
+import { MemoryTree } from "../src/backends/files/memory-tree.js";
 import { memoryDisk } from "../src/backends/memory-disk.js";
 import type { HostNetwork, HostTcpEvents } from "../src/backends/nat/host-network.js";
 import { natNetwork } from "../src/backends/nat/nat.js";
@@ -6,11 +7,14 @@ import { Protocol, pseudoHeaderSum, TcpFlag, viewOf, writeIpv4 } from "../src/ba
 import { VirtioBlock } from "../src/para/block/device.js";
 import { controlMessage } from "../src/para/console/control-message.js";
 import { VirtioConsole } from "../src/para/console/device.js";
+import { VirtioFs } from "../src/para/fs/device.js";
+import { Opcode } from "../src/para/fs/fuse.js";
 import { VirtioNet } from "../src/para/net/device.js";
 import { VirtioRng } from "../src/para/rng/device.js";
 import type { VirtioDevice } from "../src/para/virtio/device.js";
 import { VirtioVsock } from "../src/para/vsock/device.js";
 import { STREAM, writeHeader } from "../src/para/vsock/packet.js";
+import { pack } from "../test/files/fuse-client.js";
 import type { Random } from "./random.js";
 
 /** A part of a request: bytes for the device to read, or room for it to write. */
@@ -53,6 +57,7 @@ export const SUBJECTS: Readonly<Record<string, () => Promise<Subject>>> = {
   console: consoleSubject,
   net: netSubject,
   vsock: vsockSubject,
+  "virtio-fs": virtioFsSubject,
 };
 
 function blockRequest(random: Random): Request {
@@ -217,4 +222,124 @@ async function vsockSubject(): Promise<Subject> {
       if (random.once(8)) void device.connect(random.below(4)).catch(() => {});
     },
   };
+}
+
+/** Names as a guest might give them, or as it might try to get out by them. */
+const NAMES = ["a", "b", "c", "d", "long".repeat(50), "..", ".", "/", "../a", "a/b", "", "\udcff", "x".repeat(300)];
+
+async function virtioFsSubject(): Promise<Subject> {
+  // Small, so that it is full now and then.
+  const tree = new MemoryTree({ maxBytes: 2 ** 18 });
+  let unique = 1;
+  let isMounted = false;
+  return {
+    device: new VirtioFs({ tree, tag: "fuzz", cache: "always" }),
+    request: (random) => {
+      const opcode = !isMounted || random.once(300) ? Opcode.Init : random.pick(FUSE_OPCODES);
+      isMounted = !random.once(500);
+      const body = fuseBody(opcode, random);
+      const lie = random.once(50) ? random.below(200) : 0;
+      const node = random.once(2) ? 1 : random.below(random.once(20) ? 2 ** 32 : 40);
+      const owner = [random.below(3), random.below(3)] as const;
+      const header = pack(
+        ...([
+          [4, 40 + body.length + lie],
+          [4, opcode],
+          [8, unique++],
+          [8, node],
+        ] as const),
+        ...([
+          [4, owner[0]],
+          [4, owner[1]],
+          [4, 1],
+          [4, 0],
+        ] as const),
+      );
+      const isForget = opcode === Opcode.Forget || opcode === Opcode.BatchForget;
+      const room = random.once(30) ? random.below(16) : random.pick([16, 120, 200, 1024, 8192]);
+      return { queue: isForget ? 0 : 1, parts: [header, body, ...(isForget || room === 0 ? [] : [room])] };
+    },
+  };
+}
+
+const FUSE_OPCODES = [...Object.values(Opcode).filter((opcode) => opcode !== Opcode.Destroy), 99];
+
+/** What stands behind the header of a request of some kind. */
+function fuseBody(opcode: number, random: Random): Uint8Array {
+  const name = () => random.pick(NAMES);
+  const handle = () => [8, random.below(30)] as const;
+  const offset = () => [8, random.pick([0, 1, 100, 65_535, 70_000, 2 ** 40, 2 ** 60])] as const;
+  const length = () => [4, random.pick([0, 1, 200, 4096, 0xffff_ffff])] as const;
+  const word = (limit: number) => [4, random.below(limit)] as const;
+  const data = () => new Uint8Array(random.below(5000)).fill(random.below(256));
+  switch (opcode) {
+    case Opcode.Init:
+      return pack([4, 7], [4, 31 + random.below(10)], [8, 2 ** 32 - 1]);
+    case Opcode.Forget:
+      return pack([8, random.below(3)]);
+    case Opcode.BatchForget:
+      return pack(word(4), [4, 0], [8, random.below(40)], [8, 1], [8, random.below(40)], [8, 1]);
+    case Opcode.GetAttr:
+      return pack(word(2), [4, 0], handle());
+    case Opcode.SetAttr:
+      return pack(
+        word(512),
+        [4, 0],
+        handle(),
+        offset(),
+        new Uint8Array(36),
+        word(2 ** 31),
+        word(0o10000),
+        new Uint8Array(20),
+      );
+    case Opcode.MkNod:
+      return pack([4, random.pick([0o100644, 0o010600, 0o020600, 0o040700, 7])], [4, 5], [8, 0], name());
+    case Opcode.MkDir:
+    case Opcode.Link:
+      return pack([8, random.below(40)], name());
+    case Opcode.SymLink:
+    case Opcode.Rename:
+    case Opcode.Rename2: {
+      const head = opcode === Opcode.SymLink ? [] : [[8, random.below(8)] as const];
+      const flags = opcode === Opcode.Rename2 ? [word(4), word(2)] : [];
+      return pack(...head, ...flags, name(), name());
+    }
+    case Opcode.Create:
+      return pack([4, random.pick([0o102, 0o301, 0o1102])], [4, 0o644], [8, 0], name());
+    case Opcode.Open:
+    case Opcode.OpenDir:
+      return pack(word(4), [4, 0]);
+    case Opcode.Write: {
+      const bytes = data();
+      return pack(
+        handle(),
+        offset(),
+        [4, random.once(20) ? random.below(9000) : bytes.length],
+        new Uint8Array(20),
+        bytes,
+      );
+    }
+    case Opcode.Read:
+    case Opcode.ReadDir:
+    case Opcode.ReadDirPlus:
+      return pack(handle(), random.once(2) ? [8, random.below(6)] : offset(), length(), new Uint8Array(20));
+    case Opcode.SetXattr: {
+      const value = data();
+      return pack([4, random.once(20) ? random.below(9000) : value.length], word(4), `user.${name()}`, value);
+    }
+    case Opcode.GetXattr:
+      return pack(word(1000), [4, 0], `user.${name()}`);
+    case Opcode.FAllocate:
+      return pack(handle(), offset(), [8, random.below(100_000)], word(32), [4, 0]);
+    case Opcode.LSeek:
+      return pack(handle(), offset(), [4, 3 + random.below(3)], [4, 0]);
+    case Opcode.Release:
+    case Opcode.ReleaseDir:
+    case Opcode.FSync:
+      return pack(handle(), [8, 0], [8, 0]);
+    case Opcode.ListXattr:
+      return pack(word(1000), [4, 0]);
+    default:
+      return pack(name());
+  }
 }

@@ -17,6 +17,37 @@ import { sbiSusp } from "./para/sbi/susp.js";
 import { sbiTime } from "./para/sbi/time.js";
 
 export { blobDisk } from "./backends/blob-disk.js";
+export { Errno, type ErrnoName, errnoOf, FileError } from "./backends/files/errno.js";
+export { after, type Later, perform, type Steps, wait } from "./backends/files/later.js";
+export {
+  type FileContent,
+  hostTime,
+  MemoryDirectory,
+  MemoryFile,
+  MemoryNode,
+  MemoryTree,
+  type MemoryTreeOptions,
+} from "./backends/files/memory-tree.js";
+export { bytesFromName, checkName, hasEscapes, nameFromBytes } from "./backends/files/names.js";
+export {
+  type AllocateMode,
+  type DirectoryEntry,
+  type DirectoryReader,
+  FileNode,
+  type FileStat,
+  type FileTime,
+  type FileTree,
+  FileType,
+  type NewNode,
+  type NewOpenFile,
+  type OpenFile,
+  type OpenMode,
+  PERMISSION_BITS,
+  type RenameFlags,
+  type StatChanges,
+  type TreeRoom,
+  TYPE_BITS,
+} from "./backends/files/tree.js";
 export { type HttpDiskOptions, httpDisk } from "./backends/http-disk.js";
 export { memoryDisk } from "./backends/memory-disk.js";
 export type {
@@ -44,6 +75,8 @@ export { Uart16550, type Uart16550Options } from "./full/uart16550/device.js";
 export type { Uart16550State } from "./full/uart16550/persist.js";
 export { VirtioBlock, type VirtioBlockOptions } from "./para/block/device.js";
 export { type ConsolePortOptions, VirtioConsole, type VirtioConsoleOptions } from "./para/console/device.js";
+export { VirtioFs, type VirtioFsOptions } from "./para/fs/device.js";
+export type { FileCache } from "./para/fs/session.js";
 export { Htif, type HtifMemory, type HtifOptions } from "./para/htif/device.js";
 export { defineHypercall, type HypercallDefinition, type HypercallFunction } from "./para/hypercall/define.js";
 export {

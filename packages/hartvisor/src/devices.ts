@@ -8,6 +8,8 @@ import {
   type VirtioBlockOptions,
   VirtioConsole,
   type VirtioDevice,
+  VirtioFs,
+  type VirtioFsOptions,
   VirtioNet,
   type VirtioNetOptions,
   VirtioRng,
@@ -57,6 +59,17 @@ export function virtioConsole(options: ConsoleOptions): () => VirtioDevice {
     for (const [n, port] of ports.entries()) port.connect(device, n);
     return device;
   };
+}
+
+/**
+ * A folder that the guest mounts: `mount -t virtiofs TAG DIRECTORY`.
+ *
+ * @example
+ * const vm = await Machine.create({ boot, devices: [virtioFs({ tree: new MemoryTree(), tag: "share" })] });
+ */
+export function virtioFs(options: VirtioFsOptions): () => VirtioDevice {
+  new VirtioFs(options); // refuses what no device can be
+  return () => new VirtioFs(options);
 }
 
 /**

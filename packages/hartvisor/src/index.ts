@@ -17,8 +17,11 @@ export {
 export {
   blobDisk,
   defineHypercall,
+  type FileTree,
   type HttpDiskOptions,
   httpDisk,
+  MemoryTree,
+  type MemoryTreeOptions,
   memoryDisk,
   type NvmeOptions,
   overlayDisk,
@@ -40,6 +43,7 @@ export {
   Vsock,
   virtioBlock,
   virtioConsole,
+  virtioFs,
   virtioNet,
   virtioRng,
 } from "./devices.js";

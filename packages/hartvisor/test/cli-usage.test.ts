@@ -200,6 +200,21 @@ const refusals: readonly Refusal[] = [
     message: "--jit-trace: the interpreter has no translator; give --engine jit",
   },
   {
+    what: "a shared folder without a tag",
+    args: [...run, "--share", "src"],
+    message: /Write for example src:code, or src:code:ro\./,
+  },
+  {
+    what: "a shared folder that is not there",
+    args: [...run, "--share", "nothing:tag"],
+    message: "cannot share nothing: there is no such directory",
+  },
+  {
+    what: "two shared folders with a tag",
+    args: [...run, "--share", "/tmp:tag", "--share", "/tmp:tag:ro"],
+    message: "--share /tmp:tag: another directory has this tag",
+  },
+  {
     what: "a disk that is not there",
     args: [...run, "--disk", "nothing"],
     message: /nothing as a disk: there is no such/,

@@ -2,10 +2,11 @@
 import { createWriteStream, type WriteStream } from "node:fs";
 import { resolve } from "node:path";
 import { type BlockBackend, HartvisorError, type NetworkBackend } from "@hartvisor/core";
-import { httpDisk, overlayDisk, type PortForward } from "@hartvisor/devices";
+import { type FileTree, httpDisk, overlayDisk, type PortForward } from "@hartvisor/devices";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { nvme, type PluggableDevice, Vsock, virtioBlock, virtioNet, virtioRng } from "../devices.js";
+import { nvme, type PluggableDevice, Vsock, virtioBlock, virtioFs, virtioNet, virtioRng } from "../devices.js";
 import { fileDisk } from "../host/node/file-disk.js";
+import { hostDirectory } from "../host/node/files/host-directory.js";
 import { nat } from "../host/node/nat.js";
 import { bridgeToSocket } from "../host/node/vsock-bridge.js";
 import { checkWritable } from "./files.js";
@@ -19,6 +20,14 @@ export interface DeviceFlags {
   readonly deny?: readonly string[];
   readonly capture?: string;
   readonly vsock?: readonly VsockBridge[];
+  readonly share?: readonly Share[];
+}
+
+/** A directory of the host's, and the tag by which the guest mounts it. */
+interface Share {
+  readonly path: string;
+  readonly tag: string;
+  readonly readOnly: boolean;
 }
 
 /** A port of the host's that the guest reaches by vsock, and the Unix socket that it leads to. */
@@ -34,7 +43,7 @@ export interface OpenDevices {
   close(): Promise<void>;
 }
 
-/** Adds --disk, --net, --forward, --allow, --deny, --capture and --vsock; `net` is what --net is by default. */
+/** Adds --disk, --share, --net, --forward, --allow, --deny, --capture and --vsock; `net` is what --net is by default. */
 export function addDeviceOptions(command: Command, net: "nat" | "none"): Command {
   const more = (text: string, before: readonly string[] = []) => [...before, text];
   return command
@@ -42,6 +51,11 @@ export function addDeviceOptions(command: Command, net: "nat" | "none"): Command
       "--disk <file[,overlay][,readonly][,nvme]>",
       "a raw disk image or the http(s) URL of one; overlay keeps writes in memory, nvme makes it an NVMe disk (default: virtio). Give it again for more disks",
       more,
+    )
+    .option(
+      "--share <directory:tag[:ro]>",
+      "a directory of this host, which the guest mounts by its tag (mount -t virtiofs TAG DIRECTORY); ro: it cannot write there",
+      (text: string, before: readonly Share[] = []) => [...before, parseShare(text)],
     )
     .addOption(
       new Option("--net <kind>", "nat: a network card with DHCP, DNS and connections out through this host")
@@ -73,6 +87,13 @@ function parseBridge(text: string): VsockBridge {
   return { port, path: match[2] ?? "" };
 }
 
+function parseShare(text: string): Share {
+  const [, path, tag, readOnly] = /^(.+?):([^:]{1,36})(:ro)?$/s.exec(text) ?? [];
+  if (path === undefined || tag === undefined)
+    throw new InvalidArgumentError("Write for example src:code, or src:code:ro.");
+  return { path, tag, readOnly: readOnly !== undefined };
+}
+
 function parseForward(text: string): PortForward {
   const match = /^(?:(.+):)?(\d+):(\d+)(\/udp|\/tcp)?$/.exec(text);
   if (match === null || Number(match[2]) === 0) {
@@ -94,16 +115,24 @@ function parseForward(text: string): PortForward {
  */
 export async function openDevices(flags: DeviceFlags): Promise<OpenDevices> {
   const disks: { readonly backend: BlockBackend; readonly isNvme: boolean }[] = [];
+  const shares: { readonly tree: FileTree; readonly tag: string }[] = [];
   let network: NetworkBackend | undefined;
   let capture: WriteStream | undefined;
   const close = async () => {
     await network?.close();
     for (const { backend } of disks) await backend.close();
+    for (const { tree } of shares) await tree.close();
     await new Promise<void>((done) => (capture === undefined ? done() : capture.end(done)));
   };
   try {
     for (const wanted of wantedDisks(flags.disk ?? []))
       disks.push({ backend: await openDisk(wanted), isNvme: wanted.isNvme });
+    for (const { path, tag, readOnly } of flags.share ?? []) {
+      if (shares.some((other) => other.tag === tag)) {
+        throw new HartvisorError("invalid-argument", `--share ${path}:${tag}: another directory has this tag`);
+      }
+      shares.push({ tree: hostDirectory(path, { readOnly }), tag });
+    }
     if (flags.net === "nat") {
       if (flags.capture !== undefined) {
         await checkWritable(flags.capture);
@@ -127,6 +156,7 @@ export async function openDevices(flags: DeviceFlags): Promise<OpenDevices> {
         const options = { backend, name, onError: reportOnce(name) };
         return isNvme ? nvme(options) : virtioBlock(options);
       }),
+      ...shares.map(virtioFs),
       ...(network === undefined ? [] : [virtioNet({ backend: network })]),
       ...(flags.vsock === undefined ? [] : [bridges(flags.vsock).device]),
     ],

@@ -39,6 +39,11 @@ if [ -e /sys/class/net/eth0 ]; then
   udhcpc -i eth0 -s /etc/udhcpc.sh -b -S >/dev/null 2>&1
 fi
 
+# Shared folders, each in a directory named for its tag.
+for tag in /sys/fs/virtiofs/*/tag; do
+  [ -e "$tag" ] && read -r tag <"$tag" && mkdir -p "/mnt/$tag" && mount -t virtiofs "$tag" "/mnt/$tag"
+done
+
 # What answers vm.exec; it ends at once where the machine has no port for it.
 hartvisor-agent </dev/null >/dev/null 2>&1 &
 
@@ -64,7 +69,21 @@ ip addr replace "$ip/$mask" dev "$interface"
 for server in $dns; do echo "nameserver $server"; done >/etc/resolv.conf
 `;
 
-const DIRECTORIES = ["bin", "dev", "etc", "proc", "root", "run", "sbin", "sys", "tmp", "usr", "usr/bin", "usr/sbin"];
+const DIRECTORIES = [
+  "bin",
+  "dev",
+  "etc",
+  "mnt",
+  "proc",
+  "root",
+  "run",
+  "sbin",
+  "sys",
+  "tmp",
+  "usr",
+  "usr/bin",
+  "usr/sbin",
+];
 
 /** What goes into the initramfs beside busybox. */
 export interface InitramfsOptions {

@@ -1,0 +1,142 @@
+/** Folders of the host in Debian: mounted, copied both ways, and compared by what the host says of them. */
+import {
+  chmod,
+  link,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  symlink,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import { type DemoImage, debianDemoImage } from "../src/host/node/debian-image.js";
+import { hostDirectory } from "../src/host/node/files/host-directory.js";
+import { linux, Machine, type MachineOptions, MemoryTree, virtioFs } from "../src/index.js";
+import { CliProcess } from "./cli-process.js";
+import { describeOnline } from "./describe-where.js";
+
+describeOnline("a folder in Debian", () => {
+  let image: DemoImage;
+  let folder: string;
+  let vm: Machine | undefined;
+
+  beforeAll(async () => {
+    image = await debianDemoImage();
+  }, 600_000);
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "hartvisor-files-"));
+  });
+
+  afterEach(async () => {
+    await vm?.destroy();
+    CliProcess.killAll();
+    await rm(folder, { recursive: true });
+  });
+
+  /** Boots with devices, and gives what runs a script: its output. */
+  async function boot(options: Omit<MachineOptions, "boot">): Promise<(script: string) => Promise<string>> {
+    const machine = await Machine.create({
+      boot: linux({ ...image, cmdline: "console=ttyS0 quiet" }),
+      limits: { wallTimeMs: 120_000 },
+      onDeviceFailure: (device, reason) => {
+        throw new Error(`${device}: ${reason}`);
+      },
+      ...options,
+    });
+    vm = machine;
+    void machine.console.output.cancel();
+    machine.start();
+    return async (script) => {
+      const { stdoutText, stderrText, exitCode } = await machine.exec(["sh", "-ec", script], { timeoutMs: 100_000 });
+      expect([exitCode, stderrText]).toEqual([0, ""]);
+      return stdoutText;
+    };
+  }
+
+  it.each(["pci", "mmio"] as const)(
+    "is copied both ways by virtio-fs over %s, and stays the same",
+    async (transport) => {
+      await makeTree(join(folder, "from host"));
+      const before = await describeTree(join(folder, "from host"));
+      const run = await boot({
+        transport,
+        devices: [
+          virtioFs({ tree: hostDirectory(folder), tag: "share" }),
+          virtioFs({ tree: new MemoryTree(), tag: "memory", cache: "always" }),
+        ],
+      });
+      await run(`
+      cp -a "/mnt/share/from host" /mnt/memory/copy
+      cp -a "/mnt/share/from host" /tmp/copy
+      cp -a /mnt/memory/copy "/mnt/share/through memory"
+      cp -a /tmp/copy "/mnt/share/through the guest"
+      sync`);
+      expect(await describeTree(join(folder, "through memory"))).toEqual(before);
+      expect(await describeTree(join(folder, "through the guest"))).toEqual(before);
+    },
+    180_000,
+  );
+
+  it("is shared by the command, and mounted by the demo's guest", async () => {
+    await writeFile(join(folder, "input"), "from the host\n");
+    const script = "cat /mnt/code/input; echo no >/mnt/code/x; echo yes >/mnt/out/result";
+    await mkdir(join(folder, "out"));
+    const shares = ["--share", `${folder}:code:ro`, "--share", `${join(folder, "out")}:out`];
+    const cli = CliProcess.start(["exec", ...shares, "--", "sh", "-c", script]);
+    const { status, stdout, stderr } = await cli.ended;
+    expect([status, stdout]).toEqual([0, "from the host\n"]);
+    expect(stderr).toMatch(/Read-only file system/);
+    expect(await readFile(join(folder, "out/result"), "utf8")).toBe("yes\n");
+  }, 120_000);
+});
+
+/** Files of all sizes, permissions and times; links of both kinds; names as they come. */
+async function makeTree(root: string): Promise<void> {
+  const directories = ["", "sub directory", "sub directory/deeper", "empty", "ünïcödé"];
+  for (const directory of directories) await mkdir(join(root, directory));
+  const sizes = [0, 1, 4095, 4096, 4097, 100_000, 3_000_000];
+  for (const [n, size] of sizes.entries()) {
+    const path = join(root, directories[n % 3] ?? "", `file ${n}`);
+    await writeFile(
+      path,
+      Uint8Array.from({ length: size }, (_, at) => at * (n + 3) + (at >> 8)),
+    );
+    await chmod(path, [0o600, 0o644, 0o755, 0o400, 0o711][n % 5] ?? 0);
+    await utimes(path, 1_000_000_000 + n, 1_500_000_000 + n);
+  }
+  await link(join(root, "file 6"), join(root, "ünïcödé/second name"));
+  await symlink("../file 0", join(root, "sub directory/link"));
+  await symlink("/nowhere at all", join(root, "dangling"));
+  await chmod(join(root, "empty"), 0o2750);
+  for (const directory of directories.reverse()) await utimes(join(root, directory), 1_200_000_000, 1_300_000_000);
+}
+
+interface Described {
+  readonly mode: number;
+  readonly owner: readonly number[];
+  readonly links: number;
+  readonly mtimeMs?: number;
+  readonly content?: string;
+}
+
+/** All that can be compared of a tree, by path. */
+async function describeTree(root: string): Promise<Record<string, Described>> {
+  const described: Record<string, Described> = {};
+  for (const name of ["", ...(await readdir(root, { recursive: true }))].sort()) {
+    const path = join(root, name);
+    const stat = await lstat(path);
+    const common = { mode: stat.mode, owner: [stat.uid, stat.gid], links: stat.nlink };
+    if (stat.isSymbolicLink()) described[name] = { ...common, content: await readlink(path) };
+    else if (stat.isDirectory()) described[name] = { ...common, mtimeMs: stat.mtimeMs };
+    else described[name] = { ...common, mtimeMs: stat.mtimeMs, content: (await readFile(path)).toString("base64") };
+  }
+  return described;
+}
