@@ -47,7 +47,10 @@ const MICROKERNEL = [
   ...["board", "frames", "main", "ops-hypercall", "ops-native", "paging", "panic", "process", "trap"].map(
     (name) => `microkernel/${name}.c`,
   ),
-  ...["calls", "interrupts", "paging"].map((name) => `microkernel/benchmarks/${name}.c`),
+  ...["calls", "devices", "interrupts", "paging"].map((name) => `microkernel/benchmarks/${name}.c`),
+  ...["consoles", "e1000", "nvme", "pci", "virtio", "virtio-card", "virtio-disk"].map(
+    (name) => `microkernel/drivers/${name}.c`,
+  ),
   ...["runtime/print.c", "runtime/memory.c", FDT],
 ];
 

@@ -29,6 +29,6 @@ uint64_t request_number(const struct request *request, uint32_t nth, uint64_t ot
 const char *request_word(const struct request *request, uint32_t nth);
 
 // Each file's benchmarks, up to one without a name.
-extern const struct benchmark call_benchmarks[], paging_benchmarks[], interrupt_benchmarks[];
+extern const struct benchmark call_benchmarks[], paging_benchmarks[], interrupt_benchmarks[], device_benchmarks[];
 
 #endif

@@ -15,7 +15,7 @@ extern char kernel_end[];
 struct hart boot_hart;
 const struct privileged_ops *ops;
 
-static const struct benchmark *const groups[] = {call_benchmarks, paging_benchmarks, interrupt_benchmarks};
+static const struct benchmark *const groups[] = {call_benchmarks, paging_benchmarks, interrupt_benchmarks, device_benchmarks};
 
 static const struct benchmark *find(const char *name) {
   for (size_t i = 0; i < sizeof groups / sizeof groups[0]; i++) {

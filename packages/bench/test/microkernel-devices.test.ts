@@ -1,0 +1,83 @@
+/** The measuring kernel's drivers: what they bring to a device's backend, and how often they leave to the monitor for it. */
+import { type BlockBackend, ConsolePort, memoryDisk, nvme, virtioBlock, virtioConsole, virtioNet } from "hartvisor";
+import { describe, expect, it } from "vitest";
+import { answeringNetwork } from "../src/benchmarks/answering-network.js";
+import { cost, run } from "./measuring-kernel.js";
+
+const DISK_BYTES = 2 ** 21;
+
+/** A disk that keeps the places it was read at. */
+function watchedDisk(): { readonly disk: BlockBackend; readonly reads: string[] } {
+  const reads: string[] = [];
+  const { readNow: _, ...memory } = memoryDisk(new Uint8Array(DISK_BYTES));
+  const read = (offset: number, into: Uint8Array) => {
+    reads.push(`${offset}+${into.length}`);
+    return memory.read(offset, into);
+  };
+  return { disk: { ...memory, read }, reads };
+}
+
+/** A terminal whose output is thrown away. */
+function sinkPort(): ConsolePort {
+  const port = new ConsolePort({ isTerminal: true });
+  void port.readable.pipeTo(new WritableStream());
+  return port;
+}
+
+const devices = () => [
+  virtioConsole({ ports: [sinkPort()] }),
+  virtioBlock({ backend: memoryDisk(new Uint8Array(DISK_BYTES)) }),
+  nvme({ backend: memoryDisk(new Uint8Array(DISK_BYTES)) }),
+  virtioNet({ backend: answeringNetwork() }),
+];
+
+describe.each(["direct", "trap-and-emulate"] as const)("under %s, an operation takes", (technique) => {
+  it.each<[string, string, Readonly<Record<string, number>>]>([
+    ["console-byte", "uart", { "mmio-read": 1, "mmio-write": 1 }],
+    ["console-byte", "sbi", { hypercall: 1 }],
+    ["console-byte", "virtio", { "mmio-write": 1 }],
+    // The FIFO is looked at before every sixteen bytes.
+    ["console-4k", "uart", { "mmio-read": 256, "mmio-write": 4096 }],
+    ["console-4k", "sbi", { hypercall: 1 }],
+    ["console-4k", "virtio", { "mmio-write": 1 }],
+    // The doorbells of the submission and of the completion queue.
+    ["block-read-4k", "nvme", { "mmio-write": 2 }],
+    ["block-read-4k", "virtio", { "mmio-write": 1 }],
+    ["block-read-1m", "nvme", { "mmio-write": 2 }],
+    ["block-read-1m", "virtio", { "mmio-write": 1 }],
+    ["packet-send", "virtio", { "mmio-write": 1 }],
+    // The frame that asks for 64, and no doorbell for buffers while the card has some.
+    ["packet-receive", "virtio", { "mmio-write": 1 / 64 }],
+  ])("%s by %s its exits", async (name, device, exits) => {
+    const count = name === "packet-receive" ? 64 : 4;
+    expect((await cost(name, { technique, devices: devices() }, count, device)).exits).toEqual(exits);
+  });
+});
+
+it.each([
+  ["nvme", (backend: BlockBackend) => nvme({ backend })],
+  ["virtio", (backend: BlockBackend) => virtioBlock({ backend })],
+])("reads a disk on %s from its beginning to its end, and again", async (name, plug) => {
+  const { disk, reads } = watchedDisk();
+  const { ended } = await run([`block-read-1m 3 ${name}`, `block-read-4k 2 ${name}`], { devices: [plug(disk)] });
+  expect(ended).toEqual({ kind: "poweroff", exitCode: 0 });
+  expect(reads).toEqual(["0+1048576", "1048576+1048576", "0+1048576", "0+4096", "4096+4096"]);
+});
+
+it("writes what it says to a virtio console", async () => {
+  const port = new ConsolePort({ isTerminal: true });
+  const { ended } = await run(["console-4k 2 virtio", "console-byte 3 virtio"], {
+    devices: [virtioConsole({ ports: [port] })],
+  });
+  expect(ended).toEqual({ kind: "poweroff", exitCode: 0 });
+  const { value } = await port.readable.getReader().read();
+  expect(value).toEqual(new Uint8Array(4096).fill(".".charCodeAt(0)));
+});
+
+it("declines devices that are not there", async () => {
+  const { skipped } = await run([
+    ...["console-4k 1 virtio", "block-read-4k 1 nvme", "block-read-4k 1 virtio"],
+    ...["packet-send 1 e1000", "packet-receive 1 virtio", "console-byte 1 telegraph"],
+  ]);
+  expect(skipped).toEqual([2, 2, 2, 2, 2, 2]);
+});
