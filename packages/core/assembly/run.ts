@@ -33,7 +33,7 @@ import { executeSampled, hasHotBlocks, mustLeave } from "./translated/profile";
 import { endTrap } from "./virtualization/executor";
 import { admitInterrupt, reflectWaiting } from "./virtualization/in-place";
 import { areaOf } from "./virtualization/paravirtual";
-import { reflectsFault } from "./virtualization/rewritten";
+import { reflectsOwn } from "./virtualization/rewritten";
 
 /**
  * Straight-line code runs at most this much past its budget: a page, and an instruction that crosses into the next; a
@@ -69,7 +69,7 @@ export function run(hart: usize, budget: i32, exact: bool): u32 {
     const exactly = virtualTime || exact || limit < <u64>remaining;
     const kind = exactly ? executeExactly(hart, chunk) : executeSampled(hart, chunk, false);
     if (deprivileged && endTrap(hart)) {
-      if (rewrites && reflectsFault(hart)) continue;
+      if (rewrites && reflectsOwn(hart)) continue;
       if (!knows) return EXIT_TRAP;
       if (areaOf(<usize>load<u32>(hart, HART_VIRTUAL_HART)) == 0) return EXIT_STUCK; // the guest has named no place to trap to
       reflectWaiting(hart, load<u64>(hart, HART_TRAP_CAUSE));

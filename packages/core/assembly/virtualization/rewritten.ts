@@ -3,7 +3,7 @@
  * again and again is done in place. A privileged instruction that has trapped
  * REWRITE_AFTER times is rewritten: its slot says so, and from then on it acts on
  * the virtual hart. In translated code every one of them is. System calls and
- * the guest's own page faults go to its kernel.
+ * exceptions of the guest's own go to its kernel.
  */
 import {
   ASSIST_REWRITTEN,
@@ -24,7 +24,14 @@ import {
 } from "../generated/layout";
 import { WALK_ACCESS_FAULT, WALK_OK } from "../memory/translation/outcome";
 import { countAssist } from "../privileged/counters";
-import { FETCH_PAGE_FAULT, LOAD_ACCESS_FAULT, LOAD_PAGE_FAULT, STORE_PAGE_FAULT } from "../privileged/fields";
+import {
+  ECALL_FROM_U,
+  FETCH_PAGE_FAULT,
+  ILLEGAL_INSTRUCTION,
+  LOAD_ACCESS_FAULT,
+  LOAD_PAGE_FAULT,
+  STORE_PAGE_FAULT,
+} from "../privileged/fields";
 import { nextInterrupt, raise } from "../privileged/trap";
 import { walkGuest } from "./executor";
 import { attend, follow, goOn, reflectWaiting } from "./in-place";
@@ -73,10 +80,14 @@ export function done(executor: usize, virtual: usize, status: u32): u32 {
   return goOn(executor, virtual);
 }
 
-/** Between slices: brings a page fault that the guest's own tables have, too, to its kernel. */
-export function reflectsFault(executor: usize): bool {
+/** Between slices: brings an exception to the guest's kernel if it is the guest's own; false where the monitor has to look. */
+export function reflectsOwn(executor: usize): bool {
   const cause = load<u64>(executor, HART_TRAP_CAUSE);
-  if (cause != FETCH_PAGE_FAULT && cause != LOAD_PAGE_FAULT && cause != STORE_PAGE_FAULT) return false;
+  if (cause == ILLEGAL_INSTRUCTION || cause == ECALL_FROM_U) return false;
+  if (cause != FETCH_PAGE_FAULT && cause != LOAD_PAGE_FAULT && cause != STORE_PAGE_FAULT) {
+    reflectWaiting(executor, cause);
+    return true;
+  }
   const virtual = <usize>load<u32>(executor, HART_VIRTUAL_HART);
   const outcome = walkGuest(virtual, load<u64>(executor, HART_TRAP_VALUE), load<u32>(executor, HART_TRAP_ACCESS));
   if (outcome == WALK_OK) return false;
