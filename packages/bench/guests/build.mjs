@@ -39,9 +39,9 @@ const CRT = "runtime/crt.S";
 const LIBRARY = [CRT, "runtime/htif.c", "runtime/print.c", "runtime/memory.c"];
 const FDT = "runtime/fdt.c";
 
-/** The measuring kernel: no floating point, a linker script of its own; -Os, as its files are many. */
+/** The measuring kernel: no floating point, and a linker script of its own. */
 const MICROKERNEL = [
-  ...["-march=rv64imac_zicsr_zifencei", "-mabi=lp64", "-mcmodel=medany", "-Os", "-Imicrokernel"],
+  ...["-march=rv64imac_zicsr_zifencei", "-mabi=lp64", "-mcmodel=medany", "-Imicrokernel"],
   ...["-Wl,-T,microkernel/kernel.ld"],
   ...["boot", "note", "process", "trap-hypercall", "trap-native", "user"].map((name) => `microkernel/${name}.S`),
   ...["board", "frames", "main", "ops-hypercall", "ops-native", "paging", "panic", "process", "trap"].map(

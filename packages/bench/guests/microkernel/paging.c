@@ -9,7 +9,6 @@
 #define INDEX_BITS 9
 #define PAGE_SHIFT 12
 #define ENTRY_PAGE_SHIFT 10
-#define SV39_LEVELS 3
 #define SATP_MODE_SHIFT 60
 #define SATP_SV39 UINT64_C(8)  // and one more for each further level
 #define PAGE_NUMBER_MASK ((UINT64_C(1) << 44) - 1)
@@ -88,29 +87,28 @@ static void map_large(struct address_space *space, uint64_t start, uint64_t end,
   }
 }
 
-void space_create(struct address_space *space) {
-  *space = (struct address_space){.levels = SV39_LEVELS, .id = ++last_id};
-  space->root = table_take(SV39_LEVELS - 1);
-  space->user_root = ops->has_user_roots ? table_take(SV39_LEVELS - 1) : NULL;
+void space_create(struct address_space *space, int levels) {
+  *space = (struct address_space){.levels = levels, .id = ++last_id};
+  space->root = table_take(levels - 1);
+  uint64_t *table = space->root;  // of the level that Sv39 begins with
+  for (int level = levels - 1; level >= SV39_LEVELS; level--) {
+    uint64_t *below = table_take(level - 1);
+    set_entry(&table[0], pointer(below));
+    table = below;
+  }
   for (size_t i = 0; kernel_space.root != NULL && i < ENTRIES; i++) {
     if (kernel_space.root[i] != 0) {
-      set_entry(&space->root[i], kernel_space.root[i]);
+      set_entry(&table[i], kernel_space.root[i]);
     }
   }
-}
-
-void space_deepen(struct address_space *space, int levels) {
-  for (; space->levels < levels; space->levels++) {
-    uint64_t *root = table_take(space->levels);
-    set_entry(&root[0], pointer(space->root));
-    space->root = root;
+  if (ops->has_user_roots && levels == SV39_LEVELS) {
+    space->user_root = table_take(levels - 1);
   }
-  space->user_root = NULL;
 }
 
 void paging_begin(void) {
   struct address_space space;
-  space_create(&space);
+  space_create(&space, SV39_LEVELS);
   map_large(&space, board.ram_base, board.ram_end & ~(LARGE_PAGE_BYTES - 1), LEAF_READ | LEAF_WRITE | LEAF_EXECUTE);
   if (board.uart != 0) {
     space_map(&space, board.uart, board.uart, 1, LEAF_READ | LEAF_WRITE);

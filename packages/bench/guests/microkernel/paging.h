@@ -20,6 +20,8 @@ enum {
   LEAF_DIRTY = 128,
 };
 
+enum { SV39_LEVELS = 3, SV48_LEVELS = 4, SV57_LEVELS = 5 };
+
 // Where benchmarks map what they need: 64 GiB from here are free in every address space.
 #define WINDOW UINT64_C(0x2000000000)
 
@@ -36,11 +38,8 @@ extern struct address_space kernel_space;
 // Makes the kernel's address space; take_traps comes before, set_space after it.
 void paging_begin(void);
 
-// A new address space of three levels, with the kernel's part.
-void space_create(struct address_space *space);
-
-// Puts roots on top of it until it has so many levels.
-void space_deepen(struct address_space *space, int levels);
+// A new address space of three to five levels, with the kernel's part. Processes need one of three.
+void space_create(struct address_space *space, int levels);
 
 // The entry that maps this 4 KiB page; makes the tables on the way. `is_user`: user code is to see it.
 uint64_t *space_entry(struct address_space *space, uint64_t address, bool is_user);

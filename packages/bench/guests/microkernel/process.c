@@ -3,7 +3,7 @@
 #include "ops.h"
 
 void process_create(struct process *process) {
-  space_create(&process->space);
+  space_create(&process->space, SV39_LEVELS);
   space_map(&process->space, USER_CODE, (uintptr_t)user_code, 1, LEAF_USER | LEAF_READ | LEAF_EXECUTE);
   process->next = NULL;
   process->fault = NULL;

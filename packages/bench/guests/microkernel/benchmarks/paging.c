@@ -47,7 +47,7 @@ static void change_singly(size_t pages) {
 
 static enum skip update(const struct request *request, size_t pages, void (*change)(size_t pages)) {
   uint64_t physical = (uintptr_t)frames_take(2, PAGE_BYTES);
-  space_create(&space);
+  space_create(&space, SV39_LEVELS);
   prepare_updates(pages, physical);
   ops->update_tables(updates, pages, true);
   ops->set_space(&space);
@@ -151,10 +151,9 @@ static enum skip memory_walk(const struct request *request, int levels) {
   if (pages == 0 || pages > FAULT_PAGES_MAX || frames_left() < pages + pages / 512 + 64) {
     return SKIP_MEMORY;
   }
-  space_create(&space);
+  space_create(&space, levels);
   uint64_t physical = (uintptr_t)frames_take(pages, PAGE_BYTES);
   space_map(&space, WINDOW, physical, pages, LEAF_READ | LEAF_WRITE);
-  space_deepen(&space, levels);
   ops->set_space(&space);
   const uint64_t *at = (const uint64_t *)link_pages(pages);
   measure_start();
@@ -165,9 +164,9 @@ static enum skip memory_walk(const struct request *request, int levels) {
   return RAN;
 }
 
-static enum skip walk_sv39(const struct request *request) { return memory_walk(request, 3); }
-static enum skip walk_sv48(const struct request *request) { return memory_walk(request, 4); }
-static enum skip walk_sv57(const struct request *request) { return memory_walk(request, 5); }
+static enum skip walk_sv39(const struct request *request) { return memory_walk(request, SV39_LEVELS); }
+static enum skip walk_sv48(const struct request *request) { return memory_walk(request, SV48_LEVELS); }
+static enum skip walk_sv57(const struct request *request) { return memory_walk(request, SV57_LEVELS); }
 
 const struct benchmark paging_benchmarks[] = {
     {"pte-update-1", update_1},
