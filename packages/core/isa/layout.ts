@@ -123,6 +123,10 @@ field("singleStep", "u32"); // decode each instruction into the scratch slots
 field("deadlineMoved", "u32"); // a register was written that says when the slice must end
 field("skipBreakpoint", "u32"); // the next instruction runs even if it is a breakpoint
 
+// Interposition: accesses to pages of which the host wants to hear.
+field("accessOpen", "u32", 4); // those that may be done now: page of RAM + 1, times 8, and the kinds of access
+field("fetchLeaves", "u32"); // the next instruction lies in such a page
+
 // Trap being raised (STATUS_TRAP) and exit being reported (STATUS_EXIT).
 field("trapWaits", "u32"); // the raised exception is taken when the slice is over
 field("trapCause", "u64");
@@ -185,6 +189,8 @@ const vmFields = {
   regions: ["u32", 124], // REGION_SIZE bytes per region, by its index in the table of functions
   codeEpoch: ["u32", 128], // counts the times that translated code was overwritten
   hotBatch: ["u32", 132], // with so many hot blocks on the list a slice ends for their sake
+  interposed: ["u32", 136], // whether the host wants to hear of accesses to pages of RAM
+  interposedPages: ["u32", 140], // u8 per page of RAM: the kinds of access of which it does
 } as const;
 export const VM_FIELDS: readonly StateField[] = Object.entries(vmFields).map(([name, [type, offset, count = 1]]) => ({
   name,
@@ -192,7 +198,7 @@ export const VM_FIELDS: readonly StateField[] = Object.entries(vmFields).map(([n
   count,
   offset,
 }));
-export const VM_SIZE = 136;
+export const VM_SIZE = 144;
 
 /** Offset of a field of the VM block; throws for a name that is none. */
 export function vmOffset(name: string): number {
@@ -305,7 +311,8 @@ export const CONSTANTS = {
   EXIT_EXCEPTION: 11, // another exception of its own, reflected
   EXIT_GUEST_FAULT: 12, // a page fault by its own tables, reflected
   EXIT_SHADOW_FILL: 13, // a page fault that only the shadow tables have
-  EXIT_KINDS: 14,
+  EXIT_ACCESS: 14, // an access to a page of which the host wants to hear
+  EXIT_KINDS: 15,
   // Of a deprivileged guest, not counted: a trap that the monitor has yet to look at, and an entry without shadow table.
   EXIT_TRAP: 64,
   EXIT_NO_SHADOW: 65,
@@ -345,6 +352,7 @@ export const CONSTANTS = {
 
   OPTION_HYPERCALLS: 1, // ecall from S-mode leaves as EXIT_HYPERCALL
   OPTION_HOST_TRANSLATION: 2, // below M-mode, a module of the host's translates
+  OPTION_SYSCALLS: 8, // ecall from U-mode leaves as EXIT_SYSCALL, or, of a deprivileged guest, traps to its monitor
   OPTION_TRAP_MISALIGNED: 4, // loads and stores at addresses that are no multiple of their width
 } as const;
 
@@ -352,6 +360,7 @@ export const CONSTANTS = {
 export const EXIT_NAMES = [
   ...["budget", "mmio-read", "mmio-write", "hypercall", "wait", "breakpoint", "stuck"],
   ...["page-table-write", "interrupt", "privileged", "syscall", "exception", "guest-page-fault", "shadow-fill"],
+  "memory-access",
 ] as const;
 
 /** Names of the assists, by number. */

@@ -27,6 +27,20 @@ export {
   type SbiResult,
   type ShutdownRequest,
 } from "./hypercall/extension.js";
+export type {
+  AccessKind,
+  DeviceReadEvent,
+  DeviceValueEvent,
+  GuestEvent,
+  Hooks,
+  HypercallEvent,
+  HypercallReturnEvent,
+  MemoryEvent,
+  MemoryWatch,
+  PageTableEvent,
+  PrivilegedEvent,
+  SyscallEvent,
+} from "./interpose/hooks.js";
 export { type ElfImage, type ElfOptions, type ElfSegment, elf, isElf, type RamRange } from "./loader/elf.js";
 export { type FlatImage, type FlatOptions, flat } from "./loader/flat.js";
 export { type GuestStyles, NATIVE } from "./loader/guest-note.js";

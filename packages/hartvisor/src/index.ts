@@ -2,17 +2,29 @@
 
 export type { BlockBackend, NetworkBackend } from "@hartvisor/core";
 export {
+  type AccessKind,
+  type DeviceReadEvent,
+  type DeviceValueEvent,
   type ErrorCode,
   type ExitReason,
+  type GuestEvent,
   type Hart,
   HartvisorError,
+  type Hooks,
   type HypercallContext,
+  type HypercallEvent,
   type HypercallExtension,
+  type HypercallReturnEvent,
   type JitStats,
   type MachineEvents,
   type MachineLimits,
   type MachineStats,
+  type MemoryEvent,
+  type MemoryWatch,
+  type PageTableEvent,
+  type PrivilegedEvent,
   type SbiResult,
+  type SyscallEvent,
 } from "@hartvisor/core";
 export {
   blobDisk,

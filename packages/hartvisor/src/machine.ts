@@ -1,5 +1,5 @@
 /** The facade: a machine on the `virt` board, with a console, ready to boot. */
-import type { Machine as CoreMachine, ExitReason, Hart, MachineEvents, MachineStats } from "@hartvisor/core";
+import type { Machine as CoreMachine, ExitReason, Hart, Hooks, MachineEvents, MachineStats } from "@hartvisor/core";
 import { assemble } from "./assemble.js";
 import type { SerialConsole } from "./console/serial-console.js";
 import { GuestAgent } from "./exec/agent.js";
@@ -91,6 +91,15 @@ export class Machine extends GuestCommands {
 
   removeBreakpoint(address: bigint): void {
     this.#core.removeBreakpoint(address);
+  }
+
+  /**
+   * Installs hooks that hear of what the guest does before it happens, and may change or deny it; call the result to remove
+   * them. See docs/interposition.md. Throws `unsupported` for what this machine's technique cannot show, and
+   * `invalid-argument` for memory that is not RAM.
+   */
+  interpose(hooks: Hooks): () => void {
+    return this.#core.interpose(hooks);
   }
 
   /** Listens to an event; call the result to stop listening. */

@@ -95,6 +95,11 @@ describe("a machine in a worker", () => {
     });
   });
 
+  it("refuses hooks, which are functions of the calling thread", async () => {
+    await using vm = await inWorker("spin");
+    expect(() => vm.interpose({ syscall: () => {} })).toThrow(/cannot go to a worker/);
+  });
+
   it.each([
     ["a disk whose file is not there", { kind: "disk", source: "/no/such/file" }, "unreadable-file", /no such file/],
     [

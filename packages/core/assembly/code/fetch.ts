@@ -4,10 +4,14 @@
  * hart's scratch slots, whose neighbours lead back here.
  */
 import {
+  EXIT_ACCESS,
   EXIT_BREAKPOINT,
   HART_CROSSING,
+  HART_EXIT_ADDRESS,
   HART_EXIT_KIND,
+  HART_EXIT_VIRTUAL,
   HART_FETCH_BANK,
+  HART_FETCH_LEAVES,
   HART_PC,
   HART_REWRITES,
   HART_SINGLE_STEP,
@@ -16,6 +20,8 @@ import {
   HART_SLOT_DELTA,
   HART_STATUS,
   HART_TRAP_ACCESS,
+  HART_TRAP_CAUSE,
+  HART_TRAP_VALUE,
   HART_TRAP_WAITS,
   HART_VM,
   HART_WALK_ADDRESS,
@@ -33,6 +39,7 @@ import {
 import { decode } from "../generated/decode";
 import { OP_BREAKPOINT, OP_CROSSING, OP_NEXT_PAGE } from "../generated/operations";
 import { frameMetadata, guardCode, machineAddress } from "../memory/frames";
+import { isInterposed, isOpen } from "../memory/interposed";
 import { checkPmp, PMP_DENIED, PMP_GRANTED } from "../memory/pmp";
 import { entryOf, fetchRegime, fillEntry } from "../memory/tlb";
 import { ACCESS_EXECUTE, ACCESS_WITHOUT_EFFECT, WALK_ACCESS_FAULT, WALK_OK } from "../memory/translation/outcome";
@@ -62,13 +69,29 @@ function fetchPage(hart: usize, address: u64, access: u32): usize {
   const physical = load<u64>(hart, HART_WALK_ADDRESS);
   const permission = checkPmp(hart, physical, 2, ACCESS_EXECUTE, regimePrivilege(regime));
   if (permission == PMP_DENIED) return raise(hart, FETCH_ACCESS_FAULT, address);
-  const machine = machineAddress(<usize>load<u32>(hart, HART_VM), physical);
+  const vm = <usize>load<u32>(hart, HART_VM);
+  const machine = machineAddress(vm, physical);
   if (machine == 0) return raise(hart, FETCH_ACCESS_FAULT, address);
+  const interposed = isInterposed(vm, physical, ACCESS_EXECUTE);
+  if (interposed && !isOpen(hart, vm, physical, access)) return leaveForHost(hart, address, access);
   const level = load<u32>(hart, HART_WALK_LEVEL);
   const page = codePageOf(hart, machine);
-  if (permission != PMP_GRANTED) return page | CHECK_EACH;
+  if (interposed || permission != PMP_GRANTED) return page | CHECK_EACH;
   fillEntry(hart, bank, TLB_FETCH, address & ~0xfff, <u32>page, level);
   return page;
+}
+
+/** Makes what was to be fetched leave, with the fault that it is if the host denies it; there are no slots. */
+function leaveForHost(hart: usize, address: u64, access: u32): usize {
+  if (access == ACCESS_EXECUTE) {
+    store<u64>(hart, FETCH_ACCESS_FAULT, HART_TRAP_CAUSE);
+    store<u64>(hart, address, HART_TRAP_VALUE);
+    store<u32>(hart, ACCESS_EXECUTE, HART_TRAP_ACCESS);
+    store<u64>(hart, load<u64>(hart, HART_WALK_ADDRESS), HART_EXIT_ADDRESS);
+    store<u64>(hart, address, HART_EXIT_VIRTUAL);
+    store<u32>(hart, 1, HART_FETCH_LEAVES);
+  }
+  return CHECK_EACH;
 }
 
 /** Decoded slots of the page that holds `address` if it can be fetched without any effect on the guest; else 0. */
@@ -97,6 +120,11 @@ function stopsAt(hart: usize, pc: u64): bool {
     store<u32>(hart, 0, HART_SKIP_BREAKPOINT);
     return false;
   }
+  return stop(hart, pc);
+}
+
+/** Puts a breakpoint into the scratch slots. */
+function stop(hart: usize, pc: u64): bool {
   const slot = hart + HART_CROSSING;
   store<u16>(slot, OP_BREAKPOINT);
   enterScratch(hart, slot, pc);
@@ -122,9 +150,9 @@ export function decodeSlot(hart: usize, slot: usize, pc: u64): void {
   else decode(slot, load<u32>(frame + offset), 4, <u32>offset, vm + VM_EXTENSIONS);
 }
 
-/** Whether the slice ends before the instruction at the pc: a breakpoint, or an exception that waits for that. */
+/** Whether the slice ends before the instruction at the pc: a breakpoint, its page, or an exception that waits for that. */
 function mustStop(hart: usize, pc: u64): bool {
-  if (load<u32>(hart, HART_TRAP_WAITS) != 0) return true;
+  if ((load<u32>(hart, HART_TRAP_WAITS) | load<u32>(hart, HART_FETCH_LEAVES)) != 0) return true;
   return load<u32>(hart, HART_SKIP_BREAKPOINT) == 0 && hasBreakpoint(<usize>load<u32>(hart, HART_VM), pc, -1);
 }
 
@@ -140,7 +168,8 @@ function hasBreakpoint(vm: usize, address: u64, mask: u64): bool {
 export function breakpoint(hart: usize): u32 {
   const pc = load<u64>(hart, HART_PC);
   if (mustStop(hart, pc)) {
-    store<u32>(hart, EXIT_BREAKPOINT, HART_EXIT_KIND);
+    store<u32>(hart, load<u32>(hart, HART_FETCH_LEAVES) != 0 ? EXIT_ACCESS : EXIT_BREAKPOINT, HART_EXIT_KIND);
+    store<u32>(hart, 0, HART_FETCH_LEAVES);
     store<u32>(hart, STATUS_EXIT, HART_STATUS);
     return STATUS_EXIT;
   }
@@ -157,6 +186,7 @@ export function crossing(hart: usize): u32 {
 /** Decodes the instruction at the pc into the scratch slots, with nothing decoded behind it. */
 export function isolate(hart: usize, page: usize): bool {
   const pc = load<u64>(hart, HART_PC);
+  if (page == CHECK_EACH) return stop(hart, pc);
   const vm = <usize>load<u32>(hart, HART_VM);
   const offset = <usize>pc & 0xfff;
   const frame = frameOfCodePage(vm, page & ~CHECK_EACH);
@@ -168,6 +198,7 @@ export function isolate(hart: usize, page: usize): bool {
     else {
       const next = fetchPage(hart, pc + 2, ACCESS_EXECUTE);
       if (next == 0) return false;
+      if (next == CHECK_EACH) return stop(hart, pc);
       word |= <u32>load<u16>(frameOfCodePage(vm, next & ~CHECK_EACH) + ((offset + 2) & 0xfff)) << 16;
     }
   }
@@ -195,7 +226,7 @@ export function instructionAt(hart: usize): u64 {
 
 function halfAt(hart: usize, address: u64): u64 {
   const page = fetchPage(hart, address, ACCESS_EXECUTE);
-  if (page == 0) return 0;
+  if ((page & ~CHECK_EACH) == 0) return 0;
   const frame = frameOfCodePage(<usize>load<u32>(hart, HART_VM), page & ~CHECK_EACH);
   return <u64>load<u16>(frame + (<usize>address & 0xfff));
 }

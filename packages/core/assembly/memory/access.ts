@@ -6,6 +6,7 @@
  */
 import {
   ASSIST_TLB_SLOW,
+  EXIT_ACCESS,
   EXIT_READ,
   EXIT_TABLE_WRITE,
   EXIT_WRITE,
@@ -37,6 +38,7 @@ import { countAssist, countTlbFill } from "../privileged/counters";
 import { LOAD_ACCESS_FAULT, LOAD_MISALIGNED, LOAD_PAGE_FAULT, STORE_ACCESS_FAULT, STORE_MISALIGNED, STORE_PAGE_FAULT } from "../privileged/fields";
 import { raise } from "../privileged/trap";
 import { isFreeStore, isGuarded, isPinned, isShadowed, isWatched, machineAddress, prepareWrite } from "./frames";
+import { isInterposed, isOpen } from "./interposed";
 import { checkPmp, PMP_DENIED, PMP_GRANTED } from "./pmp";
 import { dataRegime, entryOf, fillEntry } from "./tlb";
 import { ACCESS_READ, ACCESS_WITHOUT_EFFECT, ACCESS_WRITE, WALK_ACCESS_FAULT, WALK_OK } from "./translation/outcome";
@@ -69,6 +71,10 @@ function resolve(hart: usize, address: u64, length: u32, access: u32): usize {
   const vm = <usize>load<u32>(hart, HART_VM);
   const machine = machineAddress(vm, physical);
   if (machine == 0) return 0;
+  if (isInterposed(vm, physical, access)) {
+    if (isOpen(hart, vm, physical, access)) return machine;
+    return leaveForHost(hart, access, address, length);
+  }
   if (permission == PMP_GRANTED) {
     const guarded: u32 = write && isGuarded(vm, machine) ? TLB_GUARDED : 0;
     fillEntry(hart, bank, table, (address & ~0xfff) | guarded, <u32>machine - <u32>address, load<u32>(hart, HART_WALK_LEVEL));
@@ -91,6 +97,7 @@ export function peekAddress(hart: usize, address: u64, length: u32, access: u32)
   const vm = <usize>load<u32>(hart, HART_VM);
   const machine = machineAddress(vm, physical);
   if (machine == 0 || (access & ACCESS_WRITE && isGuarded(vm, machine))) return 0;
+  if (isInterposed(vm, physical, access)) return 0;
   countTlbFill(hart);
   fillEntry(hart, bank, table, address & ~0xfff, <u32>machine - <u32>address, load<u32>(hart, HART_WALK_LEVEL));
   return machine;
@@ -114,6 +121,14 @@ function report(hart: usize, kind: u32, address: u64, width: u32): void {
   store<u64>(hart, load<u64>(hart, HART_WALK_ADDRESS), HART_EXIT_ADDRESS);
   store<u64>(hart, address, HART_EXIT_VIRTUAL);
   store<u32>(hart, STATUS_EXIT, HART_STATUS);
+}
+
+/** Leaves with an access to RAM of which the host wants to hear, and with the fault that it is if the host denies it. */
+function leaveForHost(hart: usize, access: u32, address: u64, length: u32): usize {
+  raise(hart, access & ACCESS_WRITE ? STORE_ACCESS_FAULT : LOAD_ACCESS_FAULT, address);
+  store<u32>(hart, access, HART_TRAP_ACCESS);
+  report(hart, EXIT_ACCESS, address, length);
+  return 0;
 }
 
 /** Misaligned accesses never hit in the TLB, so the choice costs the others nothing; it comes before any fault of the page. */
@@ -164,6 +179,7 @@ export function writeAddress(hart: usize, address: u64, width: u32, value: u64):
   }
   countAssist(hart, ASSIST_TLB_SLOW);
   if (trapsMisaligned(hart, address, width)) return raise(hart, STORE_MISALIGNED, address);
+  store<u64>(hart, value, HART_EXIT_VALUE);
   if (crossesPage(address, width)) return writeAcross(hart, address, width, value);
   const machine = resolve(hart, address, width, ACCESS_WRITE);
   const vm = <usize>load<u32>(hart, HART_VM);
@@ -173,7 +189,6 @@ export function writeAddress(hart: usize, address: u64, width: u32, value: u64):
     return machine;
   }
   if (load<u32>(hart, HART_STATUS) != 0) return 0;
-  store<u64>(hart, value, HART_EXIT_VALUE);
   if (machine == 0) leave(hart, EXIT_WRITE, address, width);
   else {
     translate(hart, address, ACCESS_WRITE, dataRegime(hart)); // for the guest-physical address
@@ -209,6 +224,7 @@ function writeAcross(hart: usize, address: u64, width: u32, value: u64): usize {
   const firstLength = 0x1000 - (<u32>address & 0xfff);
   const first = resolve(hart, address, firstLength, ACCESS_WRITE);
   if (first == 0) return notMemory(hart, STORE_ACCESS_FAULT, address);
+  store<u64>(hart, value >> (firstLength << 3), HART_EXIT_VALUE);
   const second = resolve(hart, address + firstLength, width - firstLength, ACCESS_WRITE);
   if (second == 0) return notMemory(hart, STORE_ACCESS_FAULT, address + firstLength);
   const vm = <usize>load<u32>(hart, HART_VM);

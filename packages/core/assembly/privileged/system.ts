@@ -6,6 +6,7 @@ import {
   ASSIST_CSR,
   ASSIST_FENCE,
   EXIT_HYPERCALL,
+  EXIT_SYSCALL,
   EXIT_WAIT,
   HART_CLOCK_MODE,
   HART_COUNTERS_PROGRAMMED,
@@ -23,6 +24,7 @@ import {
   HART_STATUS,
   HART_VIRTUAL_HART,
   OPTION_HYPERCALLS,
+  OPTION_SYSCALLS,
   REGISTER_WINDOW,
   SLOT_IMM,
   SLOT_RD,
@@ -137,6 +139,14 @@ export function ecall(hart: usize, slot: usize): u32 {
     store<u32>(hart, STATUS_EXIT, HART_STATUS);
     return STATUS_EXIT;
   }
+  if (privilege == 0 && load<u32>(hart, HART_OPTIONS) & OPTION_SYSCALLS) {
+    const virtual = <usize>load<u32>(hart, HART_VIRTUAL_HART);
+    if (virtual == 0 || load<u32>(virtual, HART_PRIVILEGE) == 0) {
+      store<u32>(hart, EXIT_SYSCALL, HART_EXIT_KIND);
+      store<u32>(hart, STATUS_EXIT, HART_STATUS);
+      return STATUS_EXIT;
+    }
+  }
   if (privilege == 0 && (load<u32>(hart, HART_REWRITES) | load<u32>(hart, HART_PARAVIRTUAL)) != 0) {
     const virtual = <usize>load<u32>(hart, HART_VIRTUAL_HART);
     if (load<u32>(virtual, HART_PRIVILEGE) == 0) return reflect(hart, virtual, ECALL_FROM_U, 0);
@@ -237,7 +247,7 @@ export function cbo_clean(hart: usize, slot: usize): u32 {
 
 function blockOperation(hart: usize, slot: usize, enable: u64): u32 {
   if (!blockOperationEnabled(hart, enable)) return illegal(hart, slot);
-  return checkBlock(hart, load<u64>(<usize>load<u16>(slot, SLOT_RS1), REGISTER_WINDOW)) ? STATUS_NONE : STATUS_TRAP;
+  return checkBlock(hart, load<u64>(<usize>load<u16>(slot, SLOT_RS1), REGISTER_WINDOW)) ? STATUS_NONE : load<u32>(hart, HART_STATUS);
 }
 
 export function cbo_zero(hart: usize, slot: usize): u32 {

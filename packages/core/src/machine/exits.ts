@@ -7,6 +7,7 @@ import { CONSTANTS } from "../../isa/layout.js";
 import type { Bus } from "../bus/bus.js";
 import type { AccessWidth } from "../bus/device.js";
 import type { InterpreterExports } from "../engine/interpreter.js";
+import type { Interposition } from "../interpose/interposition.js";
 import type { GuestMemory } from "../memory/guest-memory.js";
 import type { Vcpu } from "./vcpu.js";
 
@@ -22,16 +23,23 @@ export class DeviceExits {
   readonly #memory: GuestMemory;
   onWatchedWrite: WatchCallback | undefined;
 
-  constructor(interpreter: InterpreterExports, bus: Bus, memory: GuestMemory) {
+  readonly #interposition: Interposition;
+
+  constructor(interpreter: InterpreterExports, bus: Bus, memory: GuestMemory, interposition: Interposition) {
     this.#interpreter = interpreter;
     this.#bus = bus;
     this.#memory = memory;
+    this.#interposition = interposition;
   }
 
   read(vcpu: Vcpu): void {
     const { state, address: hart } = vcpu;
     const address = state.getNumber("exitAddress");
     const width = state.get32("exitWidth");
+    if (this.#interposition.hasDeviceReads) {
+      this.#readByHooks(vcpu, address, width);
+      return;
+    }
     let answered: boolean;
     if (width === 8) {
       const value = this.#bus.read64(address);
@@ -51,12 +59,34 @@ export class DeviceExits {
     const address = state.getNumber("exitAddress");
     const width = state.get32("exitWidth");
     if (this.#writeWatched(vcpu, address, width)) return;
-    const answered =
-      width === 8
+    const answered = this.#interposition.hasDeviceWrites
+      ? this.#interposition.mmioWrite(vcpu, address, width, state.get64("exitValue"), (value) => {
+          return this.#writeDevice(address, width, value);
+        })
+      : width === 8
         ? this.#bus.write64(address, state.get64("exitValue"))
         : this.#bus.write(address, width as AccessWidth, truncate(state.get32("exitValue"), width));
     if (answered) this.#interpreter.complete(hart, 0);
     else this.#fault(vcpu, STORE_ACCESS_FAULT);
+  }
+
+  #readByHooks(vcpu: Vcpu, address: number, width: number): void {
+    const value = this.#interposition.mmioRead(vcpu, address, width, () => {
+      if (width === 8) return this.#bus.read64(address);
+      const read = this.#bus.read(address, width as AccessWidth);
+      return read === undefined ? undefined : BigInt(read >>> 0);
+    });
+    if (value === undefined) {
+      this.#fault(vcpu, LOAD_ACCESS_FAULT);
+      return;
+    }
+    vcpu.state.set64("exitValue", value);
+    this.#interpreter.complete(vcpu.address, 1);
+  }
+
+  #writeDevice(address: number, width: number, value: bigint): boolean {
+    if (width === 8) return this.#bus.write64(address, value);
+    return this.#bus.write(address, width as AccessWidth, Number(value));
   }
 
   /** A store to RAM that left because somebody watches it: done here, then reported. */

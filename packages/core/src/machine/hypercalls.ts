@@ -8,8 +8,10 @@ import {
   type HypercallContext,
   type HypercallExtension,
   SbiError,
+  type SbiResult,
   type ShutdownRequest,
 } from "../hypercall/extension.js";
+import type { Interposition } from "../interpose/interposition.js";
 import type { GuestMemory } from "../memory/guest-memory.js";
 import type { DebugConsole } from "./options.js";
 import type { Vcpu } from "./vcpu.js";
@@ -44,6 +46,7 @@ export class Hypercalls implements HypercallContext {
   readonly extensions: ReadonlyMap<number, HypercallExtension>;
   readonly #vcpus: readonly Vcpu[];
   readonly #interpreter: InterpreterExports;
+  readonly #interposition: Interposition;
   readonly #host: HypercallHost;
   #caller: Vcpu;
 
@@ -52,6 +55,7 @@ export class Hypercalls implements HypercallContext {
     memory: GuestMemory,
     vcpus: readonly [Vcpu, ...Vcpu[]],
     interpreter: InterpreterExports,
+    interposition: Interposition,
     host: HypercallHost,
   ) {
     this.extensions = new Map(extensions.map((extension) => [extension.id, extension]));
@@ -59,6 +63,7 @@ export class Hypercalls implements HypercallContext {
     this.#vcpus = vcpus;
     this.#caller = vcpus[0];
     this.#interpreter = interpreter;
+    this.#interposition = interposition;
     this.#host = host;
   }
 
@@ -66,14 +71,19 @@ export class Hypercalls implements HypercallContext {
   answer(caller: Vcpu): void {
     this.#caller = caller;
     const { state } = caller;
-    const extension = this.extensions.get(Number(BigInt.asIntN(64, state.getX(A7))));
+    const id = Number(BigInt.asIntN(64, state.getX(A7)));
+    const functionId = Number(BigInt.asIntN(32, state.getX(A6)));
     const args = [0, 1, 2, 3, 4, 5].map((n) => state.getX(A0 + n));
-    const result = extension?.call(Number(BigInt.asIntN(32, state.getX(A6))), args, this) ?? {
-      error: SbiError.NotSupported,
-    };
+    const result = this.#interposition.hasHypercalls
+      ? this.#interposition.hypercall(caller, id, functionId, args, (changed) => this.#call(id, functionId, changed))
+      : this.#call(id, functionId, args);
     state.setX(A0, BigInt.asUintN(64, BigInt(result.error)));
     state.setX(A1, BigInt.asUintN(64, result.value ?? 0n));
     this.#interpreter.complete(caller.address, 0);
+  }
+
+  #call(id: number, functionId: number, args: readonly bigint[]): SbiResult {
+    return this.extensions.get(id)?.call(functionId, args, this) ?? { error: SbiError.NotSupported };
   }
 
   get hart(): number {

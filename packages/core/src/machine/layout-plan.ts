@@ -39,6 +39,7 @@ function tableSizes({ ramPages, hartCount, deprivileged = false }: MachineShape,
     sampleCounts: SAMPLE_COUNTS * 8,
     hotBlocks: HOT_BLOCKS * HOT_BLOCK_SIZE,
     regions: MAX_REGIONS * REGION_SIZE,
+    interposedPages: ramPages,
     codeArena: CODE_PAGES * CODE_PAGE_SIZE,
   };
 }

@@ -11,6 +11,9 @@ import { type InterpreterExports, InterpreterInstance, requireWebAssembly } from
 import { HotBlocks, type Translator, type TranslatorStats } from "../engine/translator.js";
 import { HartvisorError } from "../error.js";
 import type { ShutdownRequest } from "../hypercall/extension.js";
+import type { Hooks } from "../interpose/hooks.js";
+import { Interposition } from "../interpose/interposition.js";
+import { MemoryWatches } from "../interpose/memory-watches.js";
 import { hostTranslation } from "../memory/address-translation.js";
 import { FRAME_SIZE, FramePool } from "../memory/frame-pool.js";
 import { GuestMemory } from "../memory/guest-memory.js";
@@ -74,6 +77,9 @@ export interface MachineStats {
   };
 }
 
+/** Exception cause of an ecall from U-mode (Privileged ISA 1.13, table 14). */
+const ECALL_FROM_U = 8n;
+
 export class Machine {
   /** What the harts can do. */
   readonly isa: IsaSet;
@@ -93,6 +99,8 @@ export class Machine {
   readonly #alarms = new Alarms();
   readonly #scheduler: Scheduler;
   readonly #deviceExits: DeviceExits;
+  readonly #watches: MemoryWatches;
+  readonly #interposition: Interposition;
   readonly #hypercalls: Hypercalls;
   readonly #translator: Translator | undefined;
   /** Runs the guest deprivileged; undefined if its harts run it themselves. */
@@ -173,21 +181,32 @@ export class Machine {
     this.#vcpus = vcpus as [Vcpu, ...Vcpu[]];
     this.harts = vcpus.map(({ id, state }) => new Hart(id, state, interpreter, () => this.#requirePaused()));
 
+    const dropTranslations = () => {
+      interpreter.dropAllCode(tables.vm);
+      for (const { address } of vcpus) interpreter.dropAllBanks(address);
+      this.#monitor?.dropTranslations();
+    };
     this.memory = new GuestMemory(pool, options.memoryBase ?? DEFAULT_MEMORY_BASE, options.memoryBytes, tables, {
       prepareHostWrite: (address, length) => {
         if (this.#monitor?.admitsWrite(Number(address), length) === false) return false;
         return interpreter.prepareHostWrite(tables.vm, address, length) !== 0;
       },
       dropStoreEntries: (offset) => interpreter.dropStoreEntries(tables.vm, offset),
-      dropTranslations: () => {
-        interpreter.dropAllCode(tables.vm);
-        for (const { address } of vcpus) interpreter.dropAllBanks(address);
-        this.#monitor?.dropTranslations();
-      },
+      dropTranslations,
+    });
+    this.#watches = new MemoryWatches({
+      ...{ memory: this.memory, interpreter },
+      pages: new Uint8Array(pool.memory.buffer, tables.interposedPages, options.memoryBytes / FRAME_SIZE),
+      setInterposed: (isInterposed) => this.#setVmField("interposed", isInterposed ? 1 : 0),
+      dropTranslations,
+      answer: (vcpu, kind) => this.#answer(vcpu, kind),
+    });
+    this.#interposition = new Interposition({
+      ...{ technique: this.technique, hasHypercalls: hypercalls.length > 0, vcpus, watches: this.#watches },
     });
     if (this.technique !== "direct") {
       const host = {
-        ...{ pool, memory: this.memory, interpreter },
+        ...{ pool, memory: this.memory, interpreter, interposition: this.#interposition },
         executors: vcpus.map(({ id }) => new HartState(pool.memory, hartAddress(tables, id))),
       };
       if (this.technique === "paravirtual") {
@@ -201,9 +220,9 @@ export class Machine {
       this.#monitor = monitor;
     }
     this.clock = new MachineClock(() => BigInt.asUintN(64, interpreter.timeNow(this.#vcpus[0].address)), virtualTime);
-    this.#deviceExits = new DeviceExits(interpreter, this.bus, this.memory);
+    this.#deviceExits = new DeviceExits(interpreter, this.bus, this.memory, this.#interposition);
     const extensions = this.#paravirtual === undefined ? hypercalls : [...hypercalls, this.#paravirtual];
-    this.#hypercalls = new Hypercalls(extensions, this.memory, this.#vcpus, interpreter, {
+    this.#hypercalls = new Hypercalls(extensions, this.memory, this.#vcpus, interpreter, this.#interposition, {
       debugConsole: options.debugConsole,
       shutdown: (request) => this.requestShutdown(request),
       unixTimeNs: () => this.clock.unixTimeNs(),
@@ -327,7 +346,12 @@ export class Machine {
     this.#requireAlive();
     const vcpu = this.#vcpu(hart);
     vcpu.state.set32("skipBreakpoint", this.#breakpoints.has(vcpu.state.pc) ? 1 : 0);
-    return this.#scheduler.step(vcpu, instructions);
+    try {
+      return this.#scheduler.step(vcpu, instructions);
+    } catch (error) {
+      this.#fail(error);
+      throw error;
+    }
   }
 
   /** Ends the machine; `exited` resolves with `destroyed` unless it had exited before. */
@@ -358,6 +382,18 @@ export class Machine {
   removeBreakpoint(address: bigint): void {
     this.#breakpoints.delete(BigInt.asUintN(64, address));
     this.#writeBreakpoints();
+  }
+
+  /**
+   * Installs hooks that hear of what the guest does before it happens, and may change or deny it; call the result to remove
+   * them. Those installed earlier are asked first. What a hook throws ends the machine. Throws `unsupported` for what this
+   * machine's technique cannot show, and `invalid-argument` for memory that is not RAM.
+   *
+   * @example
+   * const stop = machine.interpose({ hypercall: ({ extension, functionId }) => console.log(extension, functionId) });
+   */
+  interpose(hooks: Hooks): () => void {
+    return this.#interposition.install(hooks);
   }
 
   /** Listens to an event; call the result to stop listening. */
@@ -415,6 +451,13 @@ export class Machine {
         return false;
       case CONSTANTS.EXIT_BUDGET:
         return false;
+      case CONSTANTS.EXIT_SYSCALL:
+        if (this.#interposition.syscall(vcpu)) {
+          this.#interpreter.raiseException(vcpu.address, ECALL_FROM_U, 0n);
+        }
+        return true;
+      case CONSTANTS.EXIT_ACCESS:
+        return this.#watches.answer(vcpu);
       default:
         return true; // the monitor has answered it
     }

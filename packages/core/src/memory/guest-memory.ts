@@ -217,6 +217,14 @@ export class GuestMemory implements HypercallMemory, DmaMemory {
     return this.#machine(start);
   }
 
+  /** The guest-physical address of what lies at an offset in linear memory, in one of the guest's frames. */
+  addressOf(machine: number): number {
+    const frame = Math.floor((machine - this.#pool.framesBase) / FRAME_SIZE);
+    const inExtent = frame - this.frameOf(0);
+    const page = this.#frames[inExtent] === frame ? inExtent : this.#frames.indexOf(frame);
+    return this.base + page * FRAME_SIZE + ((machine - this.#pool.framesBase) % FRAME_SIZE);
+  }
+
   #machine(start: number): number {
     return this.#frameOffset(Math.floor(start / FRAME_SIZE)) + (start % FRAME_SIZE);
   }

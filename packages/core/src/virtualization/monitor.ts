@@ -6,6 +6,8 @@
  */
 import { CONSTANTS } from "../../isa/layout.js";
 import type { InterpreterExports } from "../engine/interpreter.js";
+import type { Interposition } from "../interpose/interposition.js";
+import { TableWrite } from "../interpose/table-write.js";
 import type { HartState } from "../machine/hart-state.js";
 import type { GuestMonitor, Vcpu } from "../machine/vcpu.js";
 import type { FramePool } from "../memory/frame-pool.js";
@@ -33,15 +35,19 @@ const ECALL_FROM_U = 8;
 const FETCH_PAGE_FAULT = 12;
 const LOAD_PAGE_FAULT = 13;
 const STORE_PAGE_FAULT = 15;
+const STORE_ACCESS_FAULT = 7n;
 /** What tables outside memory fault with, by the page fault of the same access. */
 const ACCESS_FAULTS = new Map([
   [FETCH_PAGE_FAULT, 1n],
   [LOAD_PAGE_FAULT, 5n],
-  [STORE_PAGE_FAULT, 7n],
+  [STORE_PAGE_FAULT, STORE_ACCESS_FAULT],
 ]);
 
 const WALK_OK = 0;
 const WALK_PAGE_FAULT = 1;
+
+/** Major opcode of CSR instructions, sret, wfi and fences of address translation. */
+const SYSTEM = 0x73;
 
 /** What became of an instruction that `emulate` was given. */
 const NOT_EMULATED = 0;
@@ -54,6 +60,7 @@ export interface MonitorHost {
   readonly interpreter: InterpreterExports;
   /** The harts that execute the guest's code, by number. */
   readonly executors: readonly HartState[];
+  readonly interposition: Interposition;
   /** Counts an exit that {@link Monitor.answer} does not give back. */
   count(kind: number): void;
 }
@@ -121,10 +128,7 @@ export class Monitor implements GuestMonitor {
       case ILLEGAL_INSTRUCTION:
         return this.#illegal(vcpu, value);
       case ECALL_FROM_U:
-        if (state.get32("privilege") === 0) {
-          this.#reflect(vcpu, BigInt(cause), 0n);
-          return EXIT_SYSCALL;
-        }
+        if (state.get32("privilege") === 0) return EXIT_SYSCALL;
         state.set64("exitNextPc", BigInt.asUintN(64, state.pc + 4n));
         return EXIT_HYPERCALL;
       case FETCH_PAGE_FAULT:
@@ -138,7 +142,14 @@ export class Monitor implements GuestMonitor {
   }
 
   #illegal(vcpu: Vcpu, value: bigint): number {
-    switch (this.#interpreter.emulate(vcpu.address, Number(BigInt.asUintN(32, value)))) {
+    const word = Number(BigInt.asUintN(32, value));
+    const isPrivileged = (word & 0x7f) === SYSTEM && vcpu.state.get32("privilege") !== 0;
+    const instruction = isPrivileged ? this.#host.interposition.privileged(vcpu, word) : word;
+    if (instruction === undefined) {
+      this.#reflect(vcpu, BigInt(ILLEGAL_INSTRUCTION), value);
+      return EXIT_PRIVILEGED;
+    }
+    switch (this.#interpreter.emulate(vcpu.address, instruction)) {
       case NOT_EMULATED:
         this.#reflect(vcpu, BigInt(ILLEGAL_INSTRUCTION), value);
         return EXIT_EXCEPTION;
@@ -171,16 +182,23 @@ export class Monitor implements GuestMonitor {
    */
   #tableWrite(vcpu: Vcpu): number {
     const { state } = vcpu;
+    const { interposition, memory } = this.#host;
+    const seen = interposition.hasPageTableUpdates ? new TableWrite(vcpu, memory, interposition) : undefined;
+    const virtual = state.get64("exitVirtual");
     const written: { readonly machine: number; readonly width: number }[] = [];
     let kind: number = EXIT_TABLE_WRITE;
     while (kind === EXIT_TABLE_WRITE && written.length < 2) {
       written.push({ machine: state.getNumber("exitAddress"), width: state.get32("exitWidth") });
+      seen?.keep(state.getNumber("exitAddress"), state.get32("exitWidth"));
       this.#uncount(vcpu);
       const [first = 0, second = 0] = written.map(({ machine }) => machine - (machine % 4096));
       kind = this.#interpreter.stepWithOpenTables(vcpu.address, first, second);
     }
     for (const { machine, width } of written) this.#tables.written(machine, width);
-    if (kind === EXIT_BUDGET || kind === EXIT_NO_SHADOW) return EXIT_TABLE_WRITE;
+    if (kind === EXIT_BUDGET || kind === EXIT_NO_SHADOW) {
+      if (seen?.isAllowed() === false) this.#reflect(vcpu, STORE_ACCESS_FAULT, virtual);
+      return EXIT_TABLE_WRITE;
+    }
     // Something else came first, such as a fault of the fetch.
     this.#host.count(EXIT_TABLE_WRITE);
     return this.answer(vcpu, kind);

@@ -12,11 +12,13 @@ import {
   SbiError,
   type SbiResult,
 } from "../hypercall/extension.js";
+import { eventAt } from "../interpose/event.js";
+import type { Interposition } from "../interpose/interposition.js";
 import type { HartState } from "../machine/hart-state.js";
 import type { GuestMonitor, Vcpu } from "../machine/vcpu.js";
 import { FRAME_SIZE, type FramePool } from "../memory/frame-pool.js";
 import type { GuestMemory } from "../memory/guest-memory.js";
-import { PinnedTables } from "./pinned-tables.js";
+import { PinnedTables, type UpdateFilter } from "./pinned-tables.js";
 
 const VERSION = 1n;
 const AREA_SIZE = 128;
@@ -41,6 +43,7 @@ export interface ParavirtualHost {
   /** The harts as the guest knows them, and those that execute their code, by number. */
   readonly vcpus: readonly Vcpu[];
   readonly executors: readonly HartState[];
+  readonly interposition: Interposition;
   /** Goes by the write guard, as every write to guest memory does. */
   prepareWrite(address: number, length: number): void;
 }
@@ -128,10 +131,14 @@ export class ParavirtualMonitor implements GuestMonitor, HypercallExtension {
     return SbiError.Success;
   }
 
-  #update({ address: hart }: Vcpu, count: bigint, array: bigint, flags: bigint): SbiResult {
+  #update(vcpu: Vcpu, count: bigint, array: bigint, flags: bigint): SbiResult {
     if ((flags & ~FLUSH) !== 0n) return { error: SbiError.InvalidParam };
-    const result = this.#tables.update(count, array);
-    if ((flags & FLUSH) !== 0n) this.#host.interpreter.fence(hart, 0, 0n, 0, 0n);
+    const { interposition } = this.#host;
+    const where = interposition.hasPageTableUpdates ? eventAt(vcpu) : undefined;
+    const filter: UpdateFilter | undefined =
+      where && ((address, before, value) => interposition.pageTableUpdate(where, address, before, value));
+    const result = this.#tables.update(count, array, filter);
+    if ((flags & FLUSH) !== 0n) this.#host.interpreter.fence(vcpu.address, 0, 0n, 0, 0n);
     return result;
   }
 

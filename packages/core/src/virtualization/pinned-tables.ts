@@ -37,6 +37,9 @@ export interface PinnedTablesHost {
   prepareWrite(address: number, length: number): void;
 }
 
+/** What an entry becomes in place of a value, as hooks have it. */
+export type UpdateFilter = (address: number, before: bigint, value: bigint) => bigint | "deny";
+
 export class PinnedTables {
   readonly #host: PinnedTablesHost;
   readonly #words: Uint32Array;
@@ -103,7 +106,7 @@ export class PinnedTables {
   }
 
   /** Applies an array of updates in guest memory in order, up to the first that is refused; the value is how many were done. */
-  update(count: bigint, address: bigint): SbiResult {
+  update(count: bigint, address: bigint, filter?: UpdateFilter): SbiResult {
     if (count > BigInt(MAX_UPDATES) || address % 8n !== 0n) return { error: SbiError.InvalidParam };
     const bytes = this.#host.memory.read(address, Number(count) * UPDATE_SIZE);
     if (bytes === undefined) return { error: SbiError.InvalidAddress };
@@ -112,7 +115,8 @@ export class PinnedTables {
     let error: number = SbiError.Success;
     for (let n = 0; n < words.length; n += 4) {
       const entry = (words[n + 1] ?? 0) * 2 ** 32 + (words[n] ?? 0);
-      error = this.#set(entry, words[n + 2] ?? 0, words[n + 3] ?? 0);
+      if (filter !== undefined && !this.#filter(words.subarray(n, n + 4), entry, filter)) error = SbiError.Denied;
+      else error = this.#set(entry, words[n + 2] ?? 0, words[n + 3] ?? 0);
       if (error !== SbiError.Success) break;
       done++;
     }
@@ -136,6 +140,19 @@ export class PinnedTables {
     for (const [page, level] of this.#levels.entries()) {
       if (level !== 0) this.#host.memory.pinTable(page, level - 1);
     }
+  }
+
+  /** Puts into an update what a filter makes of it; false if that denies it. What is no entry is refused later on. */
+  #filter(update: Uint32Array, address: number, filter: UpdateFilter): boolean {
+    const page = Math.floor(address / FRAME_SIZE) - this.#firstPage;
+    if (address % 8 !== 0 || (this.#levels[page] ?? 0) === 0) return true;
+    const word = this.#wordOf(page) + (address % FRAME_SIZE) / 4;
+    const before = wordsToEntry(this.#word(word), this.#word(word + 1));
+    const value = filter(address, before, wordsToEntry(update[2] ?? 0, update[3] ?? 0));
+    if (value === "deny") return false;
+    update[2] = Number(BigInt.asUintN(32, value));
+    update[3] = Number(value >> 32n);
+    return true;
   }
 
   #set(address: number, low: number, high: number): number {
@@ -208,5 +225,6 @@ export class PinnedTables {
   }
 }
 
+const wordsToEntry = (low: number, high: number): bigint => (BigInt(high) << 32n) | BigInt(low);
 /** The page number in an entry. */
 const pageIn = (low: number, high: number): number => (low >>> 10) + (high & 0x3fffff) * 2 ** 22;

@@ -5,6 +5,7 @@
 import {
   type ExitReason,
   HartvisorError,
+  type Hooks,
   type MachineEvents,
   type MachineStats,
   type PrivilegeName,
@@ -179,6 +180,14 @@ export class WorkerMachine extends GuestCommands {
 
   removeBreakpoint(address: bigint): Promise<void> {
     return this.#link.call("removeBreakpoint", address);
+  }
+
+  /** Throws `unsupported`: hooks are functions of the calling thread, and answer before the guest goes on. */
+  interpose(_hooks: Hooks): never {
+    throw new HartvisorError(
+      "unsupported",
+      'hooks are functions, which cannot go to a worker: leave out thread: "worker" to interpose',
+    );
   }
 
   /** Listens to an event; call the result to stop listening. */
