@@ -4,6 +4,8 @@ import { memoryDisk } from "../src/backends/memory-disk.js";
 import type { HostNetwork, HostTcpEvents } from "../src/backends/nat/host-network.js";
 import { natNetwork } from "../src/backends/nat/nat.js";
 import { Protocol, pseudoHeaderSum, TcpFlag, viewOf, writeIpv4 } from "../src/backends/nat/packet.js";
+import { Virtio9p } from "../src/para/9p/device.js";
+import { HEADER, Message } from "../src/para/9p/message.js";
 import { VirtioBlock } from "../src/para/block/device.js";
 import { controlMessage } from "../src/para/console/control-message.js";
 import { VirtioConsole } from "../src/para/console/device.js";
@@ -15,6 +17,7 @@ import type { VirtioDevice } from "../src/para/virtio/device.js";
 import { VirtioVsock } from "../src/para/vsock/device.js";
 import { STREAM, writeHeader } from "../src/para/vsock/packet.js";
 import { pack } from "../test/files/fuse-client.js";
+import { type Field, fields } from "../test/files/ninep-client.js";
 import type { Random } from "./random.js";
 
 /** A part of a request: bytes for the device to read, or room for it to write. */
@@ -58,6 +61,7 @@ export const SUBJECTS: Readonly<Record<string, () => Promise<Subject>>> = {
   net: netSubject,
   vsock: vsockSubject,
   "virtio-fs": virtioFsSubject,
+  "virtio-9p": virtio9pSubject,
 };
 
 function blockRequest(random: Random): Request {
@@ -341,5 +345,99 @@ function fuseBody(opcode: number, random: Random): Uint8Array {
       return pack(word(1000), [4, 0]);
     default:
       return pack(name());
+  }
+}
+
+async function virtio9pSubject(): Promise<Subject> {
+  const tree = new MemoryTree({ maxBytes: 2 ** 18 });
+  let isMounted = 0;
+  return {
+    device: new Virtio9p({ tree, tag: "fuzz" }),
+    request: (random) => {
+      const type = isMounted === 0 ? Message.Version : isMounted === 1 ? Message.Attach : random.pick(MESSAGES);
+      isMounted = random.once(500) ? 0 : 2 - Number(isMounted === 0);
+      if (random.once(300)) isMounted = 0;
+      const body = fields(...ninePFields(type, random));
+      const lie = random.once(50) ? random.below(200) - 100 : 0;
+      const header = fields([4, HEADER + body.length + lie], [1, type], [2, random.below(4)]);
+      const room = random.once(30) ? random.below(12) : random.pick([20, 200, 1024, 8192]);
+      return { queue: 0, parts: [header, body, ...(room === 0 ? [] : [room])].filter((part) => part !== 0) };
+    },
+  };
+}
+
+const MESSAGES = [
+  ...Object.values(Message).filter((type) => type !== Message.Version && type !== Message.LError),
+  ...[Message.Attach, Message.Walk, Message.Walk, Message.Walk, Message.LOpen, Message.LCreate, 99],
+];
+
+/** What stands behind the header of a message of some kind. */
+function ninePFields(type: number, random: Random): Field[] {
+  const name = () => random.pick(NAMES);
+  const fid = (): Field => [4, random.below(12)];
+  const offset = (): Field => [8, random.pick([0, 1, 2, 100, 65_535, 70_000, 2 ** 40, 2 ** 60])];
+  const word = (limit: number): Field => [4, random.below(limit)];
+  const size = (): Field => [4, random.pick([0, 1, 200, 4096, 0xffff_ffff])];
+  const data = () => new Uint8Array(random.below(5000)).fill(random.below(256));
+  switch (type) {
+    case Message.Version:
+      return [[4, random.pick([4096, 8192, 0xffff_ffff, 9])], random.once(9) ? "9P2000" : "9P2000.L"];
+    case Message.Attach:
+      return [fid(), [4, 0xffff_ffff], "", random.pick(["", "/", "x"]), word(3)];
+    case Message.Walk: {
+      const count = random.below(4);
+      const names = Array.from({ length: count }, name);
+      return [fid(), fid(), [2, random.once(30) ? random.below(40) : count], ...names];
+    }
+    case Message.LOpen:
+      return [fid(), word(4)];
+    case Message.LCreate:
+      return [fid(), name(), word(4), word(0o1000), word(3)];
+    case Message.SymLink:
+      return [fid(), name(), name(), word(3)];
+    case Message.MkNod:
+      return [fid(), name(), [4, random.pick([0o100644, 0o010600, 0o020600, 0o040700, 7])], word(9), word(9), word(3)];
+    case Message.MkDir:
+      return [fid(), name(), word(0o1000), word(3)];
+    case Message.Link:
+    case Message.Rename:
+      return [fid(), fid(), name()];
+    case Message.RenameAt:
+      return [fid(), name(), fid(), name()];
+    case Message.UnlinkAt:
+      return [fid(), name(), [4, random.pick([0, 0x200])]];
+    case Message.SetAttr:
+      return [
+        fid(),
+        word(512),
+        word(0o10000),
+        word(3),
+        word(3),
+        offset(),
+        [8, 1],
+        word(2 ** 31),
+        [4, 0],
+        [8, 2],
+        [8, 3],
+      ];
+    case Message.Read:
+    case Message.ReadDir:
+      return [fid(), offset(), size()];
+    case Message.Write: {
+      const bytes = data();
+      return [fid(), offset(), [4, random.once(20) ? random.below(9000) : bytes.length], bytes];
+    }
+    case Message.XattrWalk:
+      return [fid(), fid(), random.once(3) ? "" : `user.${name()}`];
+    case Message.XattrCreate:
+      return [fid(), `user.${name()}`, [8, random.pick([0, 5, 70_000])], word(4)];
+    case Message.Lock:
+      return [fid(), [1, random.below(4)], word(4), offset(), offset(), word(3), "guest"];
+    case Message.GetLock:
+      return [fid(), [1, random.below(4)], offset(), offset(), word(3), "guest"];
+    case Message.Flush:
+      return [[2, random.below(4)]];
+    default:
+      return [fid(), [8, 0x7ff]];
   }
 }

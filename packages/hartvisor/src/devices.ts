@@ -4,6 +4,8 @@ import {
   NvmeController,
   type NvmeOptions,
   type PciDevice,
+  Virtio9p,
+  type Virtio9pOptions,
   VirtioBlock,
   type VirtioBlockOptions,
   VirtioConsole,
@@ -70,6 +72,15 @@ export function virtioConsole(options: ConsoleOptions): () => VirtioDevice {
 export function virtioFs(options: VirtioFsOptions): () => VirtioDevice {
   new VirtioFs(options); // refuses what no device can be
   return () => new VirtioFs(options);
+}
+
+/**
+ * The same by 9p: `mount -t 9p -o trans=virtio,version=9p2000.L TAG DIRECTORY`. For guests without virtio-fs, which is
+ * faster and caches more.
+ */
+export function virtio9p(options: Virtio9pOptions): () => VirtioDevice {
+  new Virtio9p(options); // refuses what no device can be
+  return () => new Virtio9p(options);
 }
 
 /**

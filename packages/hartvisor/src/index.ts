@@ -53,6 +53,7 @@ export {
   nvme,
   type PluggableDevice,
   Vsock,
+  virtio9p,
   virtioBlock,
   virtioConsole,
   virtioFs,

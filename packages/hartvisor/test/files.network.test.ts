@@ -18,7 +18,7 @@ import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { type DemoImage, debianDemoImage } from "../src/host/node/debian-image.js";
 import { hostDirectory } from "../src/host/node/files/host-directory.js";
-import { linux, Machine, type MachineOptions, MemoryTree, virtioFs } from "../src/index.js";
+import { linux, Machine, type MachineOptions, MemoryTree, virtio9p, virtioFs } from "../src/index.js";
 import { CliProcess } from "./cli-process.js";
 import { describeOnline } from "./describe-where.js";
 
@@ -84,6 +84,29 @@ describeOnline("a folder in Debian", () => {
     },
     180_000,
   );
+
+  it("is copied both ways by 9p, and stays the same", async () => {
+    await makeTree(join(folder, "from host"));
+    const before = await describeTree(join(folder, "from host"));
+    const run = await boot({
+      devices: [
+        virtio9p({ tree: hostDirectory(folder), tag: "share" }),
+        virtio9p({ tree: new MemoryTree(), tag: "memory" }),
+      ],
+    });
+    await run(`
+      for tag in share memory; do
+        mkdir -p /mnt/$tag
+        mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 $tag /mnt/$tag
+      done
+      cp -a "/mnt/share/from host" /mnt/memory/copy
+      cp -a "/mnt/share/from host" /tmp/copy
+      cp -a /mnt/memory/copy "/mnt/share/through memory"
+      cp -a /tmp/copy "/mnt/share/through the guest"
+      sync`);
+    expect(await describeTree(join(folder, "through memory"))).toEqual(before);
+    expect(await describeTree(join(folder, "through the guest"))).toEqual(before);
+  }, 180_000);
 
   it("is shared by the command, and mounted by the demo's guest", async () => {
     await writeFile(join(folder, "input"), "from the host\n");

@@ -9,6 +9,7 @@ import type { FileTree } from "../../backends/files/tree.js";
 import { SavedFields } from "../../full/saved-fields.js";
 import type { DescriptorChain } from "../virtio/descriptor-chain.js";
 import type { VirtioContext, VirtioDevice } from "../virtio/device.js";
+import { RequestLoop } from "../virtio/request-loop.js";
 import type { SplitQueue } from "../virtio/split-queue.js";
 import { IN_HEADER, Opcode, OUT_HEADER } from "./fuse.js";
 import { type FileCache, type FuseAnswer, type FuseData, FuseSession, MAX_REQUEST } from "./session.js";
@@ -18,11 +19,6 @@ const QUEUE_SIZE = 512;
 /** `struct virtio_fs_config`: the tag's bytes, padded with NULs, and the count of request queues (5.11.4). */
 const TAG_BYTES = 36;
 const WRITE_IN = 40;
-/** Requests that wait for the host, each of which may hold a buffer of 1 MiB: others wait in the queue. */
-const MAX_WAITING = 64;
-/** Milliseconds of work for one doorbell before the host gets its turn. */
-const TURN_MS = 8;
-
 /** What a {@link VirtioFs} is made of. */
 export interface VirtioFsOptions {
   readonly tree: FileTree;
@@ -45,10 +41,7 @@ export class VirtioFs implements VirtioDevice {
   readonly #session: FuseSession;
   readonly #bytes = new Uint8Array(MAX_REQUEST);
   readonly #view = new DataView(this.#bytes.buffer);
-  #context: VirtioContext | undefined;
-  #waiting = 0;
-  #isPaused = false;
-  #drained: (() => void)[] = [];
+  readonly #requests = new RequestLoop((queue, chain) => this.#begin(queue, chain));
 
   /** Throws `invalid-argument` for a tag that cannot be one. */
   constructor({ tree, tag, cache, name = `fs.${tag}` }: VirtioFsOptions) {
@@ -62,41 +55,25 @@ export class VirtioFs implements VirtioDevice {
     this.#session = new FuseSession(tree, cache ?? (tree.isPrivate && tree.isReadOnly ? "always" : "auto"));
   }
 
-  activate(context: VirtioContext): void {
-    this.#context = context;
+  activate({ queues }: VirtioContext): void {
+    this.#requests.activate(queues);
   }
 
   notify(index: number): void {
-    const queue = this.#context?.queues[index];
-    if (queue === undefined || this.#isPaused) return;
-    const end = performance.now() + TURN_MS;
-    while (this.#waiting < MAX_WAITING) {
-      if (performance.now() > end) {
-        setTimeout(() => this.notify(index));
-        break;
-      }
-      const chain = queue.pop();
-      if (chain === undefined) break;
-      this.#begin(queue, chain);
-    }
-    queue.askForNotification();
-    queue.publish();
+    this.#requests.notify(index);
   }
 
   reset(): void {
-    this.#context = undefined;
+    this.#requests.reset();
     this.#session.end();
   }
 
   quiesce(): Promise<void> {
-    this.#isPaused = true;
-    if (this.#waiting === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#drained.push(resolve));
+    return this.#requests.quiesce();
   }
 
   resume(): void {
-    this.#isPaused = false;
-    this.#notifyAll();
+    this.#requests.resume();
   }
 
   /** Throws `invalid-state` while a guest has it mounted: what its kernel knows of nodes and open files cannot be moved. */
@@ -111,7 +88,7 @@ export class VirtioFs implements VirtioDevice {
     new SavedFields(this.name, state, 1, []);
   }
 
-  #begin(queue: SplitQueue, chain: DescriptorChain): void {
+  #begin(queue: SplitQueue, chain: DescriptorChain): void | Promise<void> {
     const bytes = this.#bytes;
     const view = this.#view;
     if (chain.read(0, bytes.subarray(0, IN_HEADER)) < IN_HEADER) {
@@ -149,24 +126,10 @@ export class VirtioFs implements VirtioDevice {
       answer.give(outcome);
       return;
     }
-    this.#waiting++;
-    outcome
-      .then(
-        (bytes) => answer.give(bytes),
-        (error) => answer.fail(errnoOf(error)),
-      )
-      .finally(() => this.#settle(queue));
-  }
-
-  #settle(queue: SplitQueue): void {
-    const wasFull = this.#waiting-- >= MAX_WAITING;
-    queue.publish();
-    if (wasFull) this.#notifyAll();
-    if (this.#waiting === 0) for (const resolve of this.#drained.splice(0)) resolve();
-  }
-
-  #notifyAll(): void {
-    for (const { index } of this.#context?.queues ?? []) this.notify(index);
+    return outcome.then(
+      (bytes) => answer.give(bytes),
+      (error) => answer.fail(errnoOf(error)),
+    );
   }
 }
 

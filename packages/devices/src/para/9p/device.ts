@@ -1,0 +1,215 @@
+/**
+ * A 9p transport over virtio (device 9; virtio 1.2 reserves the number, and Linux, include/uapi/linux/virtio_9p.h, has
+ * the configuration): a {@link FileTree} that the guest mounts by its tag
+ * (`mount -t 9p -o trans=virtio,version=9p2000.L TAG DIRECTORY`), or boots from. What the tree answers at once is
+ * answered before the doorbell returns.
+ */
+import { type DeviceState, HartvisorError } from "@hartvisor/core";
+import { Errno, errnoOf } from "../../backends/files/errno.js";
+import type { FileTree } from "../../backends/files/tree.js";
+import { SavedFields } from "../../full/saved-fields.js";
+import type { DescriptorChain } from "../virtio/descriptor-chain.js";
+import { featureBits, type VirtioContext, type VirtioDevice } from "../virtio/device.js";
+import { RequestLoop } from "../virtio/request-loop.js";
+import type { SplitQueue } from "../virtio/split-queue.js";
+import { HEADER, Message, MessageWriter, NO_TAG, READ_HEAD, WRITE_HEAD } from "./message.js";
+import { type AnswerBody, MAX_MESSAGE, NinePSession, type RequestData } from "./session.js";
+
+/** As Linux's driver has it, whose largest message has a page for each descriptor. */
+const QUEUE_SIZE = 128;
+/** The configuration has a tag, and its length before it. */
+const MOUNT_TAG = 0;
+const MAX_TAG_BYTES = 255;
+/** Messages other than Twrite are shorter: the longest has two strings. */
+const MAX_REQUEST = 160 * 1024;
+
+/** What a {@link Virtio9p} is made of. */
+export interface Virtio9pOptions {
+  readonly tree: FileTree;
+  /** By which the guest mounts it: 1 to 255 bytes. */
+  readonly tag: string;
+  /** Unique on its machine. Default: `9p.` and the tag. */
+  readonly name?: string;
+}
+
+/** A shared folder, or a root. */
+export class Virtio9p implements VirtioDevice {
+  readonly name: string;
+  readonly type = 9;
+  readonly features = featureBits(MOUNT_TAG);
+  readonly queueSizes = [QUEUE_SIZE];
+  readonly configuration: Uint8Array;
+  readonly #session: NinePSession;
+  readonly #bytes = new Uint8Array(MAX_REQUEST);
+  readonly #view = new DataView(this.#bytes.buffer);
+  readonly #requests = new RequestLoop((queue, chain) => this.#begin(queue, chain));
+  /** Messages that wait for the host, by their tags. */
+  readonly #pending = new Map<number, Promise<void>>();
+
+  /** Throws `invalid-argument` for a tag that cannot be one. */
+  constructor({ tree, tag, name = `9p.${tag}` }: Virtio9pOptions) {
+    const bytes = new TextEncoder().encode(tag);
+    if (bytes.length === 0 || bytes.length > MAX_TAG_BYTES || tag.includes("\0")) {
+      throw new HartvisorError("invalid-argument", `a tag has 1 to ${MAX_TAG_BYTES} bytes, which "${tag}" has not`);
+    }
+    this.name = name;
+    this.configuration = Uint8Array.of(bytes.length, 0, ...bytes);
+    this.#session = new NinePSession(tree);
+  }
+
+  activate({ queues }: VirtioContext): void {
+    this.#requests.activate(queues);
+  }
+
+  notify(index: number): void {
+    this.#requests.notify(index);
+  }
+
+  reset(): void {
+    this.#requests.reset();
+    this.#pending.clear();
+    this.#session.end();
+  }
+
+  quiesce(): Promise<void> {
+    return this.#requests.quiesce();
+  }
+
+  resume(): void {
+    this.#requests.resume();
+  }
+
+  /** Throws `invalid-state` while a guest has it mounted: what its fids stand for cannot be moved. */
+  save(): DeviceState {
+    if (this.#session.isOn) {
+      throw new HartvisorError("invalid-state", `${this.name} is mounted in the guest: unmount it there first`);
+    }
+    return { version: 1 };
+  }
+
+  restore(state: DeviceState): void {
+    new SavedFields(this.name, state, 1, []);
+  }
+
+  #begin(queue: SplitQueue, chain: DescriptorChain): void | Promise<void> {
+    const view = this.#view;
+    if (chain.read(0, this.#bytes.subarray(0, HEADER)) < HEADER) {
+      queue.complete(chain, 0);
+      return;
+    }
+    const length = view.getUint32(0, true);
+    const type = view.getUint8(4);
+    const tag = view.getUint16(5, true);
+    const answer = new Answer(queue, chain, type, tag);
+    // A Twrite's data stay where they are.
+    const kept = type === Message.Write ? Math.min(length, HEADER + WRITE_HEAD) : length;
+    const isWhole = length >= HEADER && length <= chain.readableBytes && length <= MAX_MESSAGE && kept <= MAX_REQUEST;
+    if (!isWhole) {
+      answer.fail(Errno.EINVAL);
+      return;
+    }
+    chain.read(HEADER, this.#bytes.subarray(HEADER, kept));
+    if (type === Message.Flush) return this.#flush(kept, answer);
+    const data = new ChainData(chain, length);
+    const room = Math.max(0, chain.writableBytes - HEADER);
+    let outcome: ReturnType<NinePSession["perform"]>;
+    try {
+      outcome = this.#session.perform({ type, tag, view, length: kept, room, data });
+    } catch (error) {
+      answer.fail(errnoOf(error));
+      return;
+    }
+    if (!(outcome instanceof Promise)) {
+      answer.give(outcome);
+      return;
+    }
+    const answered: Promise<void> = outcome
+      .then(
+        (given) => answer.give(given),
+        (error) => answer.fail(errnoOf(error)),
+      )
+      .then(() => {
+        if (this.#pending.get(tag) === answered) this.#pending.delete(tag);
+      });
+    if (tag !== NO_TAG) this.#pending.set(tag, answered);
+    return answered;
+  }
+
+  /** flush(5): answered behind the message that is not wanted any more, which is done nevertheless. */
+  #flush(length: number, answer: Answer): void | Promise<void> {
+    if (length < HEADER + 2) {
+      answer.fail(Errno.EINVAL);
+      return;
+    }
+    const flushed = () => answer.give({ bytes: new Uint8Array(), inPlace: 0 });
+    const pending = this.#pending.get(this.#view.getUint16(HEADER, true));
+    if (pending === undefined) flushed();
+    else return pending.then(flushed);
+  }
+}
+
+/** Where a message's answer goes. */
+class Answer {
+  readonly #queue: SplitQueue;
+  readonly #chain: DescriptorChain;
+  readonly #type: number;
+  readonly #tag: number;
+
+  constructor(queue: SplitQueue, chain: DescriptorChain, type: number, tag: number) {
+    this.#queue = queue;
+    this.#chain = chain;
+    this.#type = type;
+    this.#tag = tag;
+  }
+
+  fail(errno: number): void {
+    this.#finish(Message.LError + 1, new MessageWriter(4).u32(errno).bytes, 0);
+  }
+
+  give({ bytes, inPlace }: AnswerBody): void {
+    if (HEADER + bytes.length + inPlace > this.#chain.writableBytes) this.fail(Errno.EIO);
+    else this.#finish(this.#type + 1, bytes, inPlace);
+  }
+
+  #finish(type: number, bytes: Uint8Array, inPlace: number): void {
+    const chain = this.#chain;
+    if (!this.#queue.isCurrent(chain)) return;
+    const length = HEADER + bytes.length + inPlace;
+    if (length > chain.writableBytes) {
+      this.#queue.complete(chain, 0);
+      return;
+    }
+    const header = new MessageWriter(HEADER).u32(length).u8(type).u16(this.#tag);
+    chain.write(0, header.bytes);
+    chain.write(HEADER, bytes);
+    this.#queue.complete(chain, length);
+  }
+}
+
+class ChainData implements RequestData {
+  readonly #chain: DescriptorChain;
+  readonly writeLength: number;
+
+  constructor(chain: DescriptorChain, length: number) {
+    this.#chain = chain;
+    this.writeLength = Math.max(0, length - HEADER - WRITE_HEAD);
+  }
+
+  writeViews(length: number): readonly Uint8Array[] {
+    const views: Uint8Array[] = [];
+    this.#chain.readableViews(HEADER + WRITE_HEAD, length, views);
+    return views;
+  }
+
+  writeCopy(length: number): Uint8Array {
+    const bytes = new Uint8Array(length);
+    this.#chain.read(HEADER + WRITE_HEAD, bytes);
+    return bytes;
+  }
+
+  readViews(length: number): readonly Uint8Array[] {
+    const views: Uint8Array[] = [];
+    this.#chain.writableViews(HEADER + READ_HEAD, length, views);
+    return views;
+  }
+}

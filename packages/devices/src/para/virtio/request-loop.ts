@@ -1,0 +1,81 @@
+/**
+ * Takes requests from queues and has them answered, for devices whose requests are independent of each other: what is
+ * answered at once is published before the doorbell returns, what waits for the host comes later, and so much may wait
+ * at a time. The device does the work.
+ */
+import type { DescriptorChain } from "./descriptor-chain.js";
+import type { SplitQueue } from "./split-queue.js";
+
+/** Requests that wait for the host, each of which may hold a buffer: others wait in the queue. */
+const MAX_WAITING = 64;
+/** Milliseconds of work for one doorbell before the host gets its turn. */
+const TURN_MS = 8;
+
+/** Does a request and completes its chain: at once, or when the promise resolves, which never rejects. */
+export type BeginRequest = (queue: SplitQueue, chain: DescriptorChain) => void | Promise<void>;
+
+/** The requests of a device. */
+export class RequestLoop {
+  readonly #begin: BeginRequest;
+  #queues: readonly SplitQueue[] = [];
+  #waiting = 0;
+  #isPaused = false;
+  #drained: (() => void)[] = [];
+
+  constructor(begin: BeginRequest) {
+    this.#begin = begin;
+  }
+
+  activate(queues: readonly SplitQueue[]): void {
+    this.#queues = queues;
+  }
+
+  /** A doorbell. Hot. */
+  notify(index: number): void {
+    const queue = this.#queues[index];
+    if (queue === undefined || this.#isPaused) return;
+    const end = performance.now() + TURN_MS;
+    while (this.#waiting < MAX_WAITING) {
+      if (performance.now() > end) {
+        setTimeout(() => this.notify(index));
+        break;
+      }
+      const chain = queue.pop();
+      if (chain === undefined) break;
+      const outcome = this.#begin(queue, chain);
+      if (outcome !== undefined) this.#wait(queue, outcome);
+    }
+    queue.askForNotification();
+    queue.publish();
+  }
+
+  reset(): void {
+    this.#queues = [];
+  }
+
+  /** Resolves when nothing waits for the host; nothing is begun until {@link resume}. */
+  quiesce(): Promise<void> {
+    this.#isPaused = true;
+    if (this.#waiting === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#drained.push(resolve));
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#notifyAll();
+  }
+
+  #wait(queue: SplitQueue, outcome: Promise<void>): void {
+    this.#waiting++;
+    void outcome.then(() => {
+      const wasFull = this.#waiting-- >= MAX_WAITING;
+      queue.publish();
+      if (wasFull) this.#notifyAll();
+      if (this.#waiting === 0) for (const resolve of this.#drained.splice(0)) resolve();
+    });
+  }
+
+  #notifyAll(): void {
+    for (const { index } of this.#queues) this.notify(index);
+  }
+}
