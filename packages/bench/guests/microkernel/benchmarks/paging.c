@@ -7,7 +7,9 @@
 #include "process.h"
 
 #define MIB (UINT64_C(1) << 20)
-#define FAULT_PAGES_MAX (UINT64_C(1) << 18)  // a GiB of addresses
+#define PAGES_MAX (UINT64_C(1) << 18)  // a GiB of addresses
+#define TABLE_PAGES 512                // that one table maps
+#define FRAMES_BESIDE 64               // more than the tables above take, and whatever else there is
 
 static struct address_space space;
 
@@ -85,14 +87,14 @@ static bool map_on_demand(struct process *process, uint64_t address) {
 
 static enum skip page_fault(const struct request *request) {
   static struct process process;
-  uint64_t pages = request->count < FAULT_PAGES_MAX ? request->count : FAULT_PAGES_MAX;
-  if (frames_left() < pages / 512 + 64) {
+  uint64_t pages = request->count < PAGES_MAX ? request->count : PAGES_MAX;
+  if (frames_left() < pages / TABLE_PAGES + FRAMES_BESIDE) {
     return SKIP_MEMORY;
   }
   demand_page = (uintptr_t)frames_take(1, PAGE_BYTES);
   process_create(&process);
   process.fault = map_on_demand;
-  for (uint64_t page = 0; page < pages; page += 512) {
+  for (uint64_t page = 0; page < pages + TABLE_PAGES; page += TABLE_PAGES) {
     space_entry(&process.space, WINDOW + page * PAGE_BYTES, true);  // the tables are there before
   }
   measure_start();
@@ -148,7 +150,7 @@ static uint64_t link_pages(uint64_t pages) {
 
 static enum skip memory_walk(const struct request *request, int levels) {
   uint64_t pages = request_number(request, 0, 64) * MIB / PAGE_BYTES;
-  if (pages == 0 || pages > FAULT_PAGES_MAX || frames_left() < pages + pages / 512 + 64) {
+  if (pages == 0 || pages > PAGES_MAX || frames_left() < pages + pages / TABLE_PAGES + FRAMES_BESIDE) {
     return SKIP_MEMORY;
   }
   space_create(&space, levels);
