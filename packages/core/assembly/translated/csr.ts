@@ -17,7 +17,7 @@ import { rewrite } from "../virtualization/rewritten";
 
 /**
  * Executes the CSR instruction `word` on the registers in the window: 0 if done; 1 if the interpreter must see to it; 2 if
- * done, but the interpreter goes on behind it, as an interrupt may come in.
+ * done, but the interpreter goes on behind it, before any other region: an interrupt comes in there. HART_STATUS says so to it.
  */
 export function csrInRegion(pc: u64, word: u32): u32 {
   const hart = <usize>load<u32>(WINDOW_HART);
@@ -30,6 +30,7 @@ export function csrInRegion(pc: u64, word: u32): u32 {
   if (load<u32>(hart, HART_REWRITES) != 0) rewrite(slot);
   const status = csr(hart, slot, ((word >> 12) & 3) - 1, (word & 0x4000) != 0);
   if (status == STATUS_NONE) return 0;
-  store<u32>(hart, STATUS_NONE, HART_STATUS);
-  return status == STATUS_TRAP ? 1 : 2;
+  const traps = status == STATUS_TRAP;
+  store<u32>(hart, traps ? <u32>STATUS_NONE : status, HART_STATUS);
+  return traps ? 1 : 2;
 }

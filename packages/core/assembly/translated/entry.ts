@@ -13,6 +13,7 @@ import {
   HART_PC,
   HART_REGION_BUDGET,
   HART_SIZE,
+  HART_STATUS,
   HART_TRANSLATED,
   HART_VM,
   JUMP_CACHE,
@@ -24,6 +25,7 @@ import {
   SLOT_IMM,
   SLOT_SIZE,
   STATUS_LOCATED,
+  STATUS_NONE,
   STATUS_RESUME,
   STATUS_YIELD,
   TLB_BANK_SIZE,
@@ -62,7 +64,10 @@ export function enterRegion(hart: usize, slot: usize): u32 {
   account(hart, budget, left + 1);
   store<u64>(hart, pc & ~1, HART_PC);
   if (left <= 0 || load<u32>(hart, HART_DEADLINE_MOVED) != 0) return STATUS_YIELD;
-  if ((pc & 1) != 0) return alone(hart, pc & ~1);
+  if ((pc & 1) != 0) {
+    const status = load<u32>(hart, HART_STATUS);
+    return status == STATUS_NONE ? alone(hart, pc & ~1) : status; // an interrupt comes before that instruction
+  }
   countArrival(hart, pc);
   return STATUS_RESUME;
 }

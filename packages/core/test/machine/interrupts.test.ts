@@ -283,6 +283,22 @@ describe.each(PACES)("interrupts, %s", (pace) => {
       expect(guest.hart.getCsr("mip")).toBe(0n);
     });
 
+    it("interrupts S-mode right behind each write of SIE, before the next write takes it back", async () => {
+      const guest = await guestAt(
+        [
+          ...["addi a1, zero, 200", "csrrsi zero, sip, 2", "jal ra, .+20", "jal ra, .+24"],
+          ...["addi a1, a1, -1", "bne a1, zero, .-16", "j .+0"],
+          ...["csrrsi zero, sstatus, 2", "jalr zero, 0(ra)"], // lets interrupts in
+          ...["csrrci zero, sstatus, 2", "jalr zero, 0(ra)"], // keeps them out
+        ].join("\n"),
+      );
+      guest.load(S_VECTOR, "csrrci zero, sip, 2\naddi a2, a2, 1\nsret");
+      guest.setCsrs({ mideleg: SUPERVISOR, mie: SSI });
+      guest.enter("supervisor");
+      guest.run();
+      expect(guest.get("a2")).toBe(200n);
+    });
+
     it("interrupts S-mode right behind its own write of SSIP", async () => {
       const guest = await guestAt("nop\ncsrrsi zero, sip, 2\nnop\nj .+0");
       guest.setCsrs({ mideleg: SSI, mie: SSI });

@@ -36,7 +36,7 @@ export function emitCsr(context: FunctionContext, instruction: GuestInstruction,
   context.get(Local.state);
   context.unlikely();
   context.open(Op.if);
-  context.i32(exitCode(place.next, place.uncounted - 1, false));
+  context.i32(exitCode(place.next, place.uncounted - 1, true));
   context.set(Local.exit);
   context.leaveByStub();
   context.close();
