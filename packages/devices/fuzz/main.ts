@@ -1,6 +1,8 @@
-/** `npm run fuzz:devices -- [--device NAME] [--chains N] [--seed N]`: see campaign.ts. */
+/** `npm run fuzz:devices -- [--device NAME] [--chains N] [--seed N]`: see campaign.ts and register-campaign.ts. */
 import { parseArgs } from "node:util";
 import { runCampaign } from "./campaign.js";
+import { runRegisterCampaign } from "./register-campaign.js";
+import { REGISTER_SUBJECTS } from "./register-subjects.js";
 import { SUBJECTS } from "./subjects.js";
 
 const { values } = parseArgs({
@@ -10,17 +12,22 @@ const { values } = parseArgs({
     seed: { type: "string", default: "1" },
   },
 });
-for (const device of values.device === undefined ? Object.keys(SUBJECTS) : [values.device]) {
+const [count, seed] = [Number(values.chains), Number(values.seed)];
+const all = [...Object.keys(SUBJECTS), ...Object.keys(REGISTER_SUBJECTS)];
+for (const device of values.device === undefined ? all : [values.device]) {
   const begin = performance.now();
-  const { chains, answered, resets, slowestMs } = await runCampaign({
-    device,
-    chains: Number(values.chains),
-    seed: Number(values.seed),
-  });
-  const seconds = ((performance.now() - begin) / 1000).toFixed(1);
-  const share = Math.round((100 * answered) / chains);
-  console.log(
-    `${device}: ${chains} chains in ${seconds} s, ${share} % answered, ${resets} resets, slowest doorbell ${slowestMs.toFixed(1)} ms`,
-  );
+  const report = await (Object.hasOwn(REGISTER_SUBJECTS, device) ? byRegisters(device) : byChains(device));
+  console.log(`${device}: ${report} in ${((performance.now() - begin) / 1000).toFixed(1)} s`);
 }
 process.exit(0);
+
+async function byChains(device: string): Promise<string> {
+  const { chains, answered, resets, slowestMs } = await runCampaign({ device, chains: count, seed });
+  const share = Math.round((100 * answered) / chains);
+  return `${chains} chains, ${share} % answered, ${resets} resets, slowest doorbell ${slowestMs.toFixed(1)} ms`;
+}
+
+async function byRegisters(device: string): Promise<string> {
+  const { steps, share, resets, slowestMs } = await runRegisterCampaign({ device, steps: count, seed });
+  return `${steps} steps, ${share.toFixed(2)} served in each, ${resets} resets, slowest ${slowestMs.toFixed(1)} ms`;
+}

@@ -64,6 +64,8 @@ export { TCP_WINDOW } from "./backends/nat/tcp.js";
 export { overlayDisk } from "./backends/overlay-disk.js";
 export { Aclint, type AclintHarts, type AclintOptions } from "./full/aclint/device.js";
 export type { AclintState } from "./full/aclint/persist.js";
+export { E1000, type E1000Options } from "./full/e1000/controller.js";
+export type { E1000State } from "./full/e1000/persist.js";
 export { GoldfishRtc, type GoldfishRtcOptions } from "./full/goldfish-rtc/device.js";
 export type { GoldfishRtcState } from "./full/goldfish-rtc/persist.js";
 export { NvmeController, type NvmeOptions } from "./full/nvme/controller.js";
@@ -89,8 +91,8 @@ export {
   privateHypercalls,
 } from "./para/hypercall/private.js";
 export { VirtioNet, type VirtioNetOptions } from "./para/net/device.js";
-export type { PciBoard, PciDevice, PciFunction, PciRange } from "./para/pci/function.js";
-export { PciHost, type PciHostOptions, PciMemoryWindow } from "./para/pci/host-bridge.js";
+export type { GuestTimer, PciBoard, PciDevice, PciFunction, PciRange } from "./para/pci/function.js";
+export { PciHost, type PciHostOptions, PciIoWindow, PciMemoryWindow } from "./para/pci/host-bridge.js";
 export { MAX_RNG_BYTES, VirtioRng, type VirtioRngOptions } from "./para/rng/device.js";
 export { SBI_IMPLEMENTATION_ID } from "./para/sbi/base.js";
 export { DescriptorChain } from "./para/virtio/descriptor-chain.js";

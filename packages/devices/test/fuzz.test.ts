@@ -1,6 +1,8 @@
-/** Every virtio device under a short campaign of mutated requests; `npm run fuzz:devices` runs long ones. */
+/** Every device under a short campaign of mutated requests; `npm run fuzz:devices` runs long ones. */
 import { describe, expect, it } from "vitest";
 import { runCampaign } from "../fuzz/campaign.js";
+import { runRegisterCampaign } from "../fuzz/register-campaign.js";
+import { REGISTER_SUBJECTS } from "../fuzz/register-subjects.js";
 import { SUBJECTS } from "../fuzz/subjects.js";
 
 describe.each(Object.keys(SUBJECTS))("%s", (device) => {
@@ -8,5 +10,12 @@ describe.each(Object.keys(SUBJECTS))("%s", (device) => {
     const { chains, answered } = await runCampaign({ device, chains: 10_000, seed });
     // A third at least must get past the queue, or nothing of the device is tested.
     expect(answered / chains).toBeGreaterThan(1 / 3);
+  });
+});
+
+describe.each(Object.keys(REGISTER_SUBJECTS))("%s", (device) => {
+  it.each([1, 2])("survives a hostile driver of its registers, seed %i", async (seed) => {
+    const { share } = await runRegisterCampaign({ device, steps: 10_000, seed });
+    expect(share).toBeGreaterThan(1 / 3);
   });
 });

@@ -1,6 +1,8 @@
 /** Devices to plug into a machine. Each function gives a recipe, because every machine needs a device of its own. */
 import { HartvisorError } from "@hartvisor/core";
 import {
+  E1000,
+  type E1000Options,
   NvmeController,
   type NvmeOptions,
   type PciDevice,
@@ -51,6 +53,17 @@ export function virtioBlock(options: VirtioBlockOptions): () => VirtioDevice {
  */
 export function nvme(options: NvmeOptions): () => PciDevice {
   return () => ({ name: options.name ?? "nvme", plug: (board) => new NvmeController(options, board) });
+}
+
+/**
+ * A network card as real boards have it: Intel's 82540EM, on PCI whatever the `transport` is.
+ *
+ * @example
+ * import { nat } from "hartvisor/node";
+ * const vm = await Machine.create({ boot, devices: [e1000({ backend: await nat() })] });
+ */
+export function e1000(options: E1000Options): () => PciDevice {
+  return () => ({ name: options.name ?? "net", plug: (board) => new E1000(options, board) });
 }
 
 /** A console: byte streams between host and guest. */

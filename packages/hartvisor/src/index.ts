@@ -29,6 +29,7 @@ export {
 export {
   blobDisk,
   defineHypercall,
+  type E1000Options,
   type FileTree,
   type HttpDiskOptions,
   httpDisk,
@@ -50,6 +51,7 @@ export { type SupervisorOptions, supervisor } from "./boot/supervisor.js";
 export { ConsolePort } from "./console/port.js";
 export {
   type ConsoleOptions,
+  e1000,
   nvme,
   type PluggableDevice,
   Vsock,

@@ -245,7 +245,7 @@ const refusals: readonly Refusal[] = [
     args: [...run, "--disk", "http://127.0.0.1:1/x"],
     message: /^cannot read http:\/\/127.0.0.1:1\/x: (connect ECONNREFUSED|bad port)/,
   },
-  { what: "a network of no kind", args: [...run, "--net", "tap"], message: /'tap' .*nat, none/ },
+  { what: "a network of no kind", args: [...run, "--net", "tap"], message: /'tap' .*nat, nat,e1000 or none/ },
   { what: "ports without a network", args: [...run, "--forward", "8080:80"], message: "--forward needs --net nat" },
   { what: "rules without a network", args: [...run, "--deny", "*"], message: "--deny needs --net nat" },
   { what: "half a forward", args: [...nat, "--forward", "80"], message: /'80' .*8080:80/ },

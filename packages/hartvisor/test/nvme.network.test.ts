@@ -82,14 +82,14 @@ describeOnline("NVMe in Debian", () => {
     expect(reported.length).toBeGreaterThan(0);
   }, 180_000);
 
-  it("is what --disk makes of a file where it is asked to", async () => {
+  it("is what --disk makes of a file where it is asked to, as --net makes an e1000", async () => {
     const folder = await mkdtemp(join(tmpdir(), "hartvisor-nvme-"));
     try {
       const path = join(folder, "disk.img");
       await writeFile(path, "");
       await truncate(path, 2 ** 20);
-      const script = `${WAIT}; yes flushed | head -c 300000 >/dev/nvme0n1; sync; head -c 8 /dev/nvme0n1`;
-      const cli = CliProcess.start(["exec", "--disk", `${path},nvme`, "--", "sh", "-c", script]);
+      const script = `${WAIT}; yes flushed | head -c 300000 >/dev/nvme0n1; sync; head -c 8 /dev/nvme0n1; [ -d /sys/bus/pci/drivers/e1000/0* ]`;
+      const cli = CliProcess.start(["exec", "--disk", `${path},nvme`, "--net", "nat,e1000", "--", "sh", "-c", script]);
       expect(await cli.ended).toMatchObject({ status: 0, stdout: "flushed\n", stderr: "" });
       expect((await readFile(path)).subarray(0, 300_000).equals(Buffer.alloc(300_000, "flushed\n"))).toBe(true);
     } finally {

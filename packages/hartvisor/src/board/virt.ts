@@ -14,7 +14,17 @@ import {
   PROGRAMMABLE_COUNTERS,
   TIMEBASE_HZ,
 } from "@hartvisor/core";
-import { Aclint, GoldfishRtc, PciHost, Plic, TestFinisher, Uart16550, VirtioMmio, VirtioPci } from "@hartvisor/devices";
+import {
+  Aclint,
+  GoldfishRtc,
+  type GuestTimer,
+  PciHost,
+  Plic,
+  TestFinisher,
+  Uart16550,
+  VirtioMmio,
+  VirtioPci,
+} from "@hartvisor/devices";
 import { PatientInput } from "../console/patient-input.js";
 import type { SerialConsole } from "../console/serial-console.js";
 import type { PluggableDevice } from "../devices.js";
@@ -105,7 +115,7 @@ export class VirtBoard {
       interrupts: Array.from({ length: PCI_WIRES }, (_, n) => plic.line(FIRST_PCI_SOURCE + n)),
       firstInterruptSource: FIRST_PCI_SOURCE,
     });
-    for (const device of [plic, uart, rtc, aclint, finisher, pci, pci.memory]) machine.attach(device);
+    for (const device of [plic, uart, rtc, aclint, finisher, pci, pci.memory, pci.io]) machine.attach(device);
     this.#plug(pci, plic);
   }
 
@@ -115,7 +125,9 @@ export class VirtBoard {
     let windows = 0;
     for (const device of devices) {
       if ("plug" in device) {
-        pci.plug((interrupt) => device.plug({ memory, interrupt, onFailure }));
+        let timers = 0;
+        const timer = (callback: () => void) => this.#timer(`${device.name} ${timers++}`, callback);
+        pci.plug((interrupt) => device.plug({ memory, interrupt, timer, onFailure }));
         continue;
       }
       if (transport === "pci") {
@@ -134,6 +146,17 @@ export class VirtBoard {
       const interrupt = plic.line(interruptSource);
       this.#machine.attach(new VirtioMmio({ device, memory, interrupt, interruptSource, base, onFailure }));
     }
+  }
+
+  #timer(name: string, callback: () => void): GuestTimer {
+    const { clock } = this.#machine;
+    return {
+      now: () => Number(clock.ticks() * NS_PER_TICK),
+      set: (deadline) => {
+        const ticks = deadline === undefined ? undefined : BigInt(Math.ceil(deadline / Number(NS_PER_TICK)));
+        this.#machine.setAlarm(name, ticks, callback);
+      },
+    };
   }
 
   /** The flattened device tree of the machine as it is now. */

@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { type BlockBackend, HartvisorError, type NetworkBackend } from "@hartvisor/core";
 import { type FileTree, httpDisk, overlayDisk, type PortForward } from "@hartvisor/devices";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { nvme, type PluggableDevice, Vsock, virtioBlock, virtioFs, virtioNet, virtioRng } from "../devices.js";
+import { e1000, nvme, type PluggableDevice, Vsock, virtioBlock, virtioFs, virtioNet, virtioRng } from "../devices.js";
 import { fileDisk } from "../host/node/file-disk.js";
 import { hostDirectory } from "../host/node/files/host-directory.js";
 import { nat } from "../host/node/nat.js";
@@ -14,7 +14,7 @@ import { checkWritable } from "./files.js";
 /** As commander hands them over. */
 export interface DeviceFlags {
   readonly disk?: readonly string[];
-  readonly net: "nat" | "none";
+  readonly net: "nat" | "nat,e1000" | "none";
   readonly forward?: readonly PortForward[];
   readonly allow?: readonly string[];
   readonly deny?: readonly string[];
@@ -58,8 +58,11 @@ export function addDeviceOptions(command: Command, net: "nat" | "none"): Command
       (text: string, before: readonly Share[] = []) => [...before, parseShare(text)],
     )
     .addOption(
-      new Option("--net <kind>", "nat: a network card with DHCP, DNS and connections out through this host")
-        .choices(["nat", "none"])
+      new Option(
+        "--net <nat[,e1000]|none>",
+        "nat: a network card, virtio's or an e1000, with DHCP, DNS and connections out through this host",
+      )
+        .argParser(parseNet)
         .default(net),
     )
     .option(
@@ -75,6 +78,11 @@ export function addDeviceOptions(command: Command, net: "nat" | "none"): Command
       "lead what the guest connects to at a vsock port of context 2 to a Unix socket of this host",
       (text: string, before: readonly VsockBridge[] = []) => [...before, parseBridge(text)],
     );
+}
+
+function parseNet(text: string): DeviceFlags["net"] {
+  if (text === "nat" || text === "nat,e1000" || text === "none") return text;
+  throw new InvalidArgumentError("Write nat, nat,e1000 or none.");
 }
 
 function parseBridge(text: string): VsockBridge {
@@ -133,7 +141,7 @@ export async function openDevices(flags: DeviceFlags): Promise<OpenDevices> {
       }
       shares.push({ tree: hostDirectory(path, { readOnly }), tag });
     }
-    if (flags.net === "nat") {
+    if (flags.net !== "none") {
       if (flags.capture !== undefined) {
         await checkWritable(flags.capture);
         capture = createWriteStream(flags.capture);
@@ -157,7 +165,7 @@ export async function openDevices(flags: DeviceFlags): Promise<OpenDevices> {
         return isNvme ? nvme(options) : virtioBlock(options);
       }),
       ...shares.map(virtioFs),
-      ...(network === undefined ? [] : [virtioNet({ backend: network })]),
+      ...(network === undefined ? [] : [(flags.net === "nat" ? virtioNet : e1000)({ backend: network })]),
       ...(flags.vsock === undefined ? [] : [bridges(flags.vsock).device]),
     ],
     close,

@@ -12,7 +12,7 @@ import {
   type VirtioBlockOptions,
   type VirtioNetOptions,
 } from "@hartvisor/devices";
-import { nvme, type PluggableDevice, virtioBlock, virtioNet, virtioRng } from "../devices.js";
+import { e1000, nvme, type PluggableDevice, virtioBlock, virtioNet, virtioRng } from "../devices.js";
 
 /** A disk. */
 export interface PortableDisk extends Pick<VirtioBlockOptions, "serial" | "queues" | "name"> {
@@ -22,7 +22,7 @@ export interface PortableDisk extends Pick<VirtioBlockOptions, "serial" | "queue
   /** `writable` is for files and bytes; `overlay` keeps writes in memory. Default: writable, or readonly for URLs and Blobs. */
   readonly mode?: "writable" | "readonly" | "overlay";
   /** What the guest drives it as; `queues` are virtio's. Default: virtio. */
-  readonly interface?: "virtio" | "nvme";
+  readonly model?: "virtio" | "nvme";
 }
 
 /** A card on a network behind NAT, over sockets of Node, Deno or Bun. */
@@ -30,6 +30,8 @@ export interface PortableNetwork
   extends Pick<VirtioNetOptions, "mac" | "rateLimit" | "name">,
     Pick<NatOptions, "forward" | "policy"> {
   readonly kind: "network";
+  /** What the guest drives it as. Default: virtio. */
+  readonly model?: "virtio" | "e1000";
 }
 
 /** A source of entropy. */
@@ -61,24 +63,24 @@ export async function openPortableDevices(wanted: readonly PortableDevice[]): Pr
     for (const device of wanted) {
       switch (device.kind) {
         case "disk": {
-          const { kind: _, source, mode, interface: wanted = "virtio", ...options } = device;
-          if (wanted !== "virtio" && wanted !== "nvme") {
-            throw new HartvisorError(
-              "invalid-argument",
-              `"${String(wanted)}" is no interface of a disk: virtio or nvme`,
-            );
+          const { kind: _, source, mode, model = "virtio", ...options } = device;
+          if (model !== "virtio" && model !== "nvme") {
+            throw new HartvisorError("invalid-argument", `"${String(model)}" is no model of a disk: virtio or nvme`);
           }
           const backend = await openDisk(source, mode);
           backends.push(backend);
-          devices.push(wanted === "nvme" ? nvme({ ...options, backend }) : virtioBlock({ ...options, backend }));
+          devices.push(model === "nvme" ? nvme({ ...options, backend }) : virtioBlock({ ...options, backend }));
           break;
         }
         case "network": {
-          const { kind: _, forward, policy, ...options } = device;
+          const { kind: _, forward, policy, model = "virtio", ...options } = device;
+          if (model !== "virtio" && model !== "e1000") {
+            throw new HartvisorError("invalid-argument", `"${String(model)}" is no model of a card: virtio or e1000`);
+          }
           const { nat } = await adapter("networks", () => import("../host/node/nat.js"));
           const backend = await nat({ ...(forward && { forward }), ...(policy && { policy }) });
           backends.push(backend);
-          devices.push(virtioNet({ ...options, backend }));
+          devices.push((model === "e1000" ? e1000 : virtioNet)({ ...options, backend }));
           break;
         }
         case "entropy":

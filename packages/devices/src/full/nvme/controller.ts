@@ -14,7 +14,7 @@ import {
   type InterruptLine,
 } from "@hartvisor/core";
 import { ConfigurationSpace } from "../../para/pci/configuration-space.js";
-import type { PciBoard, PciFunction, PciRange } from "../../para/pci/function.js";
+import type { GuestTimer, PciBoard, PciFunction, PciRange } from "../../para/pci/function.js";
 import { AdminCommands } from "./admin.js";
 import { NvmeCommand } from "./command.js";
 import { Event } from "./events.js";
@@ -71,6 +71,7 @@ export class NvmeController implements PciFunction {
   readonly #queues: QueueSet;
   readonly #admin: AdminCommands;
   readonly #idle: NvmeCommand[] = [];
+  readonly #nextTurn: GuestTimer;
   #window: PciRange | undefined;
   #configuration = 0;
   #status = 0;
@@ -86,7 +87,10 @@ export class NvmeController implements PciFunction {
   #drained: (() => void)[] = [];
 
   /** Throws `invalid-argument` for a disk that no guest could use. */
-  constructor({ backend, serial, name = "nvme", onError }: NvmeOptions, { memory, interrupt, onFailure }: PciBoard) {
+  constructor(
+    { backend, serial, name = "nvme", onError }: NvmeOptions,
+    { memory, interrupt, timer, onFailure }: PciBoard,
+  ) {
     if (!Number.isSafeInteger(backend.size) || backend.size <= 0 || backend.size % 512 !== 0) {
       throw new HartvisorError("invalid-argument", `a disk of ${backend.size} bytes: give a multiple of 512`);
     }
@@ -100,6 +104,10 @@ export class NvmeController implements PciFunction {
     this.name = name;
     this.#memory = memory;
     this.#line = interrupt;
+    this.#nextTurn = timer(() => {
+      this.#serveAll();
+      this.#driveInterrupt();
+    });
     this.#onFailure = onFailure ?? (() => {});
     this.#namespace = new Namespace(backend, onError ?? (() => {}));
     this.#queues = new QueueSet(memory);
@@ -308,6 +316,7 @@ export class NvmeController implements PciFunction {
   /** 7.3.2: everything but the admin queues' registers is as after power-on. */
   #resetController(): void {
     this.#queues.clear();
+    this.#nextTurn.set(undefined);
     this.#admin.reset();
     this.#status = 0;
     this.#interruptMask = 0;
@@ -351,10 +360,7 @@ export class NvmeController implements PciFunction {
     const { completions } = queue;
     while (!queue.isEmpty && !queue.isGone && completions.hasRoom && this.#hasMeans) {
       if (bytes > BYTES_PER_TURN) {
-        setTimeout(() => {
-          this.#serve(queue);
-          this.#driveInterrupt();
-        });
+        this.#nextTurn.set(this.#nextTurn.now());
         return;
       }
       const command = this.#idle.pop() ?? new NvmeCommand(this.#memory);

@@ -1,5 +1,7 @@
 /** For tests: an NVMe controller in a slot's place, and a driver that sets it up and gives it commands as Linux does. */
+
 import { TestMemory } from "../../para/virtio/test-memory.js";
+import { TestTimer } from "../test-timer.js";
 import { NvmeController, type NvmeOptions } from "./controller.js";
 
 /** Where the queues are, a page each; data begin at {@link DATA}. */
@@ -39,6 +41,7 @@ interface Rings {
 export class NvmeTestDriver {
   readonly memory: TestMemory;
   readonly controller: NvmeController;
+  readonly timer = new TestTimer();
   readonly failures: string[] = [];
   interrupt = false;
   #rings: (Rings | undefined)[] = [];
@@ -53,6 +56,7 @@ export class NvmeTestDriver {
           this.interrupt = level;
         },
       },
+      timer: (callback) => this.timer.make(callback),
       onFailure: (_, reason) => this.failures.push(reason),
     });
   }

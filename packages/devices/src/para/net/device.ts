@@ -4,17 +4,12 @@
  * guest hands over and takes up to 64 KiB at a time. The I/O benchmark guards
  * its hot paths.
  */
-import {
-  type DeviceState,
-  type FrameOffload,
-  HartvisorError,
-  type NetworkBackend,
-  type NetworkCard,
-} from "@hartvisor/core";
+import type { DeviceState, FrameOffload, NetworkBackend, NetworkCard } from "@hartvisor/core";
+import { parseMac } from "../../backends/mac-address.js";
+import { TokenBucket } from "../../backends/token-bucket.js";
 import { SavedFields } from "../../full/saved-fields.js";
 import type { DescriptorChain } from "../virtio/descriptor-chain.js";
 import { featureBits, type VirtioContext, type VirtioDevice } from "../virtio/device.js";
-import { TokenBucket } from "./token-bucket.js";
 
 /** Feature bits (5.1.3). */
 const Feature = {
@@ -80,11 +75,7 @@ export class VirtioNet implements VirtioDevice {
     this.#backend = backend;
     this.#toGuest = new TokenBucket(rateLimit.toGuest, () => this.#roomAgain());
     this.#fromGuest = new TokenBucket(rateLimit.fromGuest, () => this.#transmit());
-    const bytes = mac.split(":").map((part) => (/^[0-9a-f]{2}$/i.test(part) ? Number.parseInt(part, 16) : Number.NaN));
-    if (bytes.length !== 6 || bytes.some(Number.isNaN) || ((bytes[0] ?? 1) & 1) !== 0) {
-      throw new HartvisorError("invalid-argument", `"${mac}" is no MAC address of one card, as 52:54:00:12:34:56 is`);
-    }
-    this.configuration.set(bytes);
+    this.configuration.set(parseMac(mac));
     const view = new DataView(this.configuration.buffer);
     view.setUint16(6, LINK_UP, true);
     view.setUint16(8, 1, true); // one pair of queues

@@ -17,6 +17,7 @@ const Register = {
   ClassCode: 0x09,
   Bar0: 0x10,
   Bar1: 0x14,
+  Bar2: 0x18,
   SubsystemVendor: 0x2c,
   Subsystem: 0x2e,
   Capabilities: 0x34,
@@ -26,7 +27,7 @@ const Register = {
 } as const;
 
 /** Bits of the command register (6.2.2) that functions here have. */
-const Command = { Memory: 0x2, Master: 0x4, InterruptDisable: 0x400 } as const;
+const Command = { Io: 0x1, Memory: 0x2, Master: 0x4, InterruptDisable: 0x400 } as const;
 /** Bits of the status register (6.2.3). */
 const Status = { Interrupt: 0x8, Capabilities: 0x10 } as const;
 
@@ -47,13 +48,16 @@ export interface PciResources {
   readonly memorySize?: number;
   /** Whether that BAR has 64 bits, and so is BAR 1, too. Default: false. */
   readonly isWide?: boolean;
+  /** Length of BAR 2's part of I/O space, a power of two from 4. Default: none. */
+  readonly ioSize?: number;
   /** Whether it drives pin INTA. Default: false. */
   readonly hasInterrupt?: boolean;
   readonly capabilities?: readonly Uint8Array[];
 }
 
-/** Type of a memory BAR of 64 bits (6.2.5.1). */
+/** Types of BARs (6.2.5.1): memory of 64 bits, and I/O space. */
 const WIDE = 0x4;
+const IO = 0x1;
 
 /** The registers of one function. */
 export class ConfigurationSpace {
@@ -65,7 +69,7 @@ export class ConfigurationSpace {
 
   constructor(
     identity: PciIdentity,
-    { memorySize = 0, isWide = false, hasInterrupt = false, capabilities = [] }: PciResources,
+    { memorySize = 0, isWide = false, ioSize = 0, hasInterrupt = false, capabilities = [] }: PciResources,
   ) {
     const view = new DataView(this.#bytes.buffer);
     view.setUint16(Register.Vendor, identity.vendor, true);
@@ -76,11 +80,16 @@ export class ConfigurationSpace {
     this.#bytes[Register.InterruptPin] = hasInterrupt ? 1 : 0;
     const writable = new DataView(this.#writable.buffer);
     const interruptBit = hasInterrupt ? Command.InterruptDisable : 0;
-    writable.setUint16(Register.Command, (memorySize > 0 ? Command.Memory : 0) | Command.Master | interruptBit, true);
+    const decoding = (ioSize > 0 ? Command.Io : 0) | (memorySize > 0 ? Command.Memory : 0);
+    writable.setUint16(Register.Command, decoding | Command.Master | interruptBit, true);
     if (memorySize > 0) writable.setUint32(Register.Bar0, -memorySize, true);
     if (isWide) {
       view.setUint32(Register.Bar0, WIDE, true);
       writable.setUint32(Register.Bar1, 0xffff_ffff, true);
+    }
+    if (ioSize > 0) {
+      view.setUint32(Register.Bar2, IO, true);
+      writable.setUint32(Register.Bar2, -ioSize, true);
     }
     this.#writable[Register.InterruptLine] = 0xff;
     for (const body of capabilities) this.#addCapability(body);
@@ -119,6 +128,11 @@ export class ConfigurationSpace {
     if ((this.read(Register.Command, 2) & Command.Memory) === 0) return undefined;
     const low = this.read(Register.Bar0, 4);
     return low & WIDE ? low - WIDE + this.read(Register.Bar1, 4) * 2 ** 32 : low;
+  }
+
+  /** Base of BAR 2's I/O space, or undefined while its decoding is off. */
+  get ioBase(): number | undefined {
+    return this.read(Register.Command, 2) & Command.Io ? this.read(Register.Bar2, 4) - IO : undefined;
   }
 
   get interruptDisabled(): boolean {

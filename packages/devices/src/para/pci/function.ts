@@ -18,9 +18,21 @@ export interface PciFunction {
   readonly memoryWindow: PciRange | undefined;
   readMemory(offset: number, width: AccessWidth): number;
   writeMemory(offset: number, width: AccessWidth, value: number): void;
+  /** Where in PCI I/O space it answers now, and how, if it has registers there. */
+  readonly ioWindow?: PciRange | undefined;
+  readIo?(offset: number, width: AccessWidth): number;
+  writeIo?(offset: number, width: AccessWidth, value: number): void;
   reset(): void;
   save(): DeviceState;
   restore(state: DeviceState): void;
+}
+
+/** An alarm by the guest's clock. */
+export interface GuestTimer {
+  /** Nanoseconds since power-on. */
+  now(): number;
+  /** Rings at that time, and not at the one that was set before; undefined: not at all. */
+  set(deadline: number | undefined): void;
 }
 
 /** What a board gives a function of its bus. */
@@ -28,6 +40,8 @@ export interface PciBoard {
   readonly memory: DmaMemory;
   /** Pin INTA. */
   readonly interrupt: InterruptLine;
+  /** Makes a timer, one for each device. */
+  timer(callback: () => void): GuestTimer;
   /** Hears of a driver that broke the rules. Default: nobody. */
   readonly onFailure?: ((device: string, reason: string) => void) | undefined;
 }

@@ -1,8 +1,8 @@
 /**
  * A generic PCI Express host bridge (PCI Express Base Specification, 7.2.2:
  * ECAM; Linux binding `pci-host-ecam-generic`): one bus, memory-mapped
- * configuration space, one window of 32-bit memory space, and INTx wires
- * swizzled over four sources of the PLIC as on QEMU's `virt` board. There are
+ * configuration space, windows of 32-bit memory space and of I/O space, and
+ * INTx wires swizzled over four sources of the PLIC as on QEMU's `virt` board. There are
  * no message-signalled interrupts, as the board has no controller for them.
  */
 import {
@@ -46,15 +46,22 @@ export interface PciHostOptions {
   readonly memoryBase?: number;
   /** Default: 0x40000000. */
   readonly memorySize?: number;
+  /** Default: 0x03000000. */
+  readonly ioBase?: number;
 }
 
-/** The window of configuration space; {@link PciHost.memory} is the other one. */
+/** All of I/O space that 16 bits of an address reach. */
+const IO_SIZE = 0x1_0000;
+
+/** The window of configuration space; {@link PciHost.memory} and {@link PciHost.io} are the other ones. */
 export class PciHost implements Device {
   readonly name = "pcie";
   readonly base: number;
   readonly size = BUSES * BUS_SPACE;
   /** The window of PCI memory space, to be attached beside the bridge. */
   readonly memory: PciMemoryWindow;
+  /** The window of I/O space, likewise. */
+  readonly io: PciIoWindow;
   readonly #slots: (PciFunction | undefined)[] = new Array<undefined>(SLOTS).fill(undefined);
   readonly #bridge = new ConfigurationSpace(BRIDGE, {});
   readonly #wires: readonly SharedWire[];
@@ -72,6 +79,7 @@ export class PciHost implements Device {
       options.memorySize ?? 0x4000_0000,
       () => this.#slots,
     );
+    this.io = new PciIoWindow(options.ioBase ?? 0x0300_0000, () => this.#slots);
   }
 
   /**
@@ -148,8 +156,11 @@ export class PciHost implements Device {
           "bus-range": [0, BUSES - 1],
           "linux,pci-domain": 0,
           "dma-coherent": true,
-          // 32-bit memory space, not prefetchable, at the same addresses for both sides.
-          ranges: [0x0200_0000, memoryHigh, memoryLow, BigInt(memoryBase), BigInt(memorySize)],
+          // I/O space from 0; 32-bit memory space, not prefetchable, at the same addresses for both sides.
+          ranges: [
+            ...[0x0100_0000, 0, 0, BigInt(this.io.base), BigInt(this.io.size)],
+            ...[0x0200_0000, memoryHigh, memoryLow, BigInt(memoryBase), BigInt(memorySize)],
+          ],
           "interrupt-map-mask": [0x1800, 0, 0, 7],
           "interrupt-map": map.flat(),
         },
@@ -199,9 +210,51 @@ export class PciMemoryWindow implements Device {
 
   restore(): void {}
 
-  /** The bridge describes both windows. */
+  /** The bridge describes all windows. */
   deviceTree(): DeviceTreeNode[] {
     return [];
+  }
+}
+
+/** PCI I/O space, as {@link PciMemoryWindow}. */
+export class PciIoWindow implements Device {
+  readonly name = "pci-io";
+  readonly base: number;
+  readonly size = IO_SIZE;
+  readonly #functions: () => readonly (PciFunction | undefined)[];
+
+  constructor(base: number, functions: () => readonly (PciFunction | undefined)[]) {
+    this.base = base;
+    this.#functions = functions;
+  }
+
+  read(offset: number, width: AccessWidth): number {
+    const pci = this.#at(offset, width);
+    return pci?.readIo?.(offset - (pci.ioWindow?.base ?? 0), width) ?? allOnes(width);
+  }
+
+  write(offset: number, width: AccessWidth, value: number): void {
+    const pci = this.#at(offset, width);
+    pci?.writeIo?.(offset - (pci.ioWindow?.base ?? 0), width, value);
+  }
+
+  reset(): void {}
+
+  save(): DeviceState {
+    return { version: 1 };
+  }
+
+  restore(): void {}
+
+  deviceTree(): DeviceTreeNode[] {
+    return [];
+  }
+
+  #at(offset: number, width: AccessWidth): PciFunction | undefined {
+    return this.#functions().find((pci) => {
+      const window = pci?.ioWindow;
+      return window !== undefined && offset >= window.base && offset + width <= window.base + window.size;
+    });
   }
 }
 
