@@ -1,5 +1,14 @@
 /** The measuring kernel's drivers: what they bring to a device's backend, and how often they leave to the monitor for it. */
-import { type BlockBackend, ConsolePort, memoryDisk, nvme, virtioBlock, virtioConsole, virtioNet } from "hartvisor";
+import {
+  type BlockBackend,
+  ConsolePort,
+  e1000,
+  memoryDisk,
+  nvme,
+  virtioBlock,
+  virtioConsole,
+  virtioNet,
+} from "hartvisor";
 import { describe, expect, it } from "vitest";
 import { answeringNetwork } from "../src/benchmarks/answering-network.js";
 import { cost, run } from "./measuring-kernel.js";
@@ -28,10 +37,11 @@ const devices = () => [
   virtioConsole({ ports: [sinkPort()] }),
   virtioBlock({ backend: memoryDisk(new Uint8Array(DISK_BYTES)) }),
   nvme({ backend: memoryDisk(new Uint8Array(DISK_BYTES)) }),
+  e1000({ backend: answeringNetwork() }),
   virtioNet({ backend: answeringNetwork() }),
 ];
 
-describe.each(["direct", "trap-and-emulate"] as const)("under %s, an operation takes", (technique) => {
+describe.each(["direct", "trap-and-emulate", "paravirtual"] as const)("under %s, an operation takes", (technique) => {
   it.each<[string, string, Readonly<Record<string, number>>]>([
     ["console-byte", "uart", { "mmio-read": 1, "mmio-write": 1 }],
     ["console-byte", "sbi", { hypercall: 1 }],
@@ -45,8 +55,10 @@ describe.each(["direct", "trap-and-emulate"] as const)("under %s, an operation t
     ["block-read-4k", "virtio", { "mmio-write": 1 }],
     ["block-read-1m", "nvme", { "mmio-write": 2 }],
     ["block-read-1m", "virtio", { "mmio-write": 1 }],
+    ["packet-send", "e1000", { "mmio-write": 1 }],
     ["packet-send", "virtio", { "mmio-write": 1 }],
-    // The frame that asks for 64, and no doorbell for buffers while the card has some.
+    // The frame that asks for 64, and their buffers given back; virtio wants no doorbell for those while the card has some.
+    ["packet-receive", "e1000", { "mmio-write": 2 / 64 }],
     ["packet-receive", "virtio", { "mmio-write": 1 / 64 }],
   ])("%s by %s its exits", async (name, device, exits) => {
     const count = name === "packet-receive" ? 64 : 4;
