@@ -11,6 +11,7 @@ import {
 } from "hartvisor";
 import { describe, expect, it } from "vitest";
 import { answeringNetwork } from "../src/benchmarks/answering-network.js";
+import { SKIP_REASONS } from "../src/micro/abi.js";
 import { cost, run } from "./measuring-kernel.js";
 
 const DISK_BYTES = 2 ** 21;
@@ -71,25 +72,25 @@ it.each([
   ["virtio", (backend: BlockBackend) => virtioBlock({ backend })],
 ])("reads a disk on %s from its beginning to its end, and again", async (name, plug) => {
   const { disk, reads } = watchedDisk();
-  const { ended } = await run([`block-read-1m 3 ${name}`, `block-read-4k 2 ${name}`], { devices: [plug(disk)] });
-  expect(ended).toEqual({ kind: "poweroff", exitCode: 0 });
+  expect(await run("block-read-1m", { devices: [plug(disk)] }, 3, name)).toMatchObject({ operations: 3 });
+  expect(await run("block-read-4k", { devices: [plug(disk)] }, 2, name)).toMatchObject({ operations: 2 });
   expect(reads).toEqual(["0+1048576", "1048576+1048576", "0+1048576", "0+4096", "4096+4096"]);
 });
 
 it("writes what it says to a virtio console", async () => {
   const port = new ConsolePort({ isTerminal: true });
-  const { ended } = await run(["console-4k 2 virtio", "console-byte 3 virtio"], {
-    devices: [virtioConsole({ ports: [port] })],
-  });
-  expect(ended).toEqual({ kind: "poweroff", exitCode: 0 });
+  await run("console-4k", { devices: [virtioConsole({ ports: [port] })] }, 1, "virtio");
   const { value } = await port.readable.getReader().read();
   expect(value).toEqual(new Uint8Array(4096).fill(".".charCodeAt(0)));
 });
 
-it("declines devices that are not there", async () => {
-  const { skipped } = await run([
-    ...["console-4k 1 virtio", "block-read-4k 1 nvme", "block-read-4k 1 virtio"],
-    ...["packet-send 1 e1000", "packet-receive 1 virtio", "console-byte 1 telegraph"],
-  ]);
-  expect(skipped).toEqual([2, 2, 2, 2, 2, 2]);
+it.each([
+  ["console-4k", "virtio"],
+  ["block-read-4k", "nvme"],
+  ["block-read-4k", "virtio"],
+  ["packet-send", "e1000"],
+  ["packet-receive", "virtio"],
+  ["console-byte", "telegraph"],
+])("skips %s by %s where there is none", async (name, device) => {
+  expect(await run(name, {}, 1, device)).toEqual({ skipped: SKIP_REASONS[2] });
 });
