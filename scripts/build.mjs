@@ -17,7 +17,7 @@ const PACKAGES = {
   hartvisor: {
     index: "src/index.ts",
     cli: "src/cli.ts",
-    debian: "src/host/node/debian-image.ts",
+    debian: "src/host/node/debian.ts",
     node: "src/host/node/index.ts",
   },
   bench: {
@@ -71,7 +71,17 @@ if (stale.length > 0) {
     await build({
       ...common,
       entry: Object.fromEntries(Object.entries(PACKAGES[name]).map(([bundle, file]) => [bundle, join(folder, file)])),
-      external: [/^node:/, /^@hartvisor\//, /^hartvisor/, "commander", "benchmark", "cli-progress", "d3-scale", "v86"],
+      external: [
+        /^node:/,
+        /^@hartvisor\//,
+        /^hartvisor/,
+        "commander",
+        "tar-stream",
+        "benchmark",
+        "cli-progress",
+        "d3-scale",
+        "v86",
+      ],
       splitting: name === "hartvisor" || name === "core",
     });
     // A page's import map does not reach into its workers: their script imports nothing by name.

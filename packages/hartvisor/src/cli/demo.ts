@@ -10,11 +10,11 @@ import { addDeviceOptions, type DeviceFlags } from "./devices.js";
 import type { CommandContext } from "./main.js";
 import { addMachineOptions, type MachineFlags } from "./options.js";
 import { ProgressLine } from "./progress.js";
+import { packagesOption } from "./root.js";
 import { runBooted } from "./run.js";
 
 interface DemoFlags extends MachineFlags, DeviceFlags {
   readonly append?: string;
-  readonly mirror?: string;
 }
 
 /** What a kernel gets, and what the user adds. */
@@ -33,6 +33,7 @@ export function addDemoCommand(program: Command, context: CommandContext): void 
     .command("demo")
     .description("boot Debian's Linux kernel to a shell")
     .option("--append <string>", `added to the kernel's command line, "${COMMAND_LINE}"`)
+    .addOption(packagesOption())
     .option("--mirror <url>", "a Debian mirror; by default the one in the machine's apt sources");
   addMachineOptions(addDeviceOptions(command, "nat"))
     .addHelpText("after", HELP)

@@ -2,14 +2,16 @@
 import { createWriteStream, type WriteStream } from "node:fs";
 import { resolve } from "node:path";
 import { type BlockBackend, HartvisorError, type NetworkBackend } from "@hartvisor/core";
-import { type FileTree, httpDisk, overlayDisk, type PortForward } from "@hartvisor/devices";
+import { type FileCache, type FileTree, httpDisk, overlayDisk, type PortForward } from "@hartvisor/devices";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { ROOT_TAG } from "../demo/root.js";
 import { e1000, nvme, type PluggableDevice, Vsock, virtioBlock, virtioFs, virtioNet, virtioRng } from "../devices.js";
 import { fileDisk } from "../host/node/file-disk.js";
 import { hostDirectory } from "../host/node/files/host-directory.js";
 import { nat } from "../host/node/nat.js";
 import { bridgeToSocket } from "../host/node/vsock-bridge.js";
 import { checkWritable } from "./files.js";
+import { openRoot } from "./root.js";
 
 /** As commander hands them over. */
 export interface DeviceFlags {
@@ -21,6 +23,9 @@ export interface DeviceFlags {
   readonly capture?: string;
   readonly vsock?: readonly VsockBridge[];
   readonly share?: readonly Share[];
+  readonly root?: string;
+  readonly packages?: readonly string[];
+  readonly mirror?: string;
 }
 
 /** A directory of the host's, and the tag by which the guest mounts it. */
@@ -43,7 +48,7 @@ export interface OpenDevices {
   close(): Promise<void>;
 }
 
-/** Adds --disk, --share, --net, --forward, --allow, --deny, --capture and --vsock; `net` is what --net is by default. */
+/** Adds --disk, --share, --root, --net, --forward, --allow, --deny, --capture and --vsock; `net` is what --net is by default. */
 export function addDeviceOptions(command: Command, net: "nat" | "none"): Command {
   const more = (text: string, before: readonly string[] = []) => [...before, text];
   return command
@@ -56,6 +61,10 @@ export function addDeviceOptions(command: Command, net: "nat" | "none"): Command
       "--share <directory:tag[:ro]>",
       "a directory of this host, which the guest mounts by its tag (mount -t virtiofs TAG DIRECTORY); ro: it cannot write there",
       (text: string, before: readonly Share[] = []) => [...before, parseShare(text)],
+    )
+    .option(
+      "--root <image>",
+      "boot into an image (hartvisor image list says which there are); what the guest writes is not kept",
     )
     .addOption(
       new Option(
@@ -121,9 +130,9 @@ function parseForward(text: string): PortForward {
  *
  * @throws HartvisorError for what cannot be opened; nothing is left open then
  */
-export async function openDevices(flags: DeviceFlags): Promise<OpenDevices> {
+export async function openDevices(flags: DeviceFlags, signal?: AbortSignal): Promise<OpenDevices> {
   const disks: { readonly backend: BlockBackend; readonly isNvme: boolean }[] = [];
-  const shares: { readonly tree: FileTree; readonly tag: string }[] = [];
+  const shares: { readonly tree: FileTree; readonly tag: string; readonly cache?: FileCache }[] = [];
   let network: NetworkBackend | undefined;
   let capture: WriteStream | undefined;
   const close = async () => {
@@ -135,6 +144,8 @@ export async function openDevices(flags: DeviceFlags): Promise<OpenDevices> {
   try {
     for (const wanted of wantedDisks(flags.disk ?? []))
       disks.push({ backend: await openDisk(wanted), isNvme: wanted.isNvme });
+    const root = await openRoot(flags, signal);
+    if (root !== undefined) shares.push({ tree: root, tag: ROOT_TAG, cache: "always" });
     for (const { path, tag, readOnly } of flags.share ?? []) {
       if (shares.some((other) => other.tag === tag)) {
         throw new HartvisorError("invalid-argument", `--share ${path}:${tag}: another directory has this tag`);

@@ -13,13 +13,13 @@ import { checkWritable, readNamed, writeText } from "./files.js";
 import { JitTrace } from "./jit-trace.js";
 import type { CommandContext } from "./main.js";
 import { addMachineOptions, type MachineFlags, machineOptions } from "./options.js";
+import { packagesOption } from "./root.js";
 import { RunMeter } from "./stats-file.js";
 
 interface ExecFlags extends MachineFlags, DeviceFlags {
   readonly kernel?: string;
   readonly initrd?: string;
   readonly append?: string;
-  readonly mirror?: string;
   readonly timeout?: number;
   readonly console?: boolean;
 }
@@ -40,6 +40,7 @@ export function addExecCommand(program: Command, context: CommandContext): void 
     .option("--kernel <file>", "a RISC-V Linux Image, uncompressed (default: Debian's)")
     .option("--initrd <file>", "initial RAM disk; with --kernel")
     .option("--append <string>", "added to the kernel's command line")
+    .addOption(packagesOption())
     .option("--mirror <url>", "a Debian mirror; by default the one in the machine's apt sources")
     .option("--timeout <seconds>", "end with status 124 after so long", (text) => Number(text))
     .option("--console", "print what the guest prints on its serial port to stderr");
@@ -57,7 +58,7 @@ async function exec(argv: readonly string[], flags: ExecFlags, { interruptions }
   const boot = await execBoot(flags, signal);
   if (flags.stats !== undefined) await checkWritable(flags.stats);
   const trace = await JitTrace.open(flags);
-  const open = await openDevices(flags);
+  const open = await openDevices(flags, signal);
   try {
     const late = timeout === undefined ? undefined : AbortSignal.timeout(timeout * 1000);
     await using vm = await Machine.create({

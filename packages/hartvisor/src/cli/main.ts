@@ -11,6 +11,7 @@ import { addDisasmCommand } from "./disasm.js";
 import { addElfCommand } from "./elf.js";
 import { addExecCommand } from "./exec.js";
 import { EXIT_STATUS_HELP, ExitStatus } from "./exit-status.js";
+import { addImageCommand } from "./image.js";
 import { Interruption, Interruptions } from "./interruption.js";
 import { addJitDumpCommand } from "./jit-dump.js";
 import { addRunCommand } from "./run.js";
@@ -66,7 +67,7 @@ function createProgram(context: CommandContext): Command {
     });
   for (const add of [
     ...[addRunCommand, addExecCommand, addElfCommand, addDemoCommand, addDisasmCommand, addJitDumpCommand],
-    addBenchCommand,
+    ...[addBenchCommand, addImageCommand],
   ])
     add(program, context);
   return program;

@@ -1,13 +1,14 @@
 /**
  * Shows on stderr how far something is: one line that is redrawn on a TTY, and elsewhere a line for each step.
  */
-import type { DemoImageProgress } from "../host/node/debian-image.js";
+import type { ImageProgress } from "../host/node/images/debian-root.js";
 
 /** Building takes no time worth a line. */
-const TITLES: Readonly<Record<Exclude<DemoImageProgress["step"], "build">, string>> = {
+const TITLES: Readonly<Record<Exclude<ImageProgress["step"], "build">, string>> = {
   update: "reading the",
   download: "downloading",
   unpack: "unpacking",
+  configure: "configuring",
 };
 const BAR_WIDTH = 24;
 const REDRAW_MS = 100;
@@ -22,8 +23,8 @@ export class ProgressLine {
     this.#output = output;
   }
 
-  /** Shows how far the demo's image is. */
-  show({ step, detail, fraction }: DemoImageProgress): void {
+  /** Shows how far an image is. */
+  show({ step, detail, fraction }: ImageProgress): void {
     if (step !== "build") this.draw(`${TITLES[step]} ${detail}`, fraction);
   }
 

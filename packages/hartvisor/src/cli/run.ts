@@ -62,7 +62,7 @@ function bootElf({ bytes, name }: NamedImage, { initrd, firmware, append }: RunF
 
 /** Runs what was booted with the devices of the command line; returns the exit status. */
 export async function runBooted(boot: Boot, flags: MachineFlags & DeviceFlags, signal: AbortSignal): Promise<number> {
-  const open = await openDevices(flags);
+  const open = await openDevices(flags, signal);
   try {
     return await runSession({
       machine: { ...machineOptions(flags), boot, devices: open.devices },

@@ -6,6 +6,32 @@
 import { guestAgent } from "../exec/guest-agent.js";
 import { type CpioEntry, cpio } from "./cpio.js";
 import { type KernelModule, moduleEntries } from "./kernel-modules.js";
+import { ROOT_TAG } from "./root.js";
+
+/** Where /init mounts a root that it goes on in. */
+const NEW_ROOT = "/mnt/root";
+
+/** The network, if there is a card: an address from DHCP. */
+const network = (script: string) => `# The network, if there is a card: an address from DHCP.
+if [ -e /sys/class/net/eth0 ]; then
+  ip link set lo up
+  ip link set eth0 up
+  udhcpc -i eth0 -s ${script} -b -S >/dev/null 2>&1
+fi
+`;
+
+/** Folders that were shared. */
+const SHARES = `# Shared folders, each in a directory named for its tag.
+for tag in /sys/fs/virtiofs/*/tag; do
+  [ -e "$tag" ] && read -r tag <"$tag" && [ "$tag" != ${ROOT_TAG} ] && mkdir -p "/mnt/$tag" && mount -t virtiofs "$tag" "/mnt/$tag"
+done
+`;
+
+/** What asks process 1 to end. */
+const SIGNALS = `trap 'poweroff -f' USR2
+trap 'reboot -f' TERM
+trap 'halt -f' USR1
+`;
 
 /**
  * /init runs as process 1. It waits for the shell in the background, because a shell that waits for a
@@ -32,25 +58,30 @@ for bus in platform pci virtio; do
   done
 done
 
-# The network, if there is a card: an address from DHCP.
-if [ -e /sys/class/net/eth0 ]; then
-  ip link set lo up
-  ip link set eth0 up
-  udhcpc -i eth0 -s /etc/udhcpc.sh -b -S >/dev/null 2>&1
-fi
-
-# Shared folders, each in a directory named for its tag.
+# The root to go on in, if the machine has one: busybox and the agent come along.
 for tag in /sys/fs/virtiofs/*/tag; do
-  [ -e "$tag" ] && read -r tag <"$tag" && mkdir -p "/mnt/$tag" && mount -t virtiofs "$tag" "/mnt/$tag"
+  [ -e "$tag" ] && read -r tag <"$tag" && [ "$tag" = ${ROOT_TAG} ] || continue
+  mount -t virtiofs "$tag" ${NEW_ROOT} || break
+  for directory in dev proc sys; do
+    mkdir -p ${NEW_ROOT}/$directory
+    mount -o move /$directory ${NEW_ROOT}/$directory
+  done
+  mkdir -p ${NEW_ROOT}/run
+  mount -t tmpfs -o mode=755 tmpfs ${NEW_ROOT}/run
+  mkdir ${NEW_ROOT}/run/hartvisor
+  cp /bin/busybox /bin/hartvisor-agent /etc/root-init ${NEW_ROOT}/run/hartvisor
+  # The root need not have a shell.
+  sed '1s,.*,#!/run/hartvisor/busybox sh,' /etc/udhcpc.sh >${NEW_ROOT}/run/hartvisor/udhcpc.sh
+  chmod 755 ${NEW_ROOT}/run/hartvisor/udhcpc.sh
+  exec switch_root ${NEW_ROOT} /run/hartvisor/busybox sh /run/hartvisor/root-init
 done
 
+${network("/etc/udhcpc.sh")}
+${SHARES}
 # What answers vm.exec; it ends at once where the machine has no port for it.
 hartvisor-agent </dev/null >/dev/null 2>&1 &
 
-trap 'poweroff -f' USR2
-trap 'reboot -f' TERM
-trap 'halt -f' USR1
-
+${SIGNALS}
 export HOME=/root USER=root TERM="\${TERM:-vt100}" PS1='\\h:\\w# '
 cd /root
 echo
@@ -59,6 +90,42 @@ echo "This is a busybox shell. Leave it with 'poweroff'."
 setsid cttyhack sh </dev/console >/dev/console 2>&1 &
 wait $!
 poweroff -f
+`;
+
+/** What /init becomes in a root of its own: busybox's commands do not get in the way of the root's. */
+const ROOT_INIT = `
+busybox=/run/hartvisor/busybox
+tools=/run/hartvisor/tools
+$busybox mkdir $tools
+$busybox --install -s $tools
+export PATH=$tools
+mkdir -p /dev/pts /dev/shm /tmp
+mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
+mount -t tmpfs -o mode=1777 tmpfs /dev/shm
+ln -sf /proc/self/fd /dev/fd
+
+${network("/run/hartvisor/udhcpc.sh")}
+${SHARES}
+cd /
+/run/hartvisor/hartvisor-agent </dev/null >/dev/null 2>&1 &
+
+${SIGNALS}
+# A root may have commands for these that speak to an init of its own; those here come first at the prompt.
+mkdir /run/hartvisor/bin
+for command in poweroff reboot halt; do ln -s $busybox /run/hartvisor/bin/$command; done
+
+export HOME=/root USER=root TERM="\${TERM:-vt100}" PS1='\\h:\\w# '
+cd /root 2>/dev/null || cd /
+shell=$busybox
+for found in /bin/sh /bin/bash; do [ -x $found ] && shell=$found; done
+echo
+echo "Linux $(uname -r) on $(nproc) RISC-V hart(s), in hartvisor. Leave it with 'poweroff'."
+export PATH=/run/hartvisor/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+if [ $shell = $busybox ]; then set -- sh; export PATH=$PATH:$tools; else set --; fi
+$busybox setsid $busybox cttyhack $shell "$@" </dev/console >/dev/console 2>&1 &
+wait $!
+$busybox sync
+$busybox poweroff -f
 `;
 
 /** What udhcpc calls when it has an address. */
@@ -74,6 +141,7 @@ const DIRECTORIES = [
   "dev",
   "etc",
   "mnt",
+  "mnt/root",
   "proc",
   "root",
   "run",
@@ -110,6 +178,7 @@ export function busyboxInitramfs(
     { type: "file", path: "bin/busybox", content: busybox, mode: 0o755 },
     { type: "file", path: "bin/hartvisor-agent", content: guestAgent(), mode: 0o755 },
     { type: "symlink", path: "bin/sh", target: "busybox" },
+    { type: "file", path: "etc/root-init", content: ROOT_INIT },
     { type: "file", path: "etc/udhcpc.sh", content: UDHCPC, mode: 0o755 },
     { type: "file", path: "etc/passwd", content: "root:x:0:0:root:/root:/bin/sh\n" },
     { type: "file", path: "etc/group", content: "root:x:0:\n" },

@@ -130,7 +130,9 @@ echo "Version: 1:1.0"; echo "Size: 2097152"`,
       await buildPackage("linux-image-6.12-riscv64", {
         "boot/vmlinux-6.12-riscv64": "the kernel",
         "boot/config": "",
-        "usr/lib/modules/6.12-riscv64/kernel/fs/ext4/ext4.ko": "a file system",
+        "usr/lib/modules/6.12-riscv64/kernel/fs/ext4/ext4.ko": "a file system\0depends=jbd-2\0",
+        "usr/lib/modules/6.12-riscv64/kernel/fs/jbd2/jbd_2.ko": "its journal\0depends=deeper\0",
+        "usr/lib/modules/6.12-riscv64/kernel/lib/deeper.ko": "and so on",
         "usr/lib/modules/6.12-riscv64/kernel/fs/btrfs/btrfs.ko": "another",
       });
       await buildPackage("busybox-static", { "usr/bin/busybox": "the busybox" });
@@ -154,7 +156,7 @@ echo "Version: 1:1.0"; echo "Size: 2097152"`,
 
     const imageName = "linux-image-6.12-riscv64_1%3a1.0_busybox-static_1%3a1.0";
 
-    it("keeps the kernel, its drivers and busybox alone, in a folder named for their versions", async () => {
+    it("keeps the kernel, its drivers with what they depend on, and busybox alone, in a folder named for their versions", async () => {
       const events: DemoImageProgress[] = [];
       const image = await debianDemoImage({ cacheDirectory, progress: (event) => events.push(event) });
       expect(text(image.kernel)).toBe("the kernel");
@@ -162,7 +164,8 @@ echo "Version: 1:1.0"; echo "Size: 2097152"`,
       expect(image.kernelVersion).toBe("6.12-riscv64");
       expect((await readdir(store)).sort()).toEqual(["current", imageName]);
       expect((await readdir(join(store, imageName))).sort()).toEqual(["Image", "busybox", "manifest.json", "modules"]);
-      expect(await readdir(join(store, imageName, "modules"))).toEqual(["ext4.ko"]);
+      const modules = await readdir(join(store, imageName, "modules"));
+      expect(modules.sort()).toEqual(["deeper.ko", "ext4.ko", "jbd_2.ko"]);
       expect([...new Set(events.map(({ step }) => step))]).toEqual(["update", "download", "unpack", "build"]);
       expect(events).toContainEqual({
         step: "download",

@@ -9,7 +9,7 @@ import { isAbsolute, join } from "node:path";
 import { HartvisorError } from "@hartvisor/core";
 import { DRIVERS } from "../../demo/drivers.js";
 import { busyboxInitramfs } from "../../demo/initramfs.js";
-import type { KernelModule } from "../../demo/kernel-modules.js";
+import { type KernelModule, moduleInfo } from "../../demo/kernel-modules.js";
 import { Apt, type AptPackage, debianMirror } from "./apt.js";
 import { type RunResult, run } from "./child-process.js";
 import { extractDeb } from "./deb-archive.js";
@@ -98,7 +98,7 @@ export async function debianDemoImage(options: DemoImageOptions = {}): Promise<D
     return { kernel, initrd: busyboxInitramfs(busybox, { kernelVersion, modules }), kernelVersion };
   } catch (error) {
     signal?.throwIfAborted();
-    throw error instanceof HartvisorError ? error : failure(error, cacheDirectory);
+    throw error instanceof HartvisorError ? error : downloadFailure(error, cacheDirectory);
   }
 }
 
@@ -175,7 +175,7 @@ async function downloadImage(store: string, { mirror, progress, signal }: DemoIm
     await mkdir(image);
     await unpackFile(kernelFile, `./boot/vmlinu[xz]-${kernelVersion}`, join(image, "Image"), signal);
     await unpackFile(busyboxFile, "./usr/bin/busybox", join(image, "busybox"), signal);
-    await unpackModules(kernelFile, join(image, "modules"), signal);
+    await unpackModules(kernelFile, work, join(image, "modules"), signal);
     await writeManifest(image, kernelVersion, [kernel, busybox]);
     const name = [kernel, busybox].map((each) => `${each.name}_${each.version}`).join("_");
     await install(image, store, name.replaceAll(":", "%3a"), work);
@@ -208,13 +208,29 @@ async function unpackFile(deb: string, pattern: string, target: string, signal?:
   await rm(directory, { recursive: true });
 }
 
-/** Takes the drivers out of a kernel's .deb: those of them that this kernel has as modules. */
-async function unpackModules(deb: string, target: string, signal?: AbortSignal): Promise<void> {
-  const patterns = DRIVERS.map((name) => `./usr/lib/modules/*/${name}.ko*`);
-  await unpack(deb, patterns, target, signal);
-  const compressed = (await readdir(target)).filter((name) => name.endsWith(".xz")).map((name) => join(target, name));
-  if (compressed.length === 0) return;
-  const { exitCode, stderr } = await run("xz", ["--decompress", ...compressed], { signal });
+/** Takes the drivers out of a kernel's .deb, those of them that this kernel has as modules, and what they stand on. */
+async function unpackModules(deb: string, work: string, target: string, signal?: AbortSignal): Promise<void> {
+  const all = join(work, "all-modules");
+  await unpack(deb, ["./usr/lib/modules/*.ko*"], all, signal);
+  await mkdir(target);
+  // Modules name each other as the kernel does, whatever their files are called.
+  const canonical = (name: string) => name.replaceAll("-", "_");
+  const files = new Map((await readdir(all)).map((file) => [canonical(file.replace(/\.ko.*$/, "")), file]));
+  const wanted = new Set(DRIVERS.map(canonical));
+  // A set that grows is gone through to its end.
+  for (const name of wanted) {
+    const file = files.get(name);
+    if (file === undefined) continue; // built in
+    if (file.endsWith(".xz")) await decompress(join(all, file), signal);
+    const plain = file.replace(/\.xz$/, "");
+    const { depends } = moduleInfo(await readFile(join(all, plain)));
+    for (const depended of depends) wanted.add(canonical(depended));
+    await rename(join(all, plain), join(target, plain));
+  }
+}
+
+async function decompress(file: string, signal: AbortSignal | undefined): Promise<void> {
+  const { exitCode, stderr } = await run("xz", ["--decompress", file], { signal });
   if (exitCode !== 0) throw new Error(`cannot unpack the kernel's modules: ${stderr.trim().split("\n")[0]}`);
 }
 
@@ -243,7 +259,7 @@ async function writeManifest(image: string, kernelVersion: string, packages: rea
     packages: Object.fromEntries(packages.map(({ name, version }) => [name, version])),
     sizes: { Image: await sizeOf("Image"), busybox: await sizeOf("busybox") },
     modules: Object.fromEntries(await Promise.all(moduleSizes)),
-    wanted: DRIVERS,
+    wanted: [...new Set([...DRIVERS, ...modules])],
   };
   await writeFile(join(image, "manifest.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
 }
@@ -273,7 +289,7 @@ async function removeAbandoned(store: string): Promise<void> {
 }
 
 /** Says in a line why the cache could not be filled. */
-function failure(cause: unknown, cacheDirectory: string): HartvisorError {
+export function downloadFailure(cause: unknown, cacheDirectory: string): HartvisorError {
   const { code, message } = cause as NodeJS.ErrnoException;
   const problem =
     code === "ENOSPC"

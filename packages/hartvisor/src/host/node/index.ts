@@ -2,4 +2,6 @@
 
 export { type FileDiskOptions, fileDisk } from "./file-disk.js";
 export { type HostDirectoryOptions, hostDirectory } from "./files/host-directory.js";
+export { type OciImageOptions, ociImage } from "./images/oci-import.js";
+export { type Image, type ImageLayer, ImageStore, type NewImage } from "./images/store.js";
 export { nat } from "./nat.js";

@@ -1,0 +1,157 @@
+/**
+ * The documents of an OCI image, as far as they matter here (OCI image specification 1.1: image-layout.md, index.md,
+ * manifest.md, config.md, descriptor.md): what is read is checked field by field, as it comes from anywhere.
+ */
+import { HartvisorError } from "@hartvisor/core";
+
+export const MediaType = {
+  Index: "application/vnd.oci.image.index.v1+json",
+  Manifest: "application/vnd.oci.image.manifest.v1+json",
+  Config: "application/vnd.oci.image.config.v1+json",
+  Layer: "application/vnd.oci.image.layer.v1.tar",
+} as const;
+
+/** Docker's own names of the same documents (distribution, image manifest version 2, schema 2). */
+const DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json";
+const DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json";
+
+export const REFERENCE_NAME = "org.opencontainers.image.ref.name";
+
+/** The only machines there are here. */
+export const ARCHITECTURE = "riscv64";
+
+/** Where a document or a layer is, and what it must be. */
+export interface Descriptor {
+  readonly mediaType: string;
+  readonly digest: string;
+  readonly size: number;
+  readonly annotations?: Readonly<Record<string, string>>;
+  readonly platform?: { readonly architecture: string; readonly os: string };
+}
+
+/** A list of images. */
+export interface ImageIndex {
+  readonly schemaVersion: 2;
+  readonly mediaType?: string;
+  readonly manifests: readonly Descriptor[];
+}
+
+/** One image. */
+export interface ImageManifest {
+  readonly schemaVersion: 2;
+  readonly mediaType?: string;
+  readonly config: Descriptor;
+  readonly layers: readonly Descriptor[];
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** What an image is for, and how to run what is in it. */
+export interface ImageConfig {
+  readonly architecture: string;
+  readonly os: string;
+  readonly config?: {
+    readonly Env?: readonly string[];
+    readonly Entrypoint?: readonly string[];
+    readonly Cmd?: readonly string[];
+    readonly WorkingDir?: string;
+  };
+  readonly rootfs: { readonly type: "layers"; readonly diff_ids: readonly string[] };
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Documents are read whole. */
+export const MAX_DOCUMENT_BYTES = 4 * 2 ** 20;
+const MAX_LAYERS = 1024;
+const DIGEST = /^sha256:[0-9a-f]{64}$/;
+
+/** Reads an index. Throws HartvisorError `invalid-image`. */
+export function parseIndex(bytes: Uint8Array, name: string): ImageIndex {
+  const fields = parse(bytes, name);
+  return {
+    schemaVersion: 2,
+    manifests: list(fields.manifests, name, "manifests").map((each) => descriptor(each, name, "manifests")),
+  };
+}
+
+/** Reads a manifest. Throws HartvisorError `invalid-image`. */
+export function parseManifest(bytes: Uint8Array, name: string): ImageManifest {
+  const fields = parse(bytes, name);
+  const layers = list(fields.layers, name, "layers").map((each) => descriptor(each, name, "layers"));
+  if (layers.length > MAX_LAYERS) refuse(name, `it has ${layers.length} layers, more than ${MAX_LAYERS}`);
+  const annotations = strings(fields.annotations);
+  return { schemaVersion: 2, config: descriptor(fields.config, name, "config"), layers, annotations };
+}
+
+/** Reads a configuration. Throws HartvisorError `invalid-image`. */
+export function parseConfig(bytes: Uint8Array, name: string): ImageConfig {
+  const { architecture, os, config, rootfs } = parse(bytes, name);
+  const ids = list(object(rootfs, name, "rootfs").diff_ids, name, "rootfs.diff_ids");
+  const wanted = typeof config === "object" && config !== null ? (config as Fields) : {};
+  const words = (value: unknown) => (Array.isArray(value) ? value.filter((each) => typeof each === "string") : []);
+  return {
+    architecture: String(architecture),
+    os: String(os),
+    config: {
+      Env: words(wanted.Env),
+      Entrypoint: words(wanted.Entrypoint),
+      Cmd: words(wanted.Cmd),
+      ...(typeof wanted.WorkingDir === "string" && { WorkingDir: wanted.WorkingDir }),
+    },
+    rootfs: { type: "layers", diff_ids: ids.map((id) => digest(id, name, "rootfs.diff_ids")) },
+  };
+}
+
+export function isIndex({ mediaType }: Descriptor): boolean {
+  return mediaType === MediaType.Index || mediaType === DOCKER_INDEX;
+}
+
+export function isManifest({ mediaType }: Descriptor): boolean {
+  return mediaType === MediaType.Manifest || mediaType === DOCKER_MANIFEST;
+}
+
+function parse(bytes: Uint8Array, name: string): Fields {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw new HartvisorError("invalid-image", `${name}: it is not JSON`, { cause });
+  }
+  return object(value, name, "it");
+}
+
+function descriptor(value: unknown, name: string, where: string): Descriptor {
+  const { mediaType, digest: id, size, annotations, platform } = object(value, name, where);
+  if (typeof mediaType !== "string") return refuse(name, `a mediaType is missing in ${where}`);
+  if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) {
+    return refuse(name, `${JSON.stringify(size)} is no size, in ${where}`);
+  }
+  const { architecture, os } = (typeof platform === "object" && platform !== null ? platform : {}) as Fields;
+  return {
+    ...{ mediaType, digest: digest(id, name, where), size, annotations: strings(annotations) },
+    ...(typeof architecture === "string" && { platform: { architecture, os: String(os) } }),
+  };
+}
+
+function digest(value: unknown, name: string, where: string): string {
+  if (typeof value === "string" && DIGEST.test(value)) return value;
+  return refuse(name, `${JSON.stringify(value)} in ${where} is no SHA-256 digest`);
+}
+
+function object(value: unknown, name: string, what: string): Fields {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Fields;
+  return refuse(name, `${what} is no JSON object`);
+}
+
+function list(value: unknown, name: string, what: string): readonly unknown[] {
+  return Array.isArray(value) ? value : refuse(name, `${what} is no list`);
+}
+
+function strings(value: unknown): Readonly<Record<string, string>> {
+  const entries = typeof value === "object" && value !== null ? Object.entries(value) : [];
+  return Object.fromEntries(entries.filter((entry): entry is [string, string] => typeof entry[1] === "string"));
+}
+
+function refuse(name: string, problem: string): never {
+  throw new HartvisorError("invalid-image", `${name}: ${problem}`);
+}
