@@ -1,5 +1,9 @@
 /** The benchmarks that come with the package. */
 import type { Benchmark } from "../micro/definition.js";
+import { CALLS } from "./calls.js";
+import { DEVICES } from "./devices.js";
+import { INTERRUPTS } from "./interrupts.js";
+import { PAGING } from "./paging.js";
 
 /** All of them, in the order in which they are run and shown. */
-export const BENCHMARKS: readonly Benchmark[] = [];
+export const BENCHMARKS: readonly Benchmark[] = [...CALLS, ...PAGING, ...INTERRUPTS, ...DEVICES];

@@ -22,11 +22,11 @@ export interface LinuxProgram {
 /** The figures of every variant of a benchmark that was measured, and those of other benchmarks. */
 export interface Findings {
   /** One variant's figures; undefined if it was not measured. */
-  of(technique: TechniqueName, engine: EngineName): Figures | undefined;
+  of(technique: string, engine: EngineName): Figures | undefined;
+  /** How many times as long it takes as under `direct`; undefined where one of the two was not timed. */
+  timesDirect(technique: string, engine: EngineName): number | undefined;
   /** Another benchmark's findings, by its name; without any figures if it was not run. */
   other(name: string): Findings;
-  /** The engines that were used. */
-  readonly engines: readonly EngineName[];
 }
 
 /** What the textbook says of a benchmark. */
@@ -35,6 +35,8 @@ export interface Expectation {
   readonly text: string;
   /** Whether the figures say so, too, under an engine; undefined where what it takes was not measured. */
   readonly holds: (findings: Findings, engine: EngineName) => boolean | undefined;
+  /** Why it need not be so; said, with the exits, where it is not. */
+  readonly otherwise?: string;
 }
 
 /** What the machines of a benchmark have. */

@@ -20,15 +20,19 @@ export interface Figures {
   /** Of one repetition. */
   readonly operations: number;
   readonly repetitions: number;
-  /** Of the host's clock. */
-  readonly ns: Spread;
+  /** Of the host's clock; absent with the virtual clock, where it says nothing. */
+  readonly ns?: Spread;
   readonly instructions: Spread;
   readonly exits: CountsPerOperation;
   readonly assists: CountsPerOperation;
 }
 
 /** Summarises repetitions; what the marks take by themselves, which `empty` measured, is subtracted. */
-export function figuresOf(samples: readonly Stretch[], empty: readonly Stretch[]): Figures {
+export function figuresOf(
+  samples: readonly Stretch[],
+  empty: readonly Stretch[],
+  clock: "real" | "virtual" = "real",
+): Figures {
   const overhead = {
     ns: empty.length === 0 ? 0 : median(empty.map(({ ns }) => ns)),
     instructions: empty.length === 0 ? 0 : median(empty.map(({ instructions }) => instructions)),
@@ -40,7 +44,7 @@ export function figuresOf(samples: readonly Stretch[], empty: readonly Stretch[]
   return {
     operations: median(samples.map(({ operations }) => operations)),
     repetitions: samples.length,
-    ns: spread("ns"),
+    ...(clock === "real" && { ns: spread("ns") }),
     instructions: spread("instructions"),
     exits: perOperation("exits", samples, empty),
     assists: perOperation("assists", samples, empty),

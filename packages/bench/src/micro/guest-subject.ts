@@ -39,7 +39,7 @@ export class GuestSubject implements Subject {
     });
     state.machine = machine;
     // What it prints is for people who write it: it goes nowhere here.
-    void machine.console.output.pipeTo(new WritableStream());
+    void machine.console.output.cancel();
     return new GuestSubject(machine, options, state);
   }
 

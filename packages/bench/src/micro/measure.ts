@@ -73,16 +73,16 @@ export async function measureAll(jobs: readonly Job[], options: MeasureOptions):
         done++;
         tell();
       });
-      for (const [n, result] of results.entries()) cells.push(cellOf(group[n] as Variant, result));
+      for (const [n, result] of results.entries()) cells.push(cellOf(group[n] as Variant, result, options));
     }
     entries.push({ benchmark, cells });
   }
   return entries;
 }
 
-function cellOf(variant: Variant, result: Result): Cell {
+function cellOf(variant: Variant, result: Result, { clock }: MeasureOptions): Cell {
   if (result.status !== "measured") return { ...variant, ...result };
-  return { ...variant, status: "measured", figures: figuresOf(result.samples, result.empty) };
+  return { ...variant, status: "measured", figures: figuresOf(result.samples, result.empty, clock) };
 }
 
 /** Variants whose machines fit into memory together; those of one engine stay together before those of one technique. */

@@ -8,7 +8,7 @@ import type { Cell, Entry } from "./measure.js";
 export interface Verdict {
   readonly engine: EngineName;
   readonly holds: boolean;
-  /** Where it does not hold: the exits of every technique. */
+  /** Where it does not hold: the exits of every technique, and what may be the reason. */
   readonly because?: string;
 }
 
@@ -22,7 +22,7 @@ export function verdictsOf(entry: Entry, entries: readonly Entry[]): readonly Ve
   return enginesOf(entry).flatMap((engine) => {
     const holds = ask(expectation, findingsOf(entry, entries), engine);
     if (holds === undefined) return [];
-    return [{ engine, holds, ...(!holds && { because: explain(entry, engine) }) }];
+    return [{ engine, holds, ...(!holds && { because: explain(entry, engine, expectation) }) }];
   });
 }
 
@@ -40,11 +40,16 @@ function enginesOf({ cells }: Entry): readonly EngineName[] {
 }
 
 function findingsOf(entry: Entry | undefined, entries: readonly Entry[]): Findings {
+  const find = (technique: string, engine: EngineName) =>
+    entry?.cells.find((cell) => cell.technique === technique && cell.engine === engine);
   return {
-    engines: entry === undefined ? [] : enginesOf(entry),
     of: (technique, engine) => {
-      const found = entry?.cells.find((cell) => cell.technique === technique && cell.engine === engine);
+      const found = find(technique, engine);
       return found?.status === "measured" ? found.figures : undefined;
+    },
+    timesDirect: (technique, engine) => {
+      const found = find(technique, engine);
+      return entry && found && ratioToDirect(entry, found);
     },
     other: (name) =>
       findingsOf(
@@ -55,11 +60,12 @@ function findingsOf(entry: Entry | undefined, entries: readonly Entry[]): Findin
 }
 
 /** What leaves for the monitor under each technique, per operation. */
-function explain({ cells }: Entry, engine: EngineName): string {
+function explain({ cells }: Entry, engine: EngineName, { otherwise }: Expectation): string {
   const sentences = cells.flatMap((cell) =>
     cell.engine === engine && cell.status === "measured" ? [`${cell.technique}: ${describeExits(cell)}`] : [],
   );
-  return `Exits per operation under ${sentences.join("; ")}.`;
+  const exits = `Exits per operation under ${sentences.join("; ")}.`;
+  return otherwise === undefined ? exits : `${exits} ${otherwise}`;
 }
 
 function describeExits({ figures }: Extract<Cell, { status: "measured" }>): string {
@@ -75,10 +81,10 @@ function describeExits({ figures }: Extract<Cell, { status: "measured" }>): stri
 export function ratioToDirect(
   entry: Entry,
   cell: Cell,
-  pick: (figures: Figures) => number = ({ ns }) => ns.median,
+  pick: (figures: Figures) => number | undefined = ({ ns }) => ns?.median,
 ): number | undefined {
   const direct = entry.cells.find(({ technique, engine }) => technique === "direct" && engine === cell.engine);
   if (cell.status !== "measured" || direct?.status !== "measured") return undefined;
-  const base = pick(direct.figures);
-  return base > 0 ? pick(cell.figures) / base : undefined;
+  const [value, base] = [pick(cell.figures), pick(direct.figures)];
+  return value !== undefined && base !== undefined && base > 0 ? value / base : undefined;
 }

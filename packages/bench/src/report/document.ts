@@ -1,24 +1,19 @@
 /** Everything that was measured, as data: what `--json` writes, and the page shows. */
 import { readFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
-import type { Figures, Spread } from "../micro/figures.js";
+import type { Figures } from "../micro/figures.js";
 import type { Cell, Entry, Variant } from "../micro/measure.js";
 import { ratioToDirect, type Verdict, verdictsOf } from "../micro/verdict.js";
 
 /** The form of the document; it changes when fields do. */
 export const DOCUMENT_VERSION = 1;
 
-/** Figures; with the virtual clock there is no time among them. */
-export interface ReportedFigures extends Omit<Figures, "ns"> {
-  readonly ns?: Spread;
-}
-
 /** A benchmark under one variant. */
 export type ReportedCell = Variant &
   (
     | {
         readonly status: "measured";
-        readonly figures: ReportedFigures;
+        readonly figures: Figures;
         /** How many times as much as `direct` with the same engine, where that was measured. */
         readonly ratioToDirect: { readonly ns?: number; readonly instructions?: number };
       }
@@ -67,7 +62,7 @@ export function documentOf(entries: readonly Entry[], run: RunDescription): Repo
     ...{ version: DOCUMENT_VERSION, clock, seed, repetitions },
     versions: { hartvisor: versionOf("hartvisor"), node: process.versions.node, v8: process.versions.v8 },
     ...(isReal && { date: new Date().toISOString(), host: hostDescription() }),
-    benchmarks: entries.map((entry) => reported(entry, entries, isReal)),
+    benchmarks: entries.map((entry) => reported(entry, entries)),
   };
 }
 
@@ -86,23 +81,21 @@ function hostDescription(): NonNullable<ReportDocument["host"]> {
   };
 }
 
-function reported(entry: Entry, entries: readonly Entry[], isReal: boolean): ReportedBenchmark {
+function reported(entry: Entry, entries: readonly Entry[]): ReportedBenchmark {
   const { name, group, title, explanation, expectation } = entry.benchmark;
   return {
     ...{ name, group, title, explanation },
     ...(expectation && { expectation: { text: expectation.text, verdicts: verdictsOf(entry, entries) } }),
-    cells: entry.cells.map((cell) => reportedCell(entry, cell, isReal)),
+    cells: entry.cells.map((cell) => reportedCell(entry, cell)),
   };
 }
 
-function reportedCell(entry: Entry, cell: Cell, isReal: boolean): ReportedCell {
+function reportedCell(entry: Entry, cell: Cell): ReportedCell {
   if (cell.status !== "measured") return cell;
   const instructions = ratioToDirect(entry, cell, (figures) => figures.instructions.median);
-  const ns = isReal ? ratioToDirect(entry, cell) : undefined;
-  const { ns: time, ...counted } = cell.figures;
+  const ns = ratioToDirect(entry, cell);
   return {
     ...cell,
-    figures: { ...counted, ...(isReal && { ns: time }) },
     ratioToDirect: { ...(ns !== undefined && { ns }), ...(instructions !== undefined && { instructions }) },
   };
 }

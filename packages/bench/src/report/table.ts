@@ -68,14 +68,12 @@ function cellLines(entry: Entry, cell: Cell, clock: "real" | "virtual"): readonl
   }
   const { ns, instructions, exits, assists } = cell.figures;
   const ratio = ratioToDirect(entry, cell);
-  const times = [
-    duration(ns.median),
-    `${duration(ns.lowerQuartile)}-${duration(ns.upperQuartile)}`,
-    ratio === undefined ? "" : quotient(ratio),
-  ];
+  const times =
+    ns === undefined ? [] : [duration(ns.median), `${duration(ns.lowerQuartile)}-${duration(ns.upperQuartile)}`];
+  if (clock === "real") times.push(ratio === undefined ? "" : quotient(ratio));
   const counts = [count(instructions.median), count(exits.total)];
   const kinds = [kindsOf(exits.byKind), kindsOf(assists.byKind)].filter((text) => text !== "");
-  return [row([technique, engine, ...(clock === "real" ? times : []), ...counts], clock, kinds.join(" | "))];
+  return [row([technique, engine, ...times, ...counts], clock, kinds.join(" | "))];
 }
 
 function kindsOf(counts: Counts): string {
