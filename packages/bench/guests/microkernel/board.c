@@ -2,8 +2,8 @@
 
 #include "fdt.h"
 
-// `ranges` of a PCI bridge: three cells of a PCI address, the parent's address, two cells of size (PCI bus binding to IEEE 1275, 2.1.4). The
-// first cell says what kind of space it is.
+// `ranges` of a PCI bridge: three cells of a PCI address, the parent's address, two cells of size (PCI bus binding to IEEE 1275,
+// 2.1.4). The first cell says what kind of space it is.
 #define RANGE_PCI_CELLS 3
 #define RANGE_SIZE_CELLS 2
 #define RANGE_KIND_MASK 0x03000000

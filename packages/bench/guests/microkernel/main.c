@@ -87,6 +87,12 @@ __attribute__((noreturn)) static void power_off(uint64_t reason) {
   }
 }
 
+// The end of memory, or of what the kernel maps of it, or the device tree behind the kernel.
+static uint64_t end_of_frames(uint64_t tree) {
+  uint64_t end = board.ram_end & ~(LARGE_PAGE_BYTES - 1);
+  return tree > (uintptr_t)kernel_end && tree < end ? tree : end;
+}
+
 void kernel_main(uint64_t hart, const void *tree) {
   boot_hart.id = hart;
   ops = &native_ops;
@@ -96,9 +102,7 @@ void kernel_main(uint64_t hart, const void *tree) {
   if (board.is_paravirtual) {
     ops = &hypercall_ops;
   }
-  uint64_t tree_address = (uintptr_t)tree;
-  bool tree_is_behind = tree_address > (uintptr_t)kernel_end && tree_address < board.ram_end;
-  frames_begin((uintptr_t)kernel_end, tree_is_behind ? tree_address : board.ram_end);
+  frames_begin((uintptr_t)kernel_end, end_of_frames((uintptr_t)tree));
   ops->take_traps(&boot_hart);
   paging_begin();
   ops->set_space(&kernel_space);

@@ -26,7 +26,7 @@ static void interrupts_off(void) { CLEAR_CSR(sstatus, STATUS_SIE); }
 
 static void software_taken(void) { CLEAR_CSR(sip, 1 << INTERRUPT_SOFTWARE); }
 
-static void set_timer(uint64_t deadline) { WRITE_CSR(0x14d, deadline); }  // stimecmp (Sstc)
+static void set_timer(uint64_t deadline) { WRITE_CSR(stimecmp, deadline); }
 
 static void wait(void) { __asm__ volatile("wfi" : : : "memory"); }
 
@@ -57,7 +57,7 @@ static void fill_entry(uint64_t *entry, uint64_t value, uint64_t address) {
 }
 
 static void set_space(const struct address_space *space) {
-  WRITE_CSR(satp, space_satp(space, space->root) | (uint64_t)space->id << SATP_ASID_SHIFT);
+  WRITE_CSR(satp, space_satp(space, space->root) | (uint64_t)space->number << SATP_ASID_SHIFT);
 }
 
 const struct privileged_ops native_ops = {

@@ -15,8 +15,6 @@
 
 struct address_space kernel_space;
 
-static uint16_t last_id;
-
 static size_t index_at(uint64_t address, int level) { return address >> (PAGE_SHIFT + INDEX_BITS * level) & (ENTRIES - 1); }
 
 static uint64_t pointer(const uint64_t *table) { return (uintptr_t)table >> PAGE_SHIFT << ENTRY_PAGE_SHIFT | LEAF_VALID; }
@@ -88,7 +86,7 @@ static void map_large(struct address_space *space, uint64_t start, uint64_t end,
 }
 
 void space_create(struct address_space *space, int levels) {
-  *space = (struct address_space){.levels = levels, .id = ++last_id};
+  *space = (struct address_space){.levels = levels, .number = space_number_take()};
   space->root = table_take(levels - 1);
   uint64_t *table = space->root;  // of the level that Sv39 begins with
   for (int level = levels - 1; level >= SV39_LEVELS; level--) {

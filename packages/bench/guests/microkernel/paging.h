@@ -1,5 +1,5 @@
-// Address spaces: Sv39, and Sv48 and Sv57 on top of it (Privileged ISA 1.13, 10.3 to 10.6). The kernel's part is the same in all of them, at
-// the physical addresses.
+// Address spaces: Sv39, and Sv48 and Sv57 on top of it (Privileged ISA 1.13, 10.3 to 10.6). The kernel's part is the same in all of
+// them, at the physical addresses.
 #ifndef PAGING_H
 #define PAGING_H
 
@@ -30,7 +30,7 @@ struct address_space {
   uint64_t *root;
   uint64_t *user_root;  // what user code runs on, where it is another
   int levels;
-  uint16_t id;
+  uint16_t number;
 };
 
 // What runs between benchmarks.

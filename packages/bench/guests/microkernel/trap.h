@@ -25,7 +25,7 @@
   sd tp, 8 * 4(\base)
   .endm
 
-  /* All but sp, a6, a7 and the base, which has to be sp or a0: that one comes last, and not at all if it is sp. */
+  /* All but sp, a0, a6 and a7; the base is sp or a0. */
   .macro restore_registers base
   ld ra, 8 * 1(\base)
   ld gp, 8 * 3(\base)
@@ -51,11 +51,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CAUSE_BREAKPOINT = 3, CAUSE_FETCH_PAGE = 12, CAUSE_LOAD_PAGE = 13, CAUSE_STORE_PAGE = 15 };
+enum { CAUSE_BREAKPOINT = 3, CAUSE_LOAD_PAGE = 13, CAUSE_STORE_PAGE = 15 };
 enum { INTERRUPT_SOFTWARE = 1, INTERRUPT_TIMER = 5 };
 #define CAUSE_INTERRUPT (UINT64_C(1) << 63)
 
-enum { REGISTER_SP = 2, REGISTER_A0 = 10, REGISTER_A1 = 11, REGISTER_A7 = 17 };
+enum { REGISTER_A0 = 10, REGISTER_A1 = 11, REGISTER_A7 = 17 };
 
 struct trap_frame {
   uint64_t registers[32];

@@ -23,7 +23,7 @@ static enum skip console(const struct request *request, size_t bytes) {
   if (chosen == NULL || !chosen->open()) {
     return SKIP_NO_DEVICE;
   }
-  char *text = frames_take(1, PAGE_BYTES);
+  char *text = frames_take(1);
   memset(text, '.', bytes);
   measure_start();
   for (uint64_t left = request->count; left > 0; left--) {
@@ -50,7 +50,7 @@ static enum skip block_read(const struct request *request, size_t bytes) {
   if (disk == NULL || !disk->open() || disk->bytes() < bytes) {
     return SKIP_NO_DEVICE;
   }
-  void *pages = frames_take(bytes / PAGE_BYTES, PAGE_BYTES);
+  void *pages = frames_take(bytes / PAGE_BYTES);
   uint64_t place = 0;
   measure_start();
   for (uint64_t left = request->count; left > 0; left--) {
@@ -87,7 +87,7 @@ static const struct card *open_card(const struct request *request) {
 static uint8_t *frame_asking_for(uint32_t answers) {
   static const uint8_t head[FRAME_PAYLOAD_OFFSET] = {
       0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x52, 0x54, 0x00, 0x12, 0x34, 0x56, [FRAME_TYPE_OFFSET] = 0x88, 0xb5};
-  uint8_t *frame = frames_take(1, PAGE_BYTES);
+  uint8_t *frame = frames_take(1);
   memset(frame, 0, FRAME_BYTES_MAX);
   memcpy(frame, head, sizeof head);
   memcpy(frame + FRAME_PAYLOAD_OFFSET, &answers, sizeof answers);

@@ -48,7 +48,7 @@ static void change_singly(size_t pages) {
 }
 
 static enum skip update(const struct request *request, size_t pages, void (*change)(size_t pages)) {
-  uint64_t physical = (uintptr_t)frames_take(2, PAGE_BYTES);
+  uint64_t physical = (uintptr_t)frames_take(2);
   space_create(&space, SV39_LEVELS);
   prepare_updates(pages, physical);
   ops->update_tables(updates, pages, true);
@@ -91,7 +91,7 @@ static enum skip page_fault(const struct request *request) {
   if (frames_left() < pages / TABLE_PAGES + FRAMES_BESIDE) {
     return SKIP_MEMORY;
   }
-  demand_page = (uintptr_t)frames_take(1, PAGE_BYTES);
+  demand_page = (uintptr_t)frames_take(1);
   process_create(&process);
   process.fault = map_on_demand;
   for (uint64_t page = 0; page < pages + TABLE_PAGES; page += TABLE_PAGES) {
@@ -154,7 +154,7 @@ static enum skip memory_walk(const struct request *request, int levels) {
     return SKIP_MEMORY;
   }
   space_create(&space, levels);
-  uint64_t physical = (uintptr_t)frames_take(pages, PAGE_BYTES);
+  uint64_t physical = (uintptr_t)frames_take(pages);
   space_map(&space, WINDOW, physical, pages, LEAF_READ | LEAF_WRITE);
   ops->set_space(&space);
   const uint64_t *at = (const uint64_t *)link_pages(pages);
