@@ -10,6 +10,7 @@ import {
   HART_EXCEPTIONS,
   HART_EXECUTED,
   HART_INTERRUPTS,
+  HART_INTERRUPT_LINES,
   HART_PARAVIRTUAL,
   HART_PC,
   HART_SHADOW_MISSING,
@@ -21,6 +22,7 @@ import {
   STATUS_YIELD,
 } from "../generated/layout";
 import { countAssist } from "../privileged/counters";
+import { STIP } from "../privileged/fields";
 import { executedNow, updateTimers } from "../privileged/time";
 import { nextInterrupt, raiseException, takeInterrupt } from "../privileged/trap";
 import { chooseTables, mirror, mirrorFloat } from "./executor";
@@ -82,5 +84,6 @@ export function admitInterrupt(executor: usize): void {
   if (knows ? considerInterrupts(virtual, executor) : takeInterrupt(virtual)) countAssist(executor, ASSIST_INTERRUPT);
   follow(executor, virtual);
   store<u64>(executor, load<u64>(virtual, HART_PC), HART_PC);
-  updateTimers(executor);
+  // The executor's own timer is never pending while it runs, or it would take it; what falls due meanwhile is seen between slices.
+  store<u64>(executor, load<u64>(executor, HART_INTERRUPT_LINES) & ~STIP, HART_INTERRUPT_LINES);
 }

@@ -1,5 +1,5 @@
 /** What a paravirtual guest is told, and what it asks: traps, returns, interrupts (docs/hypercalls.md). */
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import type { TechniqueName } from "../../src/index.js";
 import { Cause, INTERRUPT, Status } from "./guest.js";
 import { SCHEMES } from "./page-tables.js";
@@ -339,4 +339,38 @@ it("unknown functions are not supported", async () => {
   expect(call(guest, 10).error).toBe(-2);
   expect(call(guest, -1).error).toBe(-2);
   expect(HVP).toBe(0x08485650);
+});
+
+describe("by the host's clock", () => {
+  afterEach(() => {
+    vi.restoreAllMocks();
+  });
+
+  it("a timer that falls due while another interrupt is admitted waits for the kernel", async () => {
+    // Whenever anybody looks, it is a tick later.
+    let now = performance.now();
+    vi.spyOn(performance, "now").mockImplementation(() => {
+      now += 0.0001;
+      return now;
+    });
+    for (let delay = 0n; delay < 24n; delay++) {
+      const guest = await paravirtual(`${calling(Call.SetVcpu)}sd s1, 24(s5)\n${calling(Call.Deliver)}j .-20`, {
+        clock: "real",
+      });
+      const { hart, machine } = guest;
+      const never = (1n << 64n) - 1n;
+      guest.load(HANDLER, `li a0, ${never}\n${calling(Call.SetTimer)}${calling(Call.Return)}`);
+      hart.setRegister(9, 2n);
+      hart.setRegister(21, BigInt(AREA));
+      guest.write64(AREA + Area.enabled, 0x22n);
+      hart.setRegister(10, BigInt(AREA));
+      hart.setRegister(11, BigInt(HANDLER));
+      machine.step(4);
+      hart.setCsr("sip", 2n);
+      hart.setCsr("stimecmp", hart.getCsr("time") + delay);
+      machine.step(3000);
+      expect(hart.privilege, `delay ${delay}`).toBe("supervisor");
+      expect(hart.pc - BigInt(PROGRAM), `delay ${delay}`).toBeLessThan(0x3000n);
+    }
+  });
 });
