@@ -88,6 +88,7 @@ const GUESTS = new Map([
   ),
   ...["hello", "exit42", "htif-write", "paging", "selfmod", "timer", "churn"].map((name) => test(name)),
   test("smp", FDT),
+  bareMetal("paravirtual", "tests/paravirtual.c", "tests/paravirtual-entry.S"),
   ["microkernel", MICROKERNEL],
   ...["fault-loop", "wild-jump", "spin", "signature", "tohost-split"].map(bare),
   ...["counters", "csrs", "interrupts", "pmp-walk", "smepmp", "traps"].map(conformance),

@@ -69,4 +69,4 @@ export { formatByteSize, parseByteSize } from "./quantity.js";
 export type { Clock } from "./time/clock.js";
 export { TIMEBASE_HZ } from "./time/host-clock.js";
 export type { ParavirtualStats } from "./virtualization/paravirtual.js";
-export { checkStyles, TECHNIQUES, type TechniqueName } from "./virtualization/technique.js";
+export { checkStyles, TECHNIQUES, type TechniqueName, techniqueNamed } from "./virtualization/technique.js";

@@ -55,6 +55,11 @@ describe.concurrent("hartvisor elf", () => {
     expect(status).toBe(1);
   });
 
+  it("boots a kernel that knows its monitor, on eight harts", async () => {
+    const args = ["run", "--kernel", guest("paravirtual"), "--technique", "paravirtual", "--harts", "8"];
+    expect(await hartvisor([...args, "--memory", "16MiB"])).toEqual({ status: 0, stdout: "", stderr: "" });
+  });
+
   it("lets four harts count together", async () => {
     const { stdout } = await hartvisor(["elf", guest("smp"), "--harts", "4"]);
     expect(stdout).toBe("smp: 4 harts, amoadd 40000, lr/sc 40000 of 40000\n");

@@ -73,6 +73,36 @@ const refusals: readonly Refusal[] = [
   { what: "an option that is nearly right", args: ["elf", "--hart", "2", hello], message: /--hart'.*mean --harts/ },
   { what: "a missing file argument", args: ["elf"], message: "missing required argument 'file'" },
   { what: "one argument too many", args: ["elf", hello, hello], message: /too many arguments/ },
+  {
+    what: "a technique that is not there yet",
+    args: [...run, "--technique", "hardware-assisted"],
+    message: /^technique hardware-assisted: it needs harts with the hypervisor extension/,
+  },
+  {
+    what: "a technique that nobody knows",
+    args: [...run, "--technique", "magic"],
+    message: "technique magic: give one of direct, trap-and-emulate, binary-translation, paravirtual",
+  },
+  {
+    what: "a kernel that is made for another technique",
+    args: ["run", "--kernel", guest("paravirtual")],
+    message: /paravirtual\.elf cannot run under the technique direct: it is made for a monitor that it calls/,
+  },
+  {
+    what: "a kernel that knows of no monitor",
+    args: ["run", "--kernel", "@code.elf", "--technique", "paravirtual"],
+    message: /^@code\.elf cannot run under the technique paravirtual: it does not know how to run deprivileged/,
+  },
+  {
+    what: "a bare-metal program under a technique for kernels",
+    args: ["elf", hello, "--technique", "paravirtual"],
+    message: /^technique paravirtual runs guests that begin in S-mode/,
+  },
+  {
+    what: "an initial RAM disk for an ELF file",
+    args: ["run", "--kernel", guest("paravirtual"), "--initrd", "@text", "--technique", "paravirtual"],
+    message: /^--initrd is for Linux, and .*paravirtual\.elf is an ELF file/,
+  },
   { what: "a missing kernel", args: ["run"], message: /required option '--kernel <file>'/ },
   { what: "a file that is not there", args: ["elf", "@nothing"], message: "@nothing: no such file" },
   { what: "a folder", args: ["elf", "@"], message: /: is a directory, not a file/ },

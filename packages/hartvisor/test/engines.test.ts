@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { TranslatorOptions } from "@hartvisor/jit";
 import { describe, expect, it } from "vitest";
-import { type Boot, bareMetal, Machine } from "../src/index.js";
+import { bareMetal, Machine, type MachineOptions, supervisor } from "../src/index.js";
 
 const TRANSLATORS: Readonly<Record<string, TranslatorOptions>> = {
   "as it is": {},
@@ -12,18 +12,18 @@ const TRANSLATORS: Readonly<Record<string, TranslatorOptions>> = {
   "block by block": { threshold: 1, sampleInterval: 7, unit: "block" },
 };
 
-const guest = (name: string): Boot => {
-  const image = readFileSync(new URL(`../../bench/guests/built/${name}.elf`, import.meta.url));
-  return bareMetal({ image });
-};
+const guest = (name: string) => readFileSync(new URL(`../../bench/guests/built/${name}.elf`, import.meta.url));
 
 const LIMIT = 5_000_000;
 const MIB = 2 ** 20;
 
 /** What a run leaves, in brief. */
-async function outcome(name: string, translator: TranslatorOptions | undefined) {
+async function outcome(
+  options: Pick<MachineOptions, "boot" | "technique" | "harts">,
+  translator: TranslatorOptions | undefined,
+) {
   await using machine = await Machine.create({
-    boot: guest(name),
+    ...options,
     engine: translator === undefined ? "interpreter" : "jit",
     ...(translator && { translator }),
     clock: "virtual",
@@ -49,6 +49,16 @@ const GUESTS = "sort hash recursion bytecode nbody copy paging selfmod churn tim
 
 describe.each(GUESTS)("%s", (name) => {
   it.each(Object.entries(TRANSLATORS))("ends as interpreted when translated %s", async (_, options) => {
-    expect(await outcome(name, options)).toEqual(await outcome(name, undefined));
+    const boot = bareMetal({ image: guest(name) });
+    expect(await outcome({ boot }, options)).toEqual(await outcome({ boot }, undefined));
+  });
+});
+
+describe.each([1, 3])("a paravirtual kernel on %d harts", (harts) => {
+  it.each(Object.entries(TRANSLATORS))("ends as interpreted when translated %s", async (_, options) => {
+    const machine = { boot: supervisor({ image: guest("paravirtual") }), technique: "paravirtual", harts } as const;
+    const interpreted = await outcome(machine, undefined);
+    expect(interpreted.reason).toEqual({ kind: "poweroff", exitCode: 0 });
+    expect(await outcome(machine, options)).toEqual(interpreted);
   });
 });

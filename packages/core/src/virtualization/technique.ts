@@ -17,14 +17,19 @@ const RESERVED: Readonly<Record<string, string>> = {
   "hardware-assisted": "it needs harts with the hypervisor extension, which these have not",
 };
 
-/** The technique of a machine's options; throws `invalid-argument` or `unsupported` where there is none, or its guest cannot run so. */
+/** The technique of a name; throws `invalid-argument` if there is none, `unsupported` if it is not there yet. */
+export function techniqueNamed(name: string): TechniqueName {
+  const reserved = RESERVED[name];
+  if (reserved !== undefined) throw new HartvisorError("unsupported", `technique ${name}: ${reserved}`);
+  const technique = TECHNIQUES.find((known) => known === name);
+  if (technique !== undefined) return technique;
+  throw new HartvisorError("invalid-argument", `technique ${name}: give one of ${TECHNIQUES.join(", ")}`);
+}
+
+/** The technique of a machine's options; throws as {@link techniqueNamed} does, and where the machine's guest cannot run so. */
 export function techniqueOf(options: MachineOptions): TechniqueName {
-  const { technique = "direct", hypercalls = [], translation } = options;
-  const reserved = RESERVED[technique];
-  if (reserved !== undefined) throw new HartvisorError("unsupported", `technique ${technique}: ${reserved}`);
-  if (!TECHNIQUES.includes(technique)) {
-    throw new HartvisorError("invalid-argument", `technique ${technique}: give one of ${TECHNIQUES.join(", ")}`);
-  }
+  const { hypercalls = [], translation } = options;
+  const technique = techniqueNamed(options.technique ?? "direct");
   if (technique === "direct") return technique;
   const refuse = (reason: string): never => {
     throw new HartvisorError("invalid-argument", `technique ${technique} ${reason}`);
@@ -34,8 +39,9 @@ export function techniqueOf(options: MachineOptions): TechniqueName {
       "runs guests that begin in S-mode and have the machine for their SBI: firmware and bare-metal programs need direct",
     );
   }
-  if (translation !== undefined)
-    refuse("has page tables of its own: it cannot be had with another address translation");
+  if (translation !== undefined) {
+    refuse("translates addresses by page tables: it cannot be had with another address translation");
+  }
   return technique;
 }
 

@@ -7,6 +7,7 @@ import {
   parseByteSize,
   TECHNIQUES,
   type TechniqueName,
+  techniqueNamed,
 } from "@hartvisor/core";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { EngineName, MachineOptions } from "../options.js";
@@ -49,7 +50,9 @@ export function addMachineOptions(command: Command): Command {
       new Option("--engine <name>", "what runs guest code").choices(["interpreter", "jit", "auto"]).default("auto"),
     )
     .addOption(
-      new Option("--technique <name>", "how the guest's privileged code is run").choices(TECHNIQUES).default("direct"),
+      new Option("--technique <name>", `how the guest's privileged code is run: ${TECHNIQUES.join(", ")}`)
+        .default("direct")
+        .argParser(techniqueNamed),
     )
     .addOption(
       new Option("--clock <kind>", "real: the host's time; virtual: the instruction count, so that runs repeat exactly")
