@@ -44,7 +44,7 @@ const MICROKERNEL = [
   ...["-march=rv64imac_zicsr_zifencei", "-mabi=lp64", "-mcmodel=medany", "-Imicrokernel"],
   ...["-Wl,-T,microkernel/kernel.ld"],
   ...["boot", "note", "process", "trap-hypercall", "trap-native", "user"].map((name) => `microkernel/${name}.S`),
-  ...["board", "frames", "main", "ops-hypercall", "ops-native", "paging", "panic", "process", "trap"].map(
+  ...["board", "frames", "main", "ops-hypercall", "ops-native", "paging", "panic", "process", "secondary", "trap"].map(
     (name) => `microkernel/${name}.c`,
   ),
   ...["calls", "devices", "interrupts", "paging"].map((name) => `microkernel/benchmarks/${name}.c`),

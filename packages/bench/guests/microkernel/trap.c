@@ -6,7 +6,10 @@
 #include "panic.h"
 #include "process.h"
 
+#define CALL_BYTES 4  // of an ecall
 #define BREAKPOINT_BYTES 4
+
+volatile uint64_t timer_interrupts;
 
 __attribute__((noreturn)) static void unexpected(const struct trap_frame *frame, const char *whose) {
   panic("trap of %s: cause %lx, value %lx, pc %lx", whose, frame->cause, frame->value, frame->pc);
@@ -22,7 +25,7 @@ static struct trap_frame *yield(struct process *process) {
 
 static struct trap_frame *system_call(struct process *process) {
   struct trap_frame *frame = &process->frame;
-  frame->pc += 4;
+  frame->pc += CALL_BYTES;
   switch (frame->registers[REGISTER_A7]) {
     case CALL_NOTHING:
       return frame;
