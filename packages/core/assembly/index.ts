@@ -1,7 +1,7 @@
 /** What the interpreter's module exports to TypeScript, and nothing else. */
-export { dropAllCode } from "./code/pages";
+export { dropAllCode, dropCodeOf } from "./code/pages";
 export { readCsr, writeCsr } from "./generated/csrs";
-export { dropStoreEntries, guardRegion, prepareHostWrite } from "./memory/frames";
+export { dropReleased, dropStoreEntries, guardRegion, prepareHostWrite } from "./memory/frames";
 export { dataRegime, dropAllBanks, fence, forgetRegimes, selectBanks } from "./memory/tlb";
 export { leafPermissions } from "./memory/translation/paged";
 export { updateFloatFast } from "./privileged/float-state";

@@ -165,7 +165,7 @@ export const HART_SIZE = Math.ceil(end / 4096) * 4096;
 const vmFields = {
   ramBase: ["u64", 0],
   ramPages: ["u32", 8],
-  physicalToFrame: ["u32", 12], // u32 per guest page: frame number
+  physicalToFrame: ["u32", 12], // u32 per guest page: frame number, or from ABSENT_UNCHANGED on that it has none
   framesBase: ["u32", 16], // where frame 0 starts
   frameMetadata: ["u32", 20], // FRAME_METADATA_SIZE bytes per frame
   codeArena: ["u32", 24],
@@ -254,9 +254,16 @@ export const CONSTANTS = {
   GUARD_DIRTY_LOG: 2, // not written since dirty tracking was last armed
   GUARD_TRANSLATED: 8, // some of its lines lie in translated regions; only with GUARD_CODE
   GUARD_WATCH: 4, // stores to the watched bytes leave as EXIT_WRITE
+  GUARD_RELEASED: 64, // about to go back to the pool: every translation that leads there is dropped
   GUARD_SHADOW: 16, // a page table of the guest's that is shadowed: stores leave as EXIT_TABLE_WRITE
   GUARD_PINNED: 32, // a page table of a paravirtual guest's: stores fault
   PIN_LEVEL_SHIFT: 8, // where the guards of a pinned table hold its level, in three bits
+
+  // In place of the frame of a page that has none: it reads as zeros until it is written.
+  ABSENT_UNCHANGED: 0xffff_fffe, // and dirty tracking has taken note of that
+  ABSENT: 0xffff_ffff,
+  // In place of a machine address: the page has no frame, and the pool none to give.
+  NO_FRAME: 1,
 
   // TLB bank: three tables of entries {tag u64, addend u32, level u32}; the jump cache with entries {pc u64, region u32,
   // unused u32}; a bit per page number (modulo their count) on which a region in the jump cache relies; and a bit per
@@ -312,7 +319,8 @@ export const CONSTANTS = {
   EXIT_GUEST_FAULT: 12, // a page fault by its own tables, reflected
   EXIT_SHADOW_FILL: 13, // a page fault that only the shadow tables have
   EXIT_ACCESS: 14, // an access to a page of which the host wants to hear
-  EXIT_KINDS: 15,
+  EXIT_NO_FRAME: 15, // the instruction needs a frame that the pool does not have: it is executed again when there is one
+  EXIT_KINDS: 16,
   // Of a deprivileged guest, not counted: a trap that the monitor has yet to look at, and an entry without shadow table.
   EXIT_TRAP: 64,
   EXIT_NO_SHADOW: 65,
@@ -360,7 +368,7 @@ export const CONSTANTS = {
 export const EXIT_NAMES = [
   ...["budget", "mmio-read", "mmio-write", "hypercall", "wait", "breakpoint", "stuck"],
   ...["page-table-write", "interrupt", "privileged", "syscall", "exception", "guest-page-fault", "shadow-fill"],
-  "memory-access",
+  ...["memory-access", "no-frame"],
 ] as const;
 
 /** Names of the assists, by number. */

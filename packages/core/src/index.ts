@@ -60,6 +60,7 @@ export {
   type MachineLimits,
   type MachineOptions,
 } from "./machine/options.js";
+export { type SharedPoolOptions, sharedPool } from "./machine/pool.js";
 export type { EntryPoint } from "./machine/vcpu.js";
 export type { AddressTranslation, TranslationRequest, TranslationResult } from "./memory/address-translation.js";
 export type { DmaMemory } from "./memory/dma.js";

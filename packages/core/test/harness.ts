@@ -33,7 +33,7 @@ const MSTATUS_FS_INITIAL = 1n << 13n;
 export async function createTestHart(ramBytes = 64 * FRAME_SIZE) {
   const shape = { ramBase: RAM_BASE, ramPages: ramBytes / FRAME_SIZE, hartCount: 1 };
   const pool = new FramePool({ frames: shape.ramPages, tableBytes: tableBytes(shape) });
-  const host = { ticks: () => 0, entropy: () => 0, translate: () => 1, forgetRegions: () => {} };
+  const host = { ticks: () => 0, entropy: () => 0, translate: () => 1, supplyFrame: () => 0, forgetRegions: () => {} };
   const { exports: interpreter } = await InterpreterInstance.create(pool.memory, 1, host);
   const tables = layOut(pool, shape, IsaSet.parse(DEFAULT_ISA));
   const state = new HartState(pool.memory, hartAddress(tables, 0));
@@ -51,6 +51,8 @@ export async function createTestHart(ramBytes = 64 * FRAME_SIZE) {
       interpreter.dropAllCode(tables.vm);
       interpreter.dropAllBanks(address);
     },
+    dropFrames: () => {},
+    framesExhausted: () => {},
   });
   state.set64("mstatus", MSTATUS_FS_INITIAL);
   state.pc = BigInt(RAM_BASE);

@@ -76,6 +76,8 @@ export { TestFinisher, type TestFinisherOptions } from "./full/test-finisher/dev
 export { Uart16550, type Uart16550Options } from "./full/uart16550/device.js";
 export type { Uart16550State } from "./full/uart16550/persist.js";
 export { Virtio9p, type Virtio9pOptions } from "./para/9p/device.js";
+export { VirtioBalloon, type VirtioBalloonOptions } from "./para/balloon/device.js";
+export type { BalloonStatistics } from "./para/balloon/statistics.js";
 export { VirtioBlock, type VirtioBlockOptions } from "./para/block/device.js";
 export { type ConsolePortOptions, VirtioConsole, type VirtioConsoleOptions } from "./para/console/device.js";
 export { VirtioFs, type VirtioFsOptions } from "./para/fs/device.js";

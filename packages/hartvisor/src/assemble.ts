@@ -42,6 +42,7 @@ export async function assemble(
   const seed = options.seed ?? (virtual ? new Uint8Array(64) : crypto.getRandomValues(new Uint8Array(64)));
   const core = await CoreMachine.create({
     memoryBytes: typeof memory === "string" ? parseByteSize(memory, "memory") : memory,
+    ...(options.pool !== undefined && { pool: options.pool }),
     harts: options.harts ?? 1,
     clock: options.clock ?? "real",
     hypercalls: boot.hypercalls ? (options.hypercalls ?? sbiExtensions) : [],
@@ -74,7 +75,12 @@ export async function assemble(
     transport: options.transport ?? "pci",
     onDeviceFailure: options.onDeviceFailure ?? (() => {}),
   });
-  boot.load({ machine: core, board, console });
+  try {
+    boot.load({ machine: core, board, console });
+  } catch (error) {
+    await core.destroy(); // a shared pool gets its frames back
+    throw error;
+  }
   void core.exited.then(
     () => console.end(),
     () => console.end(),

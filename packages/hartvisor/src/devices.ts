@@ -1,6 +1,7 @@
 /** Devices to plug into a machine. Each function gives a recipe, because every machine needs a device of its own. */
 import { HartvisorError } from "@hartvisor/core";
 import {
+  type BalloonStatistics,
   E1000,
   type E1000Options,
   NvmeController,
@@ -8,6 +9,8 @@ import {
   type PciDevice,
   Virtio9p,
   type Virtio9pOptions,
+  VirtioBalloon,
+  type VirtioBalloonOptions,
   VirtioBlock,
   type VirtioBlockOptions,
   VirtioConsole,
@@ -110,6 +113,50 @@ export function virtioNet(options: VirtioNetOptions): () => VirtioDevice {
 /** A source of entropy. */
 export function virtioRng(options?: VirtioRngOptions): () => VirtioDevice {
   return () => new VirtioRng(options);
+}
+
+/**
+ * A memory balloon: what the guest gives up goes back to the pool that the machine's frames come from.
+ *
+ * @example
+ * const balloon = new Balloon();
+ * const vm = await Machine.create({ boot, devices: [balloon.device] });
+ * balloon.targetBytes = 128 * 2 ** 20;
+ */
+export class Balloon {
+  readonly #options: VirtioBalloonOptions;
+  #device: VirtioBalloon;
+
+  /** Throws `invalid-argument` for a target that is no multiple of 4,096. */
+  constructor(options: VirtioBalloonOptions = {}) {
+    this.#options = options;
+    this.#device = new VirtioBalloon(options);
+  }
+
+  /** The recipe of the device, to plug into a machine. A machine made anew has the target that was set last. */
+  readonly device = (): VirtioDevice => {
+    this.#device = new VirtioBalloon({ ...this.#options, targetBytes: this.targetBytes });
+    return this.#device;
+  };
+
+  /** Bytes that the guest is asked to give up; it takes its time. */
+  get targetBytes(): number {
+    return this.#device.targetBytes;
+  }
+
+  set targetBytes(bytes: number) {
+    this.#device.targetBytes = bytes;
+  }
+
+  /** Bytes that the guest has given up, as it says. */
+  get actualBytes(): number {
+    return this.#device.actualBytes;
+  }
+
+  /** Asks the guest how it uses its memory. Rejects with `invalid-state` if it has no driver that says so. */
+  statistics(): Promise<BalloonStatistics> {
+    return this.#device.statistics();
+  }
 }
 
 /**

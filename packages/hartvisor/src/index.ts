@@ -27,6 +27,7 @@ export {
   type SyscallEvent,
 } from "@hartvisor/core";
 export {
+  type BalloonStatistics,
   blobDisk,
   defineHypercall,
   type E1000Options,
@@ -50,6 +51,7 @@ export { type LinuxOptions, linux, type NamedImage } from "./boot/linux.js";
 export { type SupervisorOptions, supervisor } from "./boot/supervisor.js";
 export { ConsolePort } from "./console/port.js";
 export {
+  Balloon,
   type ConsoleOptions,
   e1000,
   nvme,
@@ -67,5 +69,6 @@ export { guestAgent } from "./exec/guest-agent.js";
 export type { ExitStatus } from "./exec/job.js";
 export { Machine } from "./machine.js";
 export type { EngineName, MachineOptions, WorkerMachineOptions } from "./options.js";
+export { type MemoryPool, type MemoryPoolOptions, memoryPool } from "./pool.js";
 export type { PortableDevice, PortableDisk, PortableEntropy, PortableNetwork } from "./thread/portable-devices.js";
 export { WorkerHart, WorkerMachine, type WorkerMemory } from "./thread/worker-machine.js";

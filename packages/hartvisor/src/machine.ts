@@ -66,6 +66,11 @@ export class Machine extends GuestCommands {
     return this.#core.isRunning;
   }
 
+  /** Whether it needs memory that its shared pool does not have; it stands still until there is some. */
+  get isWaitingForMemory(): boolean {
+    return this.#core.isWaitingForMemory;
+  }
+
   get stats(): MachineStats {
     return this.#core.stats;
   }

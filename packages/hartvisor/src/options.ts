@@ -3,6 +3,7 @@ import type { HypercallExtension, MachineLimits, TechniqueName } from "@hartviso
 import type { TranslatorOptions } from "@hartvisor/jit";
 import type { Boot } from "./boot/boot.js";
 import type { PluggableDevice } from "./devices.js";
+import type { MemoryPool } from "./pool.js";
 import type { PortableDevice } from "./thread/portable-devices.js";
 
 /** Which engine runs guest code. */
@@ -15,6 +16,8 @@ export interface MachineOptions {
   readonly boot: Boot;
   /** RAM, in bytes or as `"512MiB"`. Default: 512 MiB. */
   readonly memory?: number | string;
+  /** Where its memory comes from, shared with other machines: see `memoryPool`. Default: a pool of its own, which never runs out. */
+  readonly pool?: MemoryPool;
   /** Harts, 1 to 32. Default: 1. */
   readonly harts?: number;
   /** Default: `auto`, the fastest there is. */
@@ -49,10 +52,10 @@ export interface MachineOptions {
 
 /**
  * A machine that runs in a Worker, so that the calling thread stays free. What holds functions or objects of the calling
- * thread cannot go there: hypercalls, and boot loaders other than `linux`, `supervisor` and `bareMetal`. Devices are described as data.
+ * thread cannot go there: hypercalls, shared pools, and boot loaders other than `linux`, `supervisor` and `bareMetal`. Devices are described as data.
  */
 export interface WorkerMachineOptions
-  extends Omit<MachineOptions, "thread" | "devices" | "hypercalls" | "translator" | "onDeviceFailure"> {
+  extends Omit<MachineOptions, "thread" | "pool" | "devices" | "hypercalls" | "translator" | "onDeviceFailure"> {
   readonly thread: "worker";
   /** What is plugged into the board; the worker opens it. Default: nothing. */
   readonly devices?: readonly PortableDevice[];

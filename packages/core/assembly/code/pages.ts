@@ -53,6 +53,17 @@ function newCodePage(hart: usize, vm: usize, metadata: usize): usize {
   return page;
 }
 
+/** Forgets the decoded code of a frame that is about to go back to the pool. */
+export function dropCodeOf(vm: usize, frame: u32): void {
+  const metadata = <usize>load<u32>(vm, VM_FRAME_METADATA) + <usize>frame * FRAME_METADATA_SIZE;
+  const page = <usize>load<u32>(metadata, 4);
+  if (page == 0) return;
+  detachCodePage(vm, metadata);
+  memory.fill(page, 0, SLOTS_PER_PAGE * SLOT_SIZE);
+  store<u32>(<usize>load<u32>(vm, VM_CODE_OWNER) + ((page - <usize>load<u32>(vm, VM_CODE_ARENA)) / CODE_PAGE_SIZE << 2), 0);
+  dropAllFetchTables(vm);
+}
+
 /** Forgets all decoded code of the VM, as after breakpoints changed. */
 export function dropAllCode(vm: usize): void {
   const frames = <usize>load<u32>(vm, VM_FRAME_METADATA);

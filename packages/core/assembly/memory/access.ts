@@ -7,6 +7,7 @@
 import {
   ASSIST_TLB_SLOW,
   EXIT_ACCESS,
+  EXIT_NO_FRAME,
   EXIT_READ,
   EXIT_TABLE_WRITE,
   EXIT_WRITE,
@@ -28,6 +29,7 @@ import {
   HART_VM,
   HART_WALK_ADDRESS,
   HART_WALK_LEVEL,
+  NO_FRAME,
   OPTION_TRAP_MISALIGNED,
   STATUS_EXIT,
   TLB_GUARDED,
@@ -41,7 +43,7 @@ import { isFreeStore, isGuarded, isPinned, isShadowed, isWatched, machineAddress
 import { isInterposed, isOpen } from "./interposed";
 import { checkPmp, PMP_DENIED, PMP_GRANTED } from "./pmp";
 import { dataRegime, entryOf, fillEntry } from "./tlb";
-import { ACCESS_READ, ACCESS_WITHOUT_EFFECT, ACCESS_WRITE, WALK_ACCESS_FAULT, WALK_OK } from "./translation/outcome";
+import { ACCESS_READ, ACCESS_WITHOUT_EFFECT, ACCESS_WRITE, WALK_ACCESS_FAULT, WALK_NO_FRAME, WALK_OK } from "./translation/outcome";
 import { regimePrivilege, translate } from "./translation/translation";
 
 /**
@@ -60,6 +62,7 @@ function resolve(hart: usize, address: u64, length: u32, access: u32): usize {
   const regime = dataRegime(hart);
   const outcome = translate(hart, address, access, regime);
   if (outcome != WALK_OK) {
+    if (outcome == WALK_NO_FRAME) return leaveForFrame(hart);
     store<u32>(hart, access, HART_TRAP_ACCESS);
     const accessFault = write ? STORE_ACCESS_FAULT : LOAD_ACCESS_FAULT;
     // Page faults are numbered eight above the access faults.
@@ -70,7 +73,7 @@ function resolve(hart: usize, address: u64, length: u32, access: u32): usize {
   if (permission == PMP_DENIED) return raise(hart, write ? STORE_ACCESS_FAULT : LOAD_ACCESS_FAULT, address);
   const vm = <usize>load<u32>(hart, HART_VM);
   const machine = machineAddress(vm, physical);
-  if (machine == 0) return 0;
+  if (machine <= NO_FRAME) return machine == 0 ? 0 : leaveForFrame(hart);
   if (isInterposed(vm, physical, access)) {
     if (isOpen(hart, vm, physical, access)) return machine;
     return leaveForHost(hart, access, address, length);
@@ -96,11 +99,18 @@ export function peekAddress(hart: usize, address: u64, length: u32, access: u32)
   if (checkPmp(hart, physical, length, access, regimePrivilege(regime)) != PMP_GRANTED) return 0;
   const vm = <usize>load<u32>(hart, HART_VM);
   const machine = machineAddress(vm, physical);
-  if (machine == 0 || (access & ACCESS_WRITE && isGuarded(vm, machine))) return 0;
+  if (machine <= NO_FRAME || (access & ACCESS_WRITE && isGuarded(vm, machine))) return 0;
   if (isInterposed(vm, physical, access)) return 0;
   countTlbFill(hart);
   fillEntry(hart, bank, table, address & ~0xfff, <u32>machine - <u32>address, load<u32>(hart, HART_WALK_LEVEL));
   return machine;
+}
+
+/** Leaves because a page has no frame and the pool none to give. The instruction has done nothing yet, and is executed again. */
+export function leaveForFrame(hart: usize): usize {
+  store<u32>(hart, EXIT_NO_FRAME, HART_EXIT_KIND);
+  store<u32>(hart, STATUS_EXIT, HART_STATUS);
+  return 0;
 }
 
 @inline

@@ -5,11 +5,13 @@
  * only while the frame has no guard.
  */
 import {
+  ABSENT_UNCHANGED,
   ASSIST_CODE_WRITE,
   FRAME_METADATA_SIZE,
   GUARD_CODE,
   GUARD_DIRTY_LOG,
   GUARD_PINNED,
+  GUARD_RELEASED,
   GUARD_SHADOW,
   GUARD_TRANSLATED,
   GUARD_WATCH,
@@ -18,11 +20,13 @@ import {
   HART_RESERVATION,
   HART_SIZE,
   HART_TABLES_OPEN,
+  NO_FRAME,
   SLOT_SIZE,
   VM_CODE_EPOCH,
   TLB_BANK_SIZE,
   TLB_ENTRIES,
   TLB_ENTRY_SIZE,
+  TLB_FETCH,
   TLB_WRITE,
   VM_FRAMES_BASE,
   VM_FRAME_METADATA,
@@ -41,11 +45,19 @@ import { countAssist } from "../privileged/counters";
 @external("host", "forgetRegions")
 declare function forgetRegions(vm: usize, frame: u32, lines: u64): void;
 
-/** Where a guest-physical address lies in linear memory; 0 if it is not RAM. */
+/** Asks the host for a frame behind a page of RAM that has none; ABSENT if the pool is exhausted. */
+@external("host", "supplyFrame")
+declare function supplyFrame(vm: usize, page: u32): u32;
+
+/** Where a guest-physical address lies in linear memory; 0 if it is not RAM, NO_FRAME if it is and the pool has no frame for it. */
 export function machineAddress(vm: usize, address: u64): usize {
   const page = (address - load<u64>(vm, VM_RAM_BASE)) >> 12;
   if (page >= <u64>load<u32>(vm, VM_RAM_PAGES)) return 0;
-  const frame = load<u32>(<usize>load<u32>(vm, VM_PHYSICAL_TO_FRAME) + (<usize>page << 2));
+  let frame = load<u32>(<usize>load<u32>(vm, VM_PHYSICAL_TO_FRAME) + (<usize>page << 2));
+  if (frame >= ABSENT_UNCHANGED) {
+    frame = supplyFrame(vm, <u32>page);
+    if (frame >= ABSENT_UNCHANGED) return NO_FRAME;
+  }
   return <usize>load<u32>(vm, VM_FRAMES_BASE) + (<usize>frame << 12) + (<usize>address & 0xfff);
 }
 
@@ -169,6 +181,29 @@ export function dropStoreEntries(vm: usize, frame: usize): void {
   }
 }
 
+/** Drops the entries for loads and stores that lead to frames with GUARD_RELEASED, and reservations there, on every hart. */
+export function dropReleased(vm: usize): void {
+  const count = load<u32>(vm, VM_HART_COUNT);
+  const base = <usize>load<u32>(vm, VM_FRAMES_BASE);
+  for (let n: u32 = 0; n < count; n++) {
+    const hart = <usize>load<u32>(vm, VM_HARTS) + n * HART_SIZE;
+    const reserved = <usize>load<u32>(hart, HART_RESERVATION);
+    if (reserved >= base && isReleased(vm, reserved)) store<u32>(hart, 0, HART_RESERVATION);
+    const banks = <usize>load<u32>(hart, HART_BANKS);
+    const end = banks + load<u32>(hart, HART_BANK_COUNT) * TLB_BANK_SIZE;
+    for (let bank = banks; bank < end; bank += TLB_BANK_SIZE) {
+      for (let entry = bank; entry < bank + TLB_FETCH; entry += TLB_ENTRY_SIZE) {
+        const tag = load<u64>(entry);
+        if (tag != -1 && isReleased(vm, <usize>((<u32>tag & ~0xfff) + load<u32>(entry, 8)))) store<u64>(entry, -1);
+      }
+    }
+  }
+}
+
+function isReleased(vm: usize, machine: usize): bool {
+  return (load<u32>(frameMetadata(vm, machine)) & GUARD_RELEASED) != 0;
+}
+
 /** Forgets a frame's code page, which is about to serve another frame. */
 export function detachCodePage(vm: usize, metadata: usize): void {
   if (load<u32>(metadata) & GUARD_TRANSLATED) overwritten(vm, metadata, -1);
@@ -187,12 +222,12 @@ function dropReservations(vm: usize, machine: usize, length: usize): void {
   }
 }
 
-/** For the host: makes the frames of a guest-physical range writable; false if the range is not all RAM. */
+/** For the host: makes the frames of a guest-physical range writable; false if the range is not all RAM, or a page of it has no frame. */
 export function prepareHostWrite(vm: usize, address: u64, length: u32): bool {
   let done: u64 = 0;
   while (done < <u64>length) {
     const machine = machineAddress(vm, address + done);
-    if (machine == 0) return false;
+    if (machine <= NO_FRAME) return false;
     const room = 0x1000 - (<u64>machine & 0xfff);
     const part = min<u64>(room, <u64>length - done);
     prepareWrite(vm, machine, <usize>part);

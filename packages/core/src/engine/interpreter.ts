@@ -28,8 +28,10 @@ export interface InterpreterExports {
   fence(hart: number, byAddress: number, address: bigint, bySpace: number, space: bigint): void;
   prepareHostWrite(vm: number, address: bigint, length: number): number;
   dropStoreEntries(vm: number, frame: number): void;
+  dropReleased(vm: number): void;
   dropAllBanks(hart: number): void;
   dropAllCode(vm: number): void;
+  dropCodeOf(vm: number, frame: number): void;
   forgetRegimes(hart: number): void;
   selectBanks(hart: number): void;
   updateFloatFast(hart: number): void;
@@ -50,6 +52,8 @@ export interface InterpreterHost {
   entropy(): number;
   /** Answers a TLB miss in place of the hart's own translation; see `hostTranslation`. */
   translate(hart: number, address: bigint, access: number, regime: number): number;
+  /** Puts a frame behind a page of RAM that has none; gives its number, as a u32, or ABSENT if the pool is exhausted. */
+  supplyFrame(vm: number, page: number): number;
   /** Lines of a frame that translated regions are made of were overwritten. */
   forgetRegions(vm: number, frame: number, lines: bigint): void;
 }

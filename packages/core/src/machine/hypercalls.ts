@@ -7,6 +7,7 @@ import {
   type HartStateNumber,
   type HypercallContext,
   type HypercallExtension,
+  type HypercallMemory,
   SbiError,
   type SbiResult,
   type ShutdownRequest,
@@ -42,7 +43,7 @@ export interface HypercallHost {
 
 export class Hypercalls implements HypercallContext {
   readonly identity = { vendor: 0n, architecture: 0n, implementation: 0n };
-  readonly memory: GuestMemory;
+  readonly memory: HypercallMemory;
   readonly extensions: ReadonlyMap<number, HypercallExtension>;
   readonly #vcpus: readonly Vcpu[];
   readonly #interpreter: InterpreterExports;
@@ -59,7 +60,10 @@ export class Hypercalls implements HypercallContext {
     host: HypercallHost,
   ) {
     this.extensions = new Map(extensions.map((extension) => [extension.id, extension]));
-    this.memory = memory;
+    this.memory = {
+      read: (address, length) => memory.read(address, length),
+      write: (address, bytes) => memory.supplyReserved(address, bytes.length) && memory.write(address, bytes),
+    };
     this.#vcpus = vcpus;
     this.#caller = vcpus[0];
     this.#interpreter = interpreter;

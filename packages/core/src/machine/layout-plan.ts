@@ -46,9 +46,9 @@ function tableSizes({ ramPages, hartCount, deprivileged = false }: MachineShape,
 
 export type MachineTables = Readonly<Record<keyof ReturnType<typeof tableSizes>, number>>;
 
-/** Bytes of tables that a pool needs for a machine of this shape on its own. */
-export function tableBytes(shape: MachineShape): number {
-  const sizes = Object.values(tableSizes(shape, framesOf(shape)));
+/** Bytes of tables that a machine of this shape needs in a pool of so many frames. Default: one of its own. */
+export function tableBytes(shape: MachineShape, frameCount = framesOf(shape)): number {
+  const sizes = Object.values(tableSizes(shape, frameCount));
   return sizes.reduce((sum, size) => sum + Math.ceil(size / FRAME_SIZE) * FRAME_SIZE, 0);
 }
 

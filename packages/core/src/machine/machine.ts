@@ -16,7 +16,7 @@ import { Interposition } from "../interpose/interposition.js";
 import { MemoryWatches } from "../interpose/memory-watches.js";
 import { hostTranslation } from "../memory/address-translation.js";
 import { FRAME_SIZE, FramePool } from "../memory/frame-pool.js";
-import { GuestMemory } from "../memory/guest-memory.js";
+import { GuestMemory, type WriteGuard } from "../memory/guest-memory.js";
 import { Alarms } from "../time/alarms.js";
 import type { Clock } from "../time/clock.js";
 import { hostTicks, MachineClock } from "../time/host-clock.js";
@@ -27,6 +27,7 @@ import { type TechniqueName, techniqueOf, usesShadowTables } from "../virtualiza
 import { hostEntropy, seedOf } from "./entropy.js";
 import type { ExitReason } from "./exit-reason.js";
 import { DeviceExits, exitCounters, type WatchCallback } from "./exits.js";
+import { FrameShortage, type ShortageHost } from "./frame-shortage.js";
 import { Hart } from "./hart.js";
 import { HartState } from "./hart-state.js";
 import { Hypercalls } from "./hypercalls.js";
@@ -49,6 +50,10 @@ export interface MachineEvents {
   exit: ExitReason;
   /** A hart is about to execute an instruction with a breakpoint; the machine is pausing. */
   breakpoint: { readonly hart: number; readonly address: bigint };
+  /** The shared pool has no frame for the machine: it pauses until there is one, then goes on by itself. */
+  "memory-exhausted": { readonly framesInUse: number };
+  /** There are frames again. */
+  "memory-available": { readonly freeFrames: number };
 }
 
 /** What the translator did, and how much the guest made of it. */
@@ -72,7 +77,7 @@ export interface MachineStats {
     readonly guestBytes: number;
     /** Frames of 4 KiB that back guest pages. */
     readonly framesInUse: number;
-    /** Bytes of address space that the Wasm memory takes; the host commits what is touched. */
+    /** Bytes of address space that the Wasm memory, of all machines that share it, takes; the host commits what is touched. */
     readonly reservedBytes: number;
   };
 }
@@ -93,11 +98,13 @@ export class Machine {
   readonly exited: Promise<ExitReason>;
 
   readonly #pool: FramePool;
+  readonly #sharesPool: boolean;
   readonly #tables: MachineTables;
   readonly #interpreter: InterpreterExports;
   readonly #vcpus: readonly [Vcpu, ...Vcpu[]];
   readonly #alarms = new Alarms();
   readonly #scheduler: Scheduler;
+  readonly #shortage: FrameShortage;
   readonly #deviceExits: DeviceExits;
   readonly #watches: MemoryWatches;
   readonly #interposition: Interposition;
@@ -125,13 +132,15 @@ export class Machine {
       deprivileged: techniqueOf(options) !== "direct",
       monitorFrames: usesShadowTables(techniqueOf(options)) ? SHADOW_FRAMES : 0,
     };
-    const pool = new FramePool({ frames: framesOf(shape), tableBytes: tableBytes(shape) });
+    const pool = options.pool ?? new FramePool({ frames: framesOf(shape), tableBytes: tableBytes(shape) });
     const functions = options.translator === undefined ? 1 : CONSTANTS.MAX_REGIONS;
     let translator: Translator | undefined;
+    let machine: Machine | undefined;
     const interpreter = await InterpreterInstance.create(pool.memory, functions, {
       ticks: hostTicks,
       entropy: hostEntropy,
       translate: hostTranslation(pool.memory, options.translation),
+      supplyFrame: (_vm, page) => machine?.memory.supply(page) ?? CONSTANTS.ABSENT,
       forgetRegions: (_vm, frame, lines) => translator?.forget(frame, BigInt.asUintN(64, lines)),
     });
     const tables = layOut(pool, shape, isa);
@@ -146,7 +155,8 @@ export class Machine {
       isa,
       trapsMisaligned: options.misaligned === "trap",
     });
-    return new Machine(options, isa, pool, tables, interpreter.exports, translator);
+    machine = new Machine(options, isa, pool, tables, interpreter.exports, translator);
+    return machine;
   }
 
   private constructor(
@@ -159,6 +169,7 @@ export class Machine {
   ) {
     this.isa = isa;
     this.#pool = pool;
+    this.#sharesPool = options.pool !== undefined;
     this.#tables = tables;
     this.#interpreter = interpreter;
     this.#translator = translator;
@@ -186,14 +197,22 @@ export class Machine {
       for (const { address } of vcpus) interpreter.dropAllBanks(address);
       this.#monitor?.dropTranslations();
     };
-    this.memory = new GuestMemory(pool, options.memoryBase ?? DEFAULT_MEMORY_BASE, options.memoryBytes, tables, {
+    const base = options.memoryBase ?? DEFAULT_MEMORY_BASE;
+    const guard: WriteGuard = {
       prepareHostWrite: (address, length) => {
         if (this.#monitor?.admitsWrite(Number(address), length) === false) return false;
         return interpreter.prepareHostWrite(tables.vm, address, length) !== 0;
       },
       dropStoreEntries: (offset) => interpreter.dropStoreEntries(tables.vm, offset),
       dropTranslations,
-    });
+      dropFrames: (frames) => {
+        for (const frame of frames) interpreter.dropCodeOf(tables.vm, frame);
+        interpreter.dropReleased(tables.vm);
+        this.#monitor?.dropTranslations();
+      },
+      framesExhausted: () => this.#shortage.begin(),
+    };
+    this.memory = new GuestMemory(pool, base, options.memoryBytes, tables, guard, options.pool !== undefined);
     this.#watches = new MemoryWatches({
       ...{ memory: this.memory, interpreter },
       pages: new Uint8Array(pool.memory.buffer, tables.interposedPages, options.memoryBytes / FRAME_SIZE),
@@ -247,6 +266,7 @@ export class Machine {
       limits,
       virtualTime,
     );
+    this.#shortage = new FrameShortage(pool, this.#shortageHost());
     this.exited = new Promise((resolve, reject) => {
       this.#resolveExited = resolve;
       this.#rejectExited = reject;
@@ -322,6 +342,7 @@ export class Machine {
   /** Runs, or goes on after a pause. Throws `invalid-state` once the machine has exited. */
   start(): void {
     this.#requireAlive();
+    this.#shortage.userWants(true);
     for (const { state } of this.#vcpus) {
       state.set32("skipBreakpoint", this.#breakpoints.has(state.pc) ? 1 : 0);
     }
@@ -330,11 +351,17 @@ export class Machine {
 
   /** Resolves when every hart stands between two instructions. */
   async pause(): Promise<void> {
+    this.#shortage.userWants(false);
     await this.#scheduler.stop();
   }
 
   get isRunning(): boolean {
     return this.#scheduler.isRunning;
+  }
+
+  /** Whether the machine needs frames that its pool does not have; it stands still until there are some. */
+  get isWaitingForMemory(): boolean {
+    return this.#shortage.isWaiting && this.#exitReason === undefined;
   }
 
   /**
@@ -354,10 +381,11 @@ export class Machine {
     }
   }
 
-  /** Ends the machine; `exited` resolves with `destroyed` unless it had exited before. */
+  /** Ends the machine; `exited` resolves with `destroyed` unless it had exited before. A shared pool gets its frames back. */
   async destroy(): Promise<void> {
     this.#finish({ kind: "destroyed" });
     await this.exited.catch(() => {}); // why it failed is for those who wait for the end
+    if (this.#sharesPool) this.memory.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -418,7 +446,7 @@ export class Machine {
       ...(this.#paravirtual !== undefined && { paravirtual: this.#paravirtual.stats }),
       memory: {
         guestBytes: this.memory.size,
-        framesInUse: this.#pool.framesInUse,
+        framesInUse: this.memory.framesInUse,
         reservedBytes: this.#pool.memory.buffer.byteLength,
       },
     };
@@ -449,6 +477,13 @@ export class Machine {
       case CONSTANTS.EXIT_STUCK:
         this.#finish({ kind: "crash", message: this.#whyStuck(vcpu) });
         return false;
+      case CONSTANTS.EXIT_NO_FRAME: {
+        // The interpreter has counted the instruction, which is yet to be executed.
+        const { state } = vcpu;
+        state.set64("executed", state.get64("executed") - 1n);
+        this.#shortage.begin();
+        return false;
+      }
       case CONSTANTS.EXIT_BUDGET:
         return false;
       case CONSTANTS.EXIT_SYSCALL:
@@ -467,6 +502,22 @@ export class Machine {
     const pc = `0x${state.pc.toString(16)}`;
     if (this.#paravirtual === undefined) return `hart ${id} cannot fetch its trap vector at ${pc}`;
     return `hart ${id} trapped at ${pc}, cause ${state.get64("trapCause")}, and has told its monitor of no area to trap to`;
+  }
+
+  #shortageHost(): ShortageHost {
+    const scheduler = this.#scheduler;
+    return {
+      get isWanted() {
+        return scheduler.isWanted;
+      },
+      stop: () => scheduler.requestStop(),
+      retry: () => this.memory.retry(),
+      start: () => {
+        if (this.#exitReason === undefined) scheduler.start();
+      },
+      began: () => this.#emit("memory-exhausted", { framesInUse: this.memory.framesInUse }),
+      ended: () => this.#emit("memory-available", { freeFrames: this.#pool.freeFrames }),
+    };
   }
 
   #count(kind: number): void {

@@ -5,6 +5,7 @@ import type { TranslatorFactory } from "../engine/translator.js";
 import { HartvisorError } from "../error.js";
 import type { HypercallExtension } from "../hypercall/extension.js";
 import type { AddressTranslation } from "../memory/address-translation.js";
+import type { FramePool } from "../memory/frame-pool.js";
 import { type TechniqueName, techniqueOf } from "../virtualization/technique.js";
 
 export interface MachineLimits {
@@ -26,6 +27,11 @@ export interface DebugConsole {
 export interface MachineOptions {
   /** Bytes of RAM, a multiple of 4,096. */
   readonly memoryBytes: number;
+  /**
+   * Where its frames come from, by and by, shared with other machines of the same thread: see `sharedPool`. Default: a pool of its
+   * own, which never runs out.
+   */
+  readonly pool?: FramePool;
   /** Number of harts, 1 to 32. Default: 1. */
   readonly harts?: number;
   /** Guest-physical address of RAM. Default: 0x80000000. */
@@ -76,7 +82,9 @@ export function checkOptions(options: MachineOptions): void {
     refuse(`memory of ${memoryBytes} bytes is more than the ${MAX_MEMORY_BYTES} (3 GiB) that fit a Wasm memory`);
   }
   isaOf(options);
-  techniqueOf(options);
+  if (techniqueOf(options) !== "direct" && options.pool !== undefined) {
+    refuse(`a guest under ${options.technique} needs a pool of its own: leave "pool" out`);
+  }
   if (!Number.isInteger(harts) || harts < 1 || harts > MAX_HARTS) refuse(`${harts} harts: give 1 to ${MAX_HARTS}`);
   for (const [name, value] of Object.entries(limits)) {
     if (value !== undefined && !(value > 0)) refuse(`limit ${name} of ${value}: give a number above 0`);

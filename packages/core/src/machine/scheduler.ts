@@ -78,6 +78,11 @@ export class Scheduler {
     return this.#running !== undefined;
   }
 
+  /** Whether it was started and not asked to stop since. */
+  get isWanted(): boolean {
+    return this.#wanted;
+  }
+
   /** Runs harts until {@link stop}; after a stop that is still under way, once it is done. */
   start(): void {
     this.#wanted = true;

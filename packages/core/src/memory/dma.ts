@@ -18,6 +18,17 @@ export interface DmaMemory {
   store16(address: number, value: number): void;
   store32(address: number, value: number): void;
   /**
+   * Makes sure that writes to a range of RAM find frames. False if the pool has none left: the machine pauses then, and
+   * `retry` is called once there are some. A device asks before it takes a request that it will write to.
+   */
+  populate(address: number, length: number, retry: () => void): boolean;
+  /**
+   * Gives back the frames of pages whose content the guest has given up, by their numbers (addresses divided by 4,096).
+   * Such a page reads as zeros until it is written. Each lies in RAM; one that has no frame, is named twice, or
+   * is a page table that a paravirtual guest has pinned stays as it is.
+   */
+  discard(pages: readonly number[]): void;
+  /**
    * Appends views of a range of RAM, as many as it has runs of neighbouring frames. They are good until the device
    * next gives control away: afterwards another frame may stand behind the page.
    */

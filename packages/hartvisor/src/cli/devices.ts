@@ -1,11 +1,21 @@
 /** The options that plug devices into a machine, and what they open on the host. */
 import { createWriteStream, type WriteStream } from "node:fs";
 import { resolve } from "node:path";
-import { type BlockBackend, HartvisorError, type NetworkBackend } from "@hartvisor/core";
+import { type BlockBackend, HartvisorError, type NetworkBackend, parseByteSize } from "@hartvisor/core";
 import { type FileCache, type FileTree, httpDisk, overlayDisk, type PortForward } from "@hartvisor/devices";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { ROOT_TAG } from "../demo/root.js";
-import { e1000, nvme, type PluggableDevice, Vsock, virtioBlock, virtioFs, virtioNet, virtioRng } from "../devices.js";
+import {
+  Balloon,
+  e1000,
+  nvme,
+  type PluggableDevice,
+  Vsock,
+  virtioBlock,
+  virtioFs,
+  virtioNet,
+  virtioRng,
+} from "../devices.js";
 import { fileDisk } from "../host/node/file-disk.js";
 import { hostDirectory } from "../host/node/files/host-directory.js";
 import { nat } from "../host/node/nat.js";
@@ -26,6 +36,7 @@ export interface DeviceFlags {
   readonly root?: string;
   readonly packages?: readonly string[];
   readonly mirror?: string;
+  readonly balloon?: number;
 }
 
 /** A directory of the host's, and the tag by which the guest mounts it. */
@@ -48,7 +59,7 @@ export interface OpenDevices {
   close(): Promise<void>;
 }
 
-/** Adds --disk, --share, --root, --net, --forward, --allow, --deny, --capture and --vsock; `net` is what --net is by default. */
+/** Adds --disk, --share, --root, --balloon, --net, --forward, --allow, --deny, --capture and --vsock; `net` is what --net is by default. */
 export function addDeviceOptions(command: Command, net: "nat" | "none"): Command {
   const more = (text: string, before: readonly string[] = []) => [...before, text];
   return command
@@ -65,6 +76,11 @@ export function addDeviceOptions(command: Command, net: "nat" | "none"): Command
     .option(
       "--root <image>",
       "boot into an image (hartvisor image list says which there are); what the guest writes is not kept",
+    )
+    .option(
+      "--balloon <size>",
+      "memory that the guest gives up at first, 0 for none; what it does not use goes back to the host's pool by itself",
+      (text: string) => parseByteSize(text, "--balloon"),
     )
     .addOption(
       new Option(
@@ -177,6 +193,7 @@ export async function openDevices(flags: DeviceFlags, signal?: AbortSignal): Pro
       }),
       ...shares.map(virtioFs),
       ...(network === undefined ? [] : [(flags.net === "nat" ? virtioNet : e1000)({ backend: network })]),
+      ...(flags.balloon === undefined ? [] : [new Balloon({ targetBytes: flags.balloon }).device]),
       ...(flags.vsock === undefined ? [] : [bridges(flags.vsock).device]),
     ],
     close,

@@ -10,3 +10,5 @@ export const ACCESS_WITHOUT_EFFECT: u32 = 8;
 export const WALK_OK: u32 = 0;
 export const WALK_PAGE_FAULT: u32 = 1;
 export const WALK_ACCESS_FAULT: u32 = 2;
+/** A page table has no frame, and the pool none to give. */
+export const WALK_NO_FRAME: u32 = 3;

@@ -8,13 +8,14 @@ import {
   HART_VM,
   HART_WALK_ADDRESS,
   HART_WALK_LEVEL,
+  NO_FRAME,
 } from "../../generated/layout";
 import { has } from "../../privileged/extensions";
 import { MENVCFG_ADUE, MENVCFG_PBMTE } from "../../privileged/fields";
 import { machineAddress, prepareWrite } from "../frames";
 import { checkPmp, PMP_DENIED } from "../pmp";
 import { REGIME_MXR, REGIME_SUM } from "../tlb";
-import { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WITHOUT_EFFECT, ACCESS_WRITE, WALK_ACCESS_FAULT, WALK_OK, WALK_PAGE_FAULT } from "./outcome";
+import { ACCESS_EXECUTE, ACCESS_READ, ACCESS_WITHOUT_EFFECT, ACCESS_WRITE, WALK_ACCESS_FAULT, WALK_NO_FRAME, WALK_OK, WALK_PAGE_FAULT } from "./outcome";
 import { secondStage } from "./second-stage";
 
 export const PTE_V: u64 = 1;
@@ -44,7 +45,7 @@ export function translatePaged(hart: usize, address: u64, access: u32, regime: u
     let shift = 12 + 9 * level;
     const slot = table + (((address >> shift) & 0x1ff) << 3);
     const machine = pageTableEntry(hart, slot, ACCESS_READ, regime);
-    if (machine == 0) return WALK_ACCESS_FAULT;
+    if (machine <= NO_FRAME) return machine == 0 ? WALK_ACCESS_FAULT : WALK_NO_FRAME;
     const pte = load<u64>(machine);
     if ((pte & PTE_V) == 0 || pte & PTE_RESERVED) return WALK_PAGE_FAULT;
     if ((pte & (PTE_R | PTE_W)) == PTE_W) return WALK_PAGE_FAULT;
@@ -101,7 +102,7 @@ function isMemoryType(hart: usize, pte: u64): bool {
   return (pte & PTE_PBMT) != PTE_PBMT;
 }
 
-/** Where a page table entry lies; 0 if it is not RAM or PMP denies supervisor access to it. */
+/** Where a page table entry lies; 0 if it is not RAM or PMP denies supervisor access to it, NO_FRAME as `machineAddress` gives it. */
 function pageTableEntry(hart: usize, address: u64, access: u32, regime: u32): usize {
   const physical = secondStage(hart, address, regime);
   if (checkPmp(hart, physical, 8, access, 1) == PMP_DENIED) return 0;

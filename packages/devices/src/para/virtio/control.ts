@@ -85,7 +85,9 @@ export class VirtioControl {
     this.#onFailure = onFailure ?? (() => {});
     this.offered = COMMON_FEATURES | device.features;
     const owner = { interrupt: () => this.#raise(Cause.Queue), fail: (reason: string) => this.#fail(reason) };
-    this.queues = device.queueSizes.map((size, index) => new SplitQueue(index, size, memory, owner));
+    this.queues = device.queueSizes.map(
+      (size, index) => new SplitQueue(index, size, memory, { ...owner, retry: () => this.notify(index) }),
+    );
   }
 
   get status(): number {

@@ -63,6 +63,21 @@ export class DescriptorChain {
     this.#views(this.#readable, this.#count, offset, length, into, true);
   }
 
+  /** The buffers that the device may write, as guest-physical ranges. */
+  *writableRanges(): Iterable<{ readonly address: number; readonly length: number }> {
+    for (let n = this.#readable; n < this.#count; n++) {
+      yield { address: this.#addresses[n] ?? 0, length: this.#lengths[n] ?? 0 };
+    }
+  }
+
+  /** For its queue: makes sure that there are frames behind what the device may write; see {@link DmaMemory.populate}. */
+  populate(retry: () => void): boolean {
+    for (let n = this.#readable; n < this.#count; n++) {
+      if (!this.#memory.populate(this.#addresses[n] ?? 0, this.#lengths[n] ?? 0, retry)) return false;
+    }
+    return true;
+  }
+
   /** A little-endian word of what the device may read, which is all there. Hot: it makes no view of a header in one buffer. */
   load32(offset: number): number {
     const length = this.#lengths[0] ?? 0;

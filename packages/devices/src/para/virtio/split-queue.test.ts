@@ -11,12 +11,19 @@ let queue: SplitQueue;
 let interrupts: number;
 let failures: string[];
 
+/** What a queue calls when there are frames again. */
+const retry = () => {};
+
 function begin(features = { eventIndex: false, indirect: true }): void {
   memory = new TestMemory();
   driver = new TestDriver(memory);
   interrupts = 0;
   failures = [];
-  queue = new SplitQueue(0, 8, memory, { interrupt: () => interrupts++, fail: (reason) => failures.push(reason) });
+  queue = new SplitQueue(0, 8, memory, {
+    interrupt: () => interrupts++,
+    fail: (reason) => failures.push(reason),
+    retry,
+  });
   driver.setUp(queue);
   queue.negotiated(features);
   queue.enable();
@@ -237,7 +244,7 @@ describe("a driver that breaks the rules", () => {
     const big = new TestMemory(1 << 16, 0);
     Object.assign(big, { contains: () => true });
     driver = new TestDriver(big, 8, 0);
-    queue = new SplitQueue(0, 8, big, { interrupt: () => {}, fail: (reason) => failures.push(reason) });
+    queue = new SplitQueue(0, 8, big, { interrupt: () => {}, fail: (reason) => failures.push(reason), retry });
     driver.setUp(queue);
     queue.enable();
     driver.add({ address: 0, length: 0x8000_0000 }, { address: 0, length: 0x8000_0000 });
@@ -283,7 +290,11 @@ describe("a queue", () => {
     driver.take();
     const head = driver.add({ address: BUFFER, length: 2 });
     const saved = structuredClone(queue.save());
-    queue = new SplitQueue(0, 8, memory, { interrupt: () => interrupts++, fail: (reason) => failures.push(reason) });
+    queue = new SplitQueue(0, 8, memory, {
+      interrupt: () => interrupts++,
+      fail: (reason) => failures.push(reason),
+      retry,
+    });
     queue.restore(saved);
     expect(queue.save()).toEqual(saved);
     serve(5);

@@ -53,6 +53,8 @@ export interface QueueOwner {
   interrupt(): void;
   /** The driver broke the rules. */
   fail(reason: string): void;
+  /** A request that there were no frames for can be taken now. */
+  retry(): void;
 }
 
 /** One queue. */
@@ -128,8 +130,19 @@ export class SplitQueue {
     return true;
   }
 
-  /** Takes the next request; undefined when there is none. Hot: the I/O benchmark guards it. */
+  /**
+   * Takes the next request; undefined when there is none, or as long as the machine has no frames for what the device
+   * may write. Hot: the I/O benchmark guards it.
+   */
   pop(): DescriptorChain | undefined {
+    const chain = this.popUnpopulated();
+    if (chain === undefined || chain.populate(this.#owner.retry)) return chain;
+    this.unpop(chain);
+    return undefined;
+  }
+
+  /** As {@link pop}, for requests of which no buffer will be written. */
+  popUnpopulated(): DescriptorChain | undefined {
     if (!this.isLive) return undefined;
     const { driverArea, size } = this.setup;
     const waiting = (this.#memory.load16(driverArea + 2) - this.#lastAvailable) & 0xffff;

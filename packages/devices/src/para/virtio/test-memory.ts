@@ -37,6 +37,24 @@ export class TestMemory implements DmaMemory {
   store64(address: number, value: number): void {
     this.view.setBigUint64(address - this.base, BigInt(value), true);
   }
+  /** Whether {@link populate} finds frames. */
+  hasFrames = true;
+  /** Whom it refused. */
+  readonly retries = new Set<() => void>();
+  populate(address: number, length: number, retry: () => void): boolean {
+    if (!this.contains(address, length)) throw new RangeError(`0x${address.toString(16)} is not RAM`);
+    if (!this.hasFrames) this.retries.add(retry);
+    return this.hasFrames;
+  }
+  /** Pages that were given back, in their order. */
+  readonly discarded: number[] = [];
+  discard(pages: readonly number[]): void {
+    for (const page of pages) {
+      if (!this.contains(page * 4096, 4096)) throw new RangeError(`page ${page} is not RAM`);
+      this.bytes.fill(0, page * 4096 - this.base, (page + 1) * 4096 - this.base);
+    }
+    this.discarded.push(...pages);
+  }
   readableViews(address: number, length: number, into: Uint8Array[]): void {
     if (!this.contains(address, length)) throw new RangeError(`0x${address.toString(16)} is not RAM`);
     into.push(this.bytes.subarray(address - this.base, address - this.base + length));

@@ -1,0 +1,96 @@
+/** Debian's balloon driver: memory that it gives up, and gets back. */
+import { beforeAll, expect, it } from "vitest";
+import { type DemoImage, debianDemoImage } from "../src/host/node/debian-image.js";
+import { Balloon, linux, type Machine, type MachineOptions } from "../src/index.js";
+import { describeOnline } from "./describe-where.js";
+import { GuestShell } from "./guest-shell.js";
+
+const MIB = 2 ** 20;
+const limits = { wallTimeMs: 240_000 };
+
+/** Waits until something holds, while the machine runs. */
+async function until(what: string, holds: () => boolean): Promise<void> {
+  const deadline = Date.now() + 90_000;
+  while (!holds()) {
+    if (Date.now() > deadline) throw new Error(`waited in vain for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+describeOnline("a balloon in Debian", () => {
+  let image: DemoImage;
+
+  beforeAll(async () => {
+    image = await debianDemoImage();
+  }, 600_000);
+
+  /** Boots with a balloon whose driver is there, and a file of random bytes. */
+  async function boot(balloon: Balloon, options: Partial<MachineOptions> = {}): Promise<GuestShell> {
+    const shell = await GuestShell.boot({
+      boot: linux({ ...image, cmdline: "console=ttyS0 quiet" }),
+      memory: "256MiB",
+      devices: [balloon.device],
+      limits,
+      ...options,
+    });
+    await shell.run("dd if=/dev/urandom of=/tmp/x bs=1M count=16 2>/dev/null");
+    return shell;
+  }
+
+  const framesOf = ({ stats }: Machine) => stats.memory.framesInUse;
+
+  it.each(["pci", "mmio"] as const)(
+    "gives frames back and takes them again, over %s",
+    async (transport) => {
+      const balloon = new Balloon({ reporting: false });
+      const shell = await boot(balloon, { transport });
+      const { machine } = shell;
+      const before = framesOf(machine);
+      expect(before).toBe(65536);
+      const sum = await shell.run("md5sum /tmp/x");
+
+      balloon.targetBytes = 128 * MIB;
+      await until("the balloon to inflate", () => balloon.actualBytes === 128 * MIB);
+      expect(before - framesOf(machine)).toBe((128 * MIB) / 4096);
+      expect(await shell.run("md5sum /tmp/x")).toBe(sum);
+
+      balloon.targetBytes = 0;
+      await until("the balloon to deflate", () => balloon.actualBytes === 0);
+      const deflated = framesOf(machine);
+      await shell.run("dd if=/dev/urandom of=/tmp/y bs=1M count=20 2>/dev/null; cp /tmp/y /tmp/z");
+      expect(await shell.run("cmp /tmp/y /tmp/z && echo same")).toBe("same\n");
+      expect(framesOf(machine)).toBeGreaterThan(deflated);
+      expect(await shell.run("md5sum /tmp/x")).toBe(sum);
+      expect(await shell.powerOff()).toEqual({ kind: "poweroff", exitCode: 0 });
+    },
+    300_000,
+  );
+
+  it("says how the guest uses its memory", async () => {
+    const balloon = new Balloon();
+    const shell = await boot(balloon);
+    const statistics = await balloon.statistics();
+    expect(statistics.totalBytes).toBeGreaterThan(150 * MIB);
+    expect(statistics.totalBytes).toBeLessThan(256 * MIB);
+    expect(statistics.freeBytes).toBeLessThan(statistics.totalBytes ?? 0);
+    expect(statistics.minorFaults).toBeGreaterThan(100);
+    balloon.targetBytes = 64 * MIB;
+    await until("the balloon to inflate", () => balloon.actualBytes === 64 * MIB);
+    const after = await balloon.statistics();
+    expect((statistics.freeBytes ?? 0) - (after.freeBytes ?? 0)).toBeGreaterThan(60 * MIB);
+    await shell.powerOff();
+  }, 300_000);
+
+  it("reports free pages by itself, and the content of the others stays", async () => {
+    const shell = await boot(new Balloon());
+    const { machine } = shell;
+    const sum = await shell.run("md5sum /tmp/x");
+    await until("free pages to be reported", () => framesOf(machine) < (144 * MIB) / 4096);
+    await shell.run("dd if=/dev/urandom of=/tmp/y bs=1M count=48 2>/dev/null");
+    const full = framesOf(machine);
+    await shell.run("rm /tmp/y");
+    await until("the file's pages to be reported", () => full - framesOf(machine) > (40 * MIB) / 4096);
+    expect(await shell.run("md5sum /tmp/x")).toBe(sum);
+    await shell.powerOff();
+  }, 300_000);
+});
