@@ -17,6 +17,7 @@ import { sbiSusp } from "./para/sbi/susp.js";
 import { sbiTime } from "./para/sbi/time.js";
 
 export { blobDisk } from "./backends/blob-disk.js";
+export { type ArchiveOptions, archiveTree } from "./backends/files/archive/archive-tree.js";
 export { Errno, type ErrnoName, errnoOf, FileError } from "./backends/files/errno.js";
 export { after, type Later, perform, type Steps, wait } from "./backends/files/later.js";
 export {
@@ -48,6 +49,7 @@ export {
   type TreeRoom,
   TYPE_BITS,
 } from "./backends/files/tree.js";
+export { type UnionOptions, unionTree } from "./backends/files/union-tree.js";
 export { type HttpDiskOptions, httpDisk } from "./backends/http-disk.js";
 export { memoryDisk } from "./backends/memory-disk.js";
 export type {

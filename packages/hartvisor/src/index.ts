@@ -27,6 +27,8 @@ export {
   type SyscallEvent,
 } from "@hartvisor/core";
 export {
+  type ArchiveOptions,
+  archiveTree,
   type BalloonStatistics,
   blobDisk,
   defineHypercall,
@@ -42,6 +44,8 @@ export {
   type PciDevice,
   privateHypercalls,
   sbiExtensions,
+  type UnionOptions,
+  unionTree,
   type VirtioDevice,
 } from "@hartvisor/devices";
 export type { TranslationUnit, TranslatorEvent, TranslatorListener, TranslatorOptions } from "@hartvisor/jit";

@@ -71,7 +71,7 @@ export class FuseClient implements FileClient {
         const header = new DataView(memory.bytes.buffer, ANSWER, OUT_HEADER);
         if (header.getUint32(0, true) !== used.written) throw new Error("the header says another length");
         const body = memory.bytes.slice(ANSWER + OUT_HEADER, ANSWER + used.written);
-        return { error: -header.getInt32(4, true), body: new DataView(body.buffer) };
+        return { error: Math.abs(header.getInt32(4, true)), body: new DataView(body.buffer) };
       }
       await new Promise((resolve) => setTimeout(resolve));
     }
@@ -179,18 +179,26 @@ export class FuseClient implements FileClient {
   }
 
   async read(path: string, offset: number, length: number): Promise<Uint8Array> {
-    return this.#withFile(path, 0, async (node, handle) => {
-      const body = pack([8, handle], [8, offset], [4, length], [4, 0], [8, 0], [4, 0], [4, 0]);
-      return new Uint8Array((await this.call(Opcode.Read, node, body)).buffer);
-    });
+    return this.#withFile(path, 0, (node, handle) => this.readOpen(node, handle, offset, length));
+  }
+
+  async readOpen(node: number, handle: number, offset: number, length: number): Promise<Uint8Array> {
+    const body = pack([8, handle], [8, offset], [4, length], [4, 0], [8, 0], [4, 0], [4, 0]);
+    return new Uint8Array((await this.call(Opcode.Read, node, body)).buffer);
   }
 
   async write(path: string, offset: number, bytes: Uint8Array): Promise<void> {
-    await this.#withFile(path, 1, async (node, handle) => {
-      const body = pack([8, handle], [8, offset], [4, bytes.length], [4, 0], [8, 0], [4, 0], [4, 0], bytes);
-      const written = (await this.call(Opcode.Write, node, body)).getUint32(0, true);
-      if (written !== bytes.length) throw new Error(`wrote ${written} bytes of ${bytes.length}`);
-    });
+    await this.#withFile(path, 1, (node, handle) => this.writeOpen(node, handle, offset, bytes));
+  }
+
+  async writeOpen(node: number, handle: number, offset: number, bytes: Uint8Array): Promise<void> {
+    const body = pack([8, handle], [8, offset], [4, bytes.length], [4, 0], [8, 0], [4, 0], [4, 0], bytes);
+    const written = (await this.call(Opcode.Write, node, body)).getUint32(0, true);
+    if (written !== bytes.length) throw new Error(`wrote ${written} bytes of ${bytes.length}`);
+  }
+
+  async release(node: number, handle: number): Promise<void> {
+    await this.call(Opcode.Release, node, pack([8, handle], [4, 0], [4, 0], [8, 0]));
   }
 
   async truncate(path: string, size: number): Promise<void> {
@@ -233,7 +241,7 @@ export class FuseClient implements FileClient {
     try {
       return await act(node, handle);
     } finally {
-      await this.call(Opcode.Release, node, pack([8, handle], [4, 0], [4, 0], [8, 0]));
+      await this.release(node, handle);
     }
   }
 }

@@ -50,6 +50,8 @@ export interface MemoryTreeOptions {
 /** Bytes that lie somewhere else and do not change. */
 export interface FileContent {
   readonly size: number;
+  /** Whether every read answers at once. */
+  readonly isHere?: boolean;
   /** Fills `into` with what there is from an offset on, and says how much. */
   read(offset: number, into: Uint8Array): Later<number>;
 }
@@ -525,10 +527,8 @@ export class MemoryFile extends MemoryNode {
         isOpen = false;
         this.maybeFree();
       },
-      ...(this.#content instanceof MemoryContent && {
-        readNow: (offset: number, into: readonly Uint8Array[]) => this.#readNow(offset, into),
-        writeNow: (offset: number, parts: readonly Uint8Array[]) => this.#writeNow(offset, parts),
-      }),
+      readNow: (offset, into) => this.#readNow(offset, into),
+      writeNow: (offset, parts) => this.#writeNow(offset, parts),
     };
     return file;
   }
@@ -567,11 +567,13 @@ export class MemoryFile extends MemoryNode {
     return this.#content.read(offset, into);
   }
 
-  #readNow(offset: number, into: readonly Uint8Array[]): number {
+  #readNow(offset: number, into: readonly Uint8Array[]): number | undefined {
+    const content = this.#content;
+    if (!(content instanceof MemoryContent) && !content.isHere) return undefined;
     this.#accessed();
     let at = offset;
     for (const part of into) {
-      const count = (this.#content as MemoryContent).read(at, part);
+      const count = content.read(at, part) as number;
       at += count;
       if (count < part.length) break;
     }
