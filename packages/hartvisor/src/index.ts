@@ -54,6 +54,9 @@ export type { Boot, BootContext, BootRecipe } from "./boot/boot.js";
 export { type LinuxOptions, linux, type NamedImage } from "./boot/linux.js";
 export { type SupervisorOptions, supervisor } from "./boot/supervisor.js";
 export { ConsolePort } from "./console/port.js";
+export type { DemoImage } from "./demo/demo-image.js";
+export { fetchDemoImage } from "./demo/fetch-image.js";
+export { ROOT_TAG } from "./demo/root.js";
 export {
   Balloon,
   type ConsoleOptions,

@@ -1,9 +1,11 @@
-/** `hartvisor image`: builds root file systems, lists them, and forgets them. */
+/** `hartvisor image`: builds root file systems, lists and forgets them; packs Linux for npm. */
 import { HartvisorError } from "@hartvisor/core";
 import type { Command } from "commander";
 import { ociImage } from "../host/node/images/oci-import.js";
+import { packDemoImage } from "../host/node/images/pack.js";
 import { ImageStore } from "../host/node/images/store.js";
 import type { CommandContext } from "./main.js";
+import { ProgressLine } from "./progress.js";
 import { buildImage, parsePackages } from "./root.js";
 
 interface BuildFlags {
@@ -27,7 +29,7 @@ Example:
 export function addImageCommand(program: Command, context: CommandContext): void {
   const image = program
     .command("image")
-    .description("build and list root file systems")
+    .description("build and list root file systems; pack Linux for npm")
     .helpCommand(false)
     .addHelpText("after", HELP);
   image
@@ -47,6 +49,12 @@ export function addImageCommand(program: Command, context: CommandContext): void
     .description("forget images, and delete what no image needs any more")
     .argument("[name...]", "images to forget")
     .action(prune);
+  image
+    .command("pack")
+    .description("make an npm package of Debian's kernel and busybox; where it is installed, demo needs no apt")
+    .argument("<directory>", "a new folder for it")
+    .option("--mirror <url>", "a Debian mirror; by default the one in the machine's apt sources")
+    .action((directory: string, flags: { readonly mirror?: string }) => pack(directory, flags, context));
 }
 
 async function build(name: string, flags: BuildFlags, { interruptions }: CommandContext): Promise<void> {
@@ -74,6 +82,22 @@ async function prune(names: readonly string[]): Promise<void> {
   const store = new ImageStore();
   for (const name of names) if (!(await store.remove(name))) console.error(`hartvisor: there is no image ${name}`);
   console.log(`${mebibytes(await store.prune())} freed`);
+}
+
+async function pack(
+  directory: string,
+  { mirror }: { readonly mirror?: string },
+  { interruptions }: CommandContext,
+): Promise<void> {
+  const progress = new ProgressLine();
+  try {
+    await packDemoImage(directory, {
+      ...(mirror !== undefined && { mirror }),
+      ...{ signal: interruptions.signal, progress: (event) => progress.show(event) },
+    });
+  } finally {
+    progress.end();
+  }
 }
 
 function mebibytes(bytes: number): string {
