@@ -5,6 +5,7 @@
 #include "frames.h"
 #include "ops.h"
 #include "process.h"
+#include "random.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define PAGES_MAX (UINT64_C(1) << 18)  // a GiB of addresses
@@ -125,27 +126,27 @@ static enum skip flush_page(const struct request *request) {
 
 // --- A walk over memory with a load in each page: what a miss of the TLB costs with so many levels. ---
 
-// Numbers the pages in a random cycle (Sattolo's algorithm), each of which holds the address of the next.
-static uint64_t link_pages(uint64_t pages) {
+#define CACHE_LINE 64
+
+// The word of a page that is loaded: in another line than its neighbours', or all would meet in a few sets of the host's caches.
+static uint64_t *word_of(uint64_t page) { return (uint64_t *)(WINDOW + page * PAGE_BYTES + page * CACHE_LINE % PAGE_BYTES); }
+
+// Numbers the pages in a random cycle (Sattolo's algorithm), each of whose words holds the address of the next; returns one of them.
+static const uint64_t *link_pages(uint64_t pages) {
   uint64_t random = 0x9e3779b97f4a7c15;
-  uint64_t *const first = (uint64_t *)WINDOW;
-  const size_t stride = PAGE_BYTES / sizeof *first;
   for (uint64_t i = 0; i < pages; i++) {
-    first[i * stride] = i;
+    *word_of(i) = i;
   }
   for (uint64_t i = pages - 1; i > 0; i--) {
-    random ^= random << 13;
-    random ^= random >> 7;
-    random ^= random << 17;
-    uint64_t other = random % i;
-    uint64_t page = first[i * stride];
-    first[i * stride] = first[other * stride];
-    first[other * stride] = page;
+    uint64_t other = xorshift64(&random) % i;
+    uint64_t page = *word_of(i);
+    *word_of(i) = *word_of(other);
+    *word_of(other) = page;
   }
   for (uint64_t i = 0; i < pages; i++) {
-    first[i * stride] = WINDOW + first[i * stride] * PAGE_BYTES;
+    *word_of(i) = (uintptr_t)word_of(*word_of(i));
   }
-  return WINDOW;
+  return word_of(0);
 }
 
 static enum skip memory_walk(const struct request *request, int levels) {
@@ -157,7 +158,7 @@ static enum skip memory_walk(const struct request *request, int levels) {
   uint64_t physical = (uintptr_t)frames_take(pages);
   space_map(&space, WINDOW, physical, pages, LEAF_READ | LEAF_WRITE);
   ops->set_space(&space);
-  const uint64_t *at = (const uint64_t *)link_pages(pages);
+  const uint64_t *at = link_pages(pages);
   measure_start();
   for (uint64_t left = request->count; left > 0; left--) {
     at = (const uint64_t *)*(volatile const uint64_t *)at;
