@@ -208,7 +208,7 @@ export class Machine {
       dropFrames: (frames) => {
         for (const frame of frames) interpreter.dropCodeOf(tables.vm, frame);
         interpreter.dropReleased(tables.vm);
-        this.#monitor?.dropTranslations();
+        this.#monitor?.dropFrames(frames);
       },
       framesExhausted: () => this.#shortage.begin(),
     };

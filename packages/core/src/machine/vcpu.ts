@@ -47,6 +47,8 @@ export interface GuestMonitor {
   admitsWrite(address: number, length: number): boolean;
   /** Guest pages have other frames now. */
   dropTranslations(): void;
+  /** These frames of the pool are behind no guest page any more. */
+  dropFrames(frames: readonly number[]): void;
 }
 
 export class Vcpu {

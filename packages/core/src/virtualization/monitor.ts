@@ -120,6 +120,10 @@ export class Monitor implements GuestMonitor {
     this.#tables.clear();
   }
 
+  dropFrames(frames: readonly number[]): void {
+    this.#tables.released(frames);
+  }
+
   #trap(vcpu: Vcpu): number {
     const { state } = vcpu;
     const cause = state.get32("trapCause");

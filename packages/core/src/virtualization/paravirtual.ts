@@ -91,6 +91,9 @@ export class ParavirtualMonitor implements GuestMonitor, HypercallExtension {
     this.#tables.framesChanged();
   }
 
+  /** Pinned tables keep their frames. */
+  dropFrames(): void {}
+
   call(functionId: number, args: readonly bigint[], { hart }: HypercallContext): SbiResult {
     const result = this.#answer(functionId, args, hart);
     if (result.error !== SbiError.Success) this.#refused++;

@@ -146,6 +146,11 @@ export class ShadowTables {
     }
   }
 
+  /** Guest pages have lost these frames: tables that lay in them read as zeros. Leaves hold guest-physical numbers, and stay. */
+  released(frames: readonly number[]): void {
+    for (const frame of frames) this.#giveUp(frame);
+  }
+
   /** Gives all of them up. */
   clear(): void {
     for (const frame of [...this.#shadowed.keys()]) this.#giveUp(frame);

@@ -283,3 +283,35 @@ it.each(SCHEMES)("a guest may use $scheme under trap-and-emulate", async (scheme
   guest.machine.step(3);
   expect(guest.hart.getRegister(10)).toBe(77n);
 });
+
+describe.each(DEPRIVILEGED)("pages that are given up under %s", (technique) => {
+  /** A guest that has translated by a table and loaded from {@link DATA}, about to load again. */
+  async function loaded() {
+    const guest = await supervised("csrrw zero, satp, s0\nld a0, 0(s1)\nld a1, 0(s1)\nj .+0", { technique });
+    guest.write64(DATA, 77n);
+    const satp = identitySpace(guest);
+    guest.write64(lastTable() + 8 * 8, leaf(DATA, OPEN));
+    guest.hart.setRegister(8, satp);
+    guest.hart.setRegister(9, BigInt(DATA));
+    guest.machine.step(2);
+    expect(guest.hart.getRegister(10)).toBe(77n);
+    return guest;
+  }
+
+  it("leave the shadows of tables that map them", async () => {
+    const { machine, hart } = await loaded();
+    const fills = machine.stats.exits["shadow-fill"];
+    machine.memory.discard([DATA / 4096]);
+    machine.step(1);
+    expect([hart.getRegister(11), machine.stats.exits["shadow-fill"]]).toEqual([0n, fills]);
+  });
+
+  it("take the shadows of tables that lay in them", async () => {
+    const { machine, hart } = await loaded();
+    machine.memory.discard([lastTable() / 4096]);
+    // Not where it loaded from before: that translation may stay until it is fenced.
+    hart.setRegister(9, BigInt(PROGRAM + 0x1000));
+    machine.step(1);
+    expect(hart.getCsr("scause")).toBe(13n);
+  });
+});
