@@ -48,7 +48,7 @@ const MICROKERNEL = [
     (name) => `microkernel/${name}.c`,
   ),
   ...["calls", "devices", "interrupts", "paging"].map((name) => `microkernel/benchmarks/${name}.c`),
-  ...["consoles", "e1000", "nvme", "pci", "virtio", "virtio-card", "virtio-disk"].map(
+  ...["balloon", "consoles", "e1000", "nvme", "pci", "virtio", "virtio-card", "virtio-disk"].map(
     (name) => `microkernel/drivers/${name}.c`,
   ),
   ...["runtime/print.c", "runtime/memory.c", FDT],

@@ -1,5 +1,6 @@
 /** The measuring kernel's drivers: what they bring to a device's backend, and how often they leave to the monitor for it. */
 import {
+  Balloon,
   type BlockBackend,
   ConsolePort,
   e1000,
@@ -67,6 +68,23 @@ describe.each(["direct", "trap-and-emulate", "paravirtual"] as const)("under %s,
   });
 });
 
+it.each(["direct", "trap-and-emulate", "paravirtual"] as const)(
+  "gives 256 pages to a balloon by two exits, %s",
+  async (technique) => {
+    const balloon = new Balloon();
+    const { exits } = await cost("balloon-inflate", { technique, devices: [balloon.device] }, 512);
+    // The doorbell, and how large the balloon is.
+    expect(exits).toEqual({ "mmio-write": 2 / 256 });
+  },
+);
+
+it("gives no more pages to a balloon than it has", async () => {
+  const balloon = new Balloon();
+  const outcome = await run("balloon-inflate", { memory: "16MiB", devices: [balloon.device] }, 1_000_000);
+  expect(outcome).toMatchObject({ operations: 3840 });
+  expect(balloon.actualBytes).toBe(0);
+});
+
 it.each([
   ["nvme", (backend: BlockBackend) => nvme({ backend })],
   ["virtio", (backend: BlockBackend) => virtioBlock({ backend })],
@@ -91,6 +109,7 @@ it.each([
   ["packet-send", "e1000"],
   ["packet-receive", "virtio"],
   ["console-byte", "telegraph"],
+  ["balloon-inflate", "balloon"],
 ])("skips %s by %s where there is none", async (name, device) => {
   expect(await run(name, {}, 1, device)).toEqual({ skipped: SKIP_REASONS[2] });
 });

@@ -8,6 +8,7 @@
 
 #define BLOCK_BYTES_SMALL 4096
 #define CONSOLE_BYTES_LARGE 4096
+#define FRAMES_KEPT 64  // that the balloon does not get
 
 // --- The console, in bytes and in pieces of 4 KiB. ---
 
@@ -127,8 +128,35 @@ static enum skip packet_receive(const struct request *request) {
   return RAN;
 }
 
+// --- The balloon: pages that were in use, as many at once as Linux gives. What is left of memory is the most that one run can give. ---
+
+static enum skip inflate(const struct request *request) {
+  if (!balloon_open()) {
+    return SKIP_NO_DEVICE;
+  }
+  if (frames_left() < FRAMES_KEPT + BALLOON_PAGES) {
+    return SKIP_MEMORY;
+  }
+  uint64_t most = (frames_left() - FRAMES_KEPT) / BALLOON_PAGES;
+  uint64_t wanted = (request->count + BALLOON_PAGES - 1) / BALLOON_PAGES;
+  uint64_t requests = wanted < most ? wanted : most;
+  uint8_t *pages = frames_take(requests * BALLOON_PAGES);
+  for (uint64_t i = 0; i < requests * BALLOON_PAGES; i++) {
+    pages[i * PAGE_BYTES] = 1;
+  }
+  measure_start();
+  for (uint64_t i = 0; i < requests; i++) {
+    balloon_inflate(pages + i * BALLOON_PAGES * PAGE_BYTES, BALLOON_PAGES);
+  }
+  measure_stop(requests * BALLOON_PAGES);
+  for (uint64_t i = 0; i < requests; i++) {
+    balloon_deflate(pages + i * BALLOON_PAGES * PAGE_BYTES, BALLOON_PAGES);
+  }
+  return RAN;
+}
+
 const struct benchmark device_benchmarks[] = {
     {"console-byte", console_byte},     {"console-4k", console_4k},   {"block-read-4k", block_read_4k},
     {"block-read-1m", block_read_1m},   {"packet-send", packet_send}, {"packet-receive", packet_receive},
-    {NULL, NULL},
+    {"balloon-inflate", inflate},       {NULL, NULL},
 };

@@ -28,6 +28,13 @@ struct card {
   void (*give_back)(void);                        // the buffers of all frames that were received
 };
 
+// A balloon of memory: false if there is none.
+bool balloon_open(void);
+// Gives pages in a row to the host, or takes them back; at most BALLOON_PAGES.
+void balloon_inflate(const void *pages, size_t count);
+void balloon_deflate(const void *pages, size_t count);
+
+#define BALLOON_PAGES 256
 #define MAX_READ_BYTES (1 << 20)
 #define CARD_BUFFERS 64
 #define FRAME_BYTES_MAX 1514  // without its checksum

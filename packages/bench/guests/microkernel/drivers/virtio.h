@@ -8,7 +8,7 @@
 
 #define VIRTQUEUE_ENTRIES 64
 
-enum { VIRTIO_NETWORK = 1, VIRTIO_BLOCK = 2, VIRTIO_CONSOLE = 3 };
+enum { VIRTIO_NETWORK = 1, VIRTIO_BLOCK = 2, VIRTIO_CONSOLE = 3, VIRTIO_BALLOON = 5 };
 
 struct virtio_descriptor {
   uint64_t address;
