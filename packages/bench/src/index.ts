@@ -11,6 +11,7 @@ export {
   type Expectation,
   type Findings,
   type GuestProgram,
+  type LinuxBoot,
   type LinuxProgram,
 } from "./micro/definition.js";
 export type { CountsPerOperation, Figures, Spread } from "./micro/figures.js";

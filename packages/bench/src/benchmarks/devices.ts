@@ -5,7 +5,7 @@ import { answeringNetwork } from "./answering-network.js";
 import { atLeast, atMost, type Condition, compare, exitsOf, expected } from "./expect.js";
 import { kernelBenchmark } from "./kernel.js";
 
-type Devices = NonNullable<BenchmarkMachine["devices"]>;
+type Devices = Exclude<BenchmarkMachine["devices"], undefined>;
 
 const MIB = 2 ** 20;
 const DISK_BYTES = 16 * MIB;

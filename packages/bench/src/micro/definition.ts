@@ -13,10 +13,18 @@ export interface GuestProgram {
   readonly arguments?: readonly (string | number)[];
 }
 
-/** A program that Debian's Linux runs. */
+/**
+ * A program under Debian's Linux, on a machine that serves all such benchmarks of the same `machine`. What is counted is
+ * from the order to run it until it has ended, less what an empty command takes; only with the real clock.
+ */
 export interface LinuxProgram {
   /** A command line for the guest's shell, given how many operations it shall do. */
-  readonly command: (operations: number) => string;
+  readonly command: (operations: number) => string | Promise<string>;
+}
+
+/** Linux itself: from its first instruction until it runs programs, without a warm-up. */
+export interface LinuxBoot {
+  readonly boot: "debian";
 }
 
 /** The figures of every variant of a benchmark that was measured, and those of other benchmarks. */
@@ -39,8 +47,13 @@ export interface Expectation {
   readonly otherwise?: string;
 }
 
+type Devices = NonNullable<MachineOptions["devices"]>;
+
 /** What the machines of a benchmark have. */
-export interface BenchmarkMachine extends Pick<MachineOptions, "memory" | "harts" | "devices" | "isa"> {}
+export interface BenchmarkMachine extends Pick<MachineOptions, "memory" | "harts" | "isa"> {
+  /** What is plugged in, or a function that says so for each machine. */
+  readonly devices?: Devices | (() => Promise<Devices>);
+}
 
 /** A benchmark, as {@link defineBenchmark} takes it. */
 export interface BenchmarkDefinition {
@@ -52,16 +65,18 @@ export interface BenchmarkDefinition {
   /** One paragraph: what is measured, and what decides its cost. */
   readonly explanation: string;
   /** What does the work. */
-  readonly guest: GuestProgram | LinuxProgram;
+  readonly guest: GuestProgram | LinuxProgram | LinuxBoot;
   /** How many operations one repetition has; with the real clock, the least. */
   readonly operations: number;
   /** Whether a repetition has so many operations even where they take but a moment. Default: false. */
   readonly exactly?: boolean;
+  /** It is measured at most so often, if that takes long. Default: as often as the others. */
+  readonly mostRepetitions?: number;
   /** Default: all there are. */
   readonly techniques?: readonly TechniqueName[];
   /** Default: interpreter and auto. */
   readonly engines?: readonly EngineName[];
-  /** Default: one hart, 64 MiB, no devices. */
+  /** Default: one hart, no devices, 64 MiB, for Linux 256. */
   readonly machine?: BenchmarkMachine;
   readonly expectation?: Expectation | undefined;
 }
@@ -75,6 +90,7 @@ export interface Benchmark extends Required<Omit<BenchmarkDefinition, "expectati
 export const ENGINES = ["interpreter", "auto"] as const satisfies readonly EngineName[];
 const ALL_ENGINES: readonly string[] = ["interpreter", "jit", "auto"];
 const DEFAULT_MACHINE: BenchmarkMachine = { memory: "64MiB", harts: 1 };
+const DEFAULT_LINUX_MACHINE: BenchmarkMachine = { memory: "256MiB", harts: 1 };
 const NAME = /^[a-z0-9]+(-[a-z0-9]+)*$/;
 /** What `next` passes on is words of one line. */
 const WORD = /^[!-~]+$/;
@@ -104,9 +120,10 @@ export function defineBenchmark(definition: BenchmarkDefinition): Benchmark {
   return {
     ...definition,
     exactly: definition.exactly ?? false,
+    mostRepetitions: definition.mostRepetitions ?? Number.POSITIVE_INFINITY,
     techniques: definition.techniques ?? TECHNIQUES,
     engines: definition.engines ?? ENGINES,
-    machine: { ...DEFAULT_MACHINE, ...definition.machine },
+    machine: { ...("elf" in definition.guest ? DEFAULT_MACHINE : DEFAULT_LINUX_MACHINE), ...definition.machine },
     expectation: definition.expectation,
   };
 }
@@ -127,13 +144,15 @@ function check(definition: BenchmarkDefinition): void {
   }
   if (!Number.isSafeInteger(operations) || operations < 1)
     refuse(`operations: ${operations}: give a whole number above 0`);
-  if (typeof guest !== "object" || guest === null || !("elf" in guest || "command" in guest)) {
-    refuse("guest: give { elf } or { command }");
+  if (typeof guest !== "object" || guest === null || !("elf" in guest || "command" in guest || "boot" in guest)) {
+    refuse("guest: give { elf }, { command } or { boot }");
   }
   if ("elf" in guest) {
     for (const word of [guest.name ?? name, ...(guest.arguments ?? [])]) {
       if (!WORD.test(String(word))) refuse(`"${word}" is no word that can be passed to a guest`);
     }
+  } else if ("boot" in guest) {
+    if (guest.boot !== "debian") refuse(`guest.boot: ${guest.boot}: there is "debian"`);
   } else if (typeof guest.command !== "function") refuse("guest.command: give a function of the number of operations");
   for (const technique of techniques) {
     if (!TECHNIQUES.includes(technique)) refuse(`technique ${technique}: give some of ${TECHNIQUES.join(", ")}`);

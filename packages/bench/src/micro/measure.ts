@@ -8,7 +8,9 @@ import type { EngineName } from "hartvisor";
 import type { Benchmark, GuestProgram } from "./definition.js";
 import { type Figures, figuresOf } from "./figures.js";
 import { GuestSubject } from "./guest-subject.js";
+import { LinuxGuests } from "./linux-guests.js";
 import { type Contestant, type Effort, type Result, runRounds } from "./rounds.js";
+import { CannotRun } from "./subject.js";
 
 /** A way to run a guest. */
 export interface Variant {
@@ -59,6 +61,19 @@ const MEMORY_SHARE = 0.5;
 
 /** Measures job by job; a benchmark that fails is noted, and the others go on. */
 export async function measureAll(jobs: readonly Job[], options: MeasureOptions): Promise<readonly Entry[]> {
+  const guests = new LinuxGuests(options.patienceMs);
+  try {
+    return await measureJobs(jobs, guests, options);
+  } finally {
+    await guests.close();
+  }
+}
+
+async function measureJobs(
+  jobs: readonly Job[],
+  guests: LinuxGuests,
+  options: MeasureOptions,
+): Promise<readonly Entry[]> {
   const total = jobs.reduce((sum, { variants }) => sum + variants.length * options.repetitions, 0);
   const entries: Entry[] = [];
   let done = 0;
@@ -67,7 +82,7 @@ export async function measureAll(jobs: readonly Job[], options: MeasureOptions):
     const tell = () => options.onProgress?.({ benchmark: benchmark.name, done, total });
     tell();
     for (const group of sideBySide(benchmark, variants)) {
-      const contestants = await Promise.all(group.map((variant) => contestantOf(benchmark, variant, options)));
+      const contestants = await Promise.all(group.map((variant) => contestantOf(benchmark, variant, guests, options)));
       const results = await runRounds(contestants, options, () => {
         options.signal?.throwIfAborted();
         done++;
@@ -98,20 +113,37 @@ function sideBySide(benchmark: Benchmark, variants: readonly Variant[]): readonl
   );
 }
 
-async function contestantOf(benchmark: Benchmark, variant: Variant, options: MeasureOptions): Promise<Contestant> {
-  const { guest, operations, exactly, machine, name } = benchmark;
-  if (!("elf" in guest)) throw new Error(`${name} has no guest of the benchmark ABI`);
-  const { image, imageName } = await readGuest(benchmark, guest);
-  return {
-    ...{ operations, exactly },
-    create: () =>
-      GuestSubject.create({
-        ...{ image, imageName, patienceMs: options.patienceMs },
-        benchmark: guest.name ?? name,
-        arguments: guest.arguments ?? [],
-        machine: { ...machine, ...variant, clock: options.clock, seed: seedBytes(options.seed) },
-      }),
-  };
+async function contestantOf(
+  benchmark: Benchmark,
+  variant: Variant,
+  guests: LinuxGuests,
+  { clock, seed, patienceMs }: MeasureOptions,
+): Promise<Contestant> {
+  const { guest, operations, exactly, mostRepetitions, machine, name } = benchmark;
+  const shape = { ...variant, clock, seed: seedBytes(seed) };
+  const repeated = { operations, exactly, mostRepetitions, isCold: "boot" in guest };
+  if ("elf" in guest) {
+    const { image, imageName } = await readGuest(benchmark, guest);
+    const { devices, ...more } = machine;
+    return {
+      ...repeated,
+      create: async () =>
+        GuestSubject.create({
+          ...{ image, imageName, patienceMs },
+          benchmark: guest.name ?? name,
+          arguments: guest.arguments ?? [],
+          machine: { ...more, ...shape, devices: typeof devices === "function" ? await devices() : (devices ?? []) },
+        }),
+    };
+  }
+  if (clock === "virtual") {
+    const create = async () => {
+      throw new CannotRun("Linux gets its orders when the host has them, which no two runs do alike: real clock only");
+    };
+    return { ...repeated, create };
+  }
+  if ("boot" in guest) return { ...repeated, create: async () => guests.boots(shape, machine) };
+  return { ...repeated, create: async () => guests.commands(shape, machine, guest.command) };
 }
 
 async function readGuest(

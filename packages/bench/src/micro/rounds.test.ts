@@ -8,6 +8,8 @@ interface Fake {
   readonly run?: (n: number) => Outcome | Promise<Outcome>;
   readonly empty?: Outcome;
   readonly exactly?: boolean;
+  readonly isCold?: boolean;
+  readonly mostRepetitions?: number;
 }
 
 const stretch = (operations: number, ns = 1e9): Outcome => ({
@@ -22,9 +24,8 @@ function contestants(fakes: readonly Fake[]) {
   const log: string[] = [];
   const asked: number[] = [];
   const made = fakes.map(
-    ({ name, run, empty = stretch(1), exactly = false }): Contestant => ({
-      operations: 100,
-      exactly,
+    ({ name, run, empty = stretch(1), exactly = false, isCold = false, mostRepetitions = 99 }): Contestant => ({
+      ...{ operations: 100, exactly, isCold, mostRepetitions },
       create: async () => {
         let runs = 0;
         return {
@@ -55,6 +56,13 @@ describe("runRounds", () => {
     const { made } = contestants([{ name: "a", run: (n) => stretch(n + 1) }]);
     const [result] = await runRounds(made, virtual);
     expect(result?.status === "measured" && result.samples.map(({ operations }) => operations)).toEqual([3, 4, 5]);
+  });
+
+  it("measures without a warm-up, and not as often, what is to be measured so", async () => {
+    const { made, log } = contestants([{ name: "a", isCold: true, mostRepetitions: 2 }, { name: "b" }]);
+    const [result] = await runRounds(made, virtual);
+    expect(log.filter((name) => name === "a")).toEqual(["a", "a"]);
+    expect(result?.status === "measured" && result.samples).toHaveLength(2);
   });
 
   it("measures what the marks take by themselves", async () => {
@@ -100,7 +108,7 @@ describe("runRounds", () => {
     ] as const) {
       const asked: number[] = [];
       const contestant: Contestant = {
-        ...{ operations: 100, exactly },
+        ...{ operations: 100, exactly, isCold: false, mostRepetitions: 99 },
         create: async () => ({
           run: async (operations) => {
             asked.push(operations);

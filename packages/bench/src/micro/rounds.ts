@@ -3,7 +3,7 @@
  * order that rotates, so that a slow spell of the host meets all of them alike.
  */
 import type { Stretch } from "./stretch.js";
-import { isSkipped, type Subject } from "./subject.js";
+import { CannotRun, isSkipped, type Subject } from "./subject.js";
 
 /** How much is measured. */
 export interface Effort {
@@ -24,6 +24,10 @@ export interface Contestant {
   readonly create: () => Promise<Subject>;
   readonly operations: number;
   readonly exactly: boolean;
+  /** Whether it is measured from the first time on, without a warm-up. */
+  readonly isCold: boolean;
+  /** It is measured at most so often. */
+  readonly mostRepetitions: number;
 }
 
 /** A repetition should take so long: many times what the clock and a turn of the host's event loop blur. */
@@ -34,6 +38,7 @@ const MOST_OPERATIONS = 2 ** 26;
 const WARM_UP_MS = 120;
 /** Unless the last repetition was still so much faster than every one before: on a busy host, better code comes late. */
 const STILL_FASTER = 0.97;
+const LONGEST_WARM_UP_MS = 1000;
 const MOST_WARM_UPS = 50;
 /** With the virtual clock there is no speed to warm up, but sites that a technique rewrites once they have trapped often. */
 const VIRTUAL_WARM_UPS = 2;
@@ -49,9 +54,6 @@ interface Runner {
   operations: number;
   end: Exclude<Result, { status: "measured" }> | undefined;
 }
-
-/** Ends the runner instead of throwing. */
-class Skipped extends Error {}
 
 /** Measures all; the results are in the order of the contestants. `onStep` hears of each repetition that is done. */
 export async function runRounds(
@@ -74,7 +76,8 @@ export async function runRounds(
     for (let round = 0; round < effort.repetitions; round++) {
       for (let n = 0; n < runners.length; n++) {
         const runner = runners[(n + round) % runners.length];
-        if (runner?.subject !== undefined && runner.end === undefined) {
+        const isDone = round >= (runner?.contestant.mostRepetitions ?? 0);
+        if (runner?.subject !== undefined && runner.end === undefined && !isDone) {
           await attempt(runner, async () => void runner.samples.push(await measure(runner)));
         }
         onStep();
@@ -91,14 +94,14 @@ async function attempt(runner: Runner, work: () => Promise<void>): Promise<void>
     await work();
   } catch (error) {
     const reason = (error instanceof Error ? error.message : String(error)).replaceAll(/\s*\n\s*/g, " ");
-    runner.end = { status: error instanceof Skipped ? "skipped" : "failed", reason };
+    runner.end = { status: error instanceof CannotRun ? "skipped" : "failed", reason };
   }
 }
 
 async function measure({ subject, operations }: Runner): Promise<Stretch> {
   const outcome = await subject?.run(operations);
   if (outcome === undefined) throw new Error("there is nothing to measure");
-  if (isSkipped(outcome)) throw new Skipped(outcome.skipped);
+  if (isSkipped(outcome)) throw new CannotRun(outcome.skipped);
   return outcome;
 }
 
@@ -107,6 +110,7 @@ async function warmUp(runner: Runner, effort: Effort): Promise<void> {
   const { contestant } = runner;
   const subject = await contestant.create();
   runner.subject = subject;
+  if (contestant.isCold) return;
   const empty: Stretch[] = [];
   for (let n = 0; n < EMPTY_WARM_UPS + EMPTY_REPETITIONS; n++) {
     const outcome = await subject.runEmpty();
@@ -125,7 +129,8 @@ async function warmUp(runner: Runner, effort: Effort): Promise<void> {
     if (!contestant.exactly) runner.operations = scaled(runner.operations, ns / 1e6);
     const isFaster = ns / operations < best * STILL_FASTER;
     best = Math.min(best, ns / operations);
-    if (!isFaster && performance.now() - begin > WARM_UP_MS) return;
+    const elapsed = performance.now() - begin;
+    if (elapsed > (isFaster ? LONGEST_WARM_UP_MS : WARM_UP_MS)) return;
   }
 }
 

@@ -12,6 +12,9 @@ export function isSkipped(outcome: Outcome): outcome is { readonly skipped: stri
   return "skipped" in outcome;
 }
 
+/** Thrown where a benchmark cannot be run here, which is no failure; the message is the reason. */
+export class CannotRun extends Error {}
+
 /** Something that does operations of a benchmark. */
 export interface Subject {
   /**

@@ -11,7 +11,7 @@ const COLUMNS = [
   { title: "time", width: 9 },
   { title: "quartiles", width: 21 },
   { title: "x direct", width: 9 },
-  { title: "instr.", width: 9 },
+  { title: "instr.", width: 15 },
   { title: "exits", width: 9 },
 ] as const;
 
