@@ -1,4 +1,6 @@
 /** Folders of the host in Debian: mounted, copied both ways, and compared by what the host says of them. */
+
+import { execFile } from "node:child_process";
 import {
   chmod,
   link,
@@ -15,10 +17,22 @@ import {
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import { ROOT_TAG } from "../src/demo/root.js";
 import { type DemoImage, debianDemoImage } from "../src/host/node/debian-image.js";
 import { hostDirectory } from "../src/host/node/files/host-directory.js";
-import { linux, Machine, type MachineOptions, MemoryTree, virtio9p, virtioFs } from "../src/index.js";
+import {
+  archiveTree,
+  type FileTree,
+  linux,
+  Machine,
+  type MachineOptions,
+  MemoryTree,
+  unionTree,
+  virtio9p,
+  virtioFs,
+} from "../src/index.js";
 import { CliProcess } from "./cli-process.js";
 import { describeOnline } from "./describe-where.js";
 
@@ -107,6 +121,70 @@ describeOnline("a folder in Debian", () => {
     expect(await describeTree(join(folder, "through memory"))).toEqual(before);
     expect(await describeTree(join(folder, "through the guest"))).toEqual(before);
   }, 180_000);
+
+  /** A root that is laid together: the demo's, and what is written into a layer above it. */
+  async function rootLayers(): Promise<readonly FileTree[]> {
+    await mkdir(join(folder, "layer/etc"), { recursive: true });
+    await writeFile(join(folder, "layer/etc/motd"), "from the upper layer\n");
+    await writeFile(join(folder, "layer/etc/group"), "root:x:0:\nadded:x:1:\n");
+    const { stdout } = await promisify(execFile)("tar", ["--create", "--directory", join(folder, "layer"), "."], {
+      encoding: "buffer",
+      maxBuffer: 2 ** 24,
+    });
+    return [await archiveTree(image.initrd), await archiveTree(stdout, { name: "the layer" })];
+  }
+
+  it.each(["virtiofs", "9p"] as const)(
+    "is the root on %s, of layers that two machines share",
+    async (protocol) => {
+      const lower = await rootLayers();
+      const device = (tree: FileTree) =>
+        protocol === "9p" ? virtio9p({ tree, tag: ROOT_TAG }) : virtioFs({ tree, tag: ROOT_TAG, cache: "always" });
+      const said: string[] = [];
+      for (const n of [1, 2]) {
+        const upper = new MemoryTree();
+        const run = await boot({ devices: [device(unionTree({ lower, upper }))] });
+        const script = `
+        grep -q ' / ${protocol} ' /proc/mounts
+        cat /etc/motd; wc -l </etc/group; [ ! -e /new ]
+        echo ${n} >/new; rm /etc/motd; mv /usr /usr2; cp /bin/busybox /usr2/copy; cmp /usr2/copy /bin/busybox
+        sync; echo 3 >/proc/sys/vm/drop_caches
+        cat /new; ls /usr2; [ ! -e /etc/motd ]; cmp /usr2/copy /bin/busybox`;
+        said.push(await run(script));
+        // What it wrote, and its own busybox, is all that it has of its own.
+        const { blocks, freeBlocks, blockSize } = upper.room();
+        expect((blocks - freeBlocks) * blockSize).toBeLessThan(4 * 2 ** 20);
+        await vm?.destroy();
+      }
+      expect(said).toEqual([1, 2].map((n) => `from the upper layer\n2\n${n}\nbin\ncopy\nsbin\n`));
+    },
+    240_000,
+  );
+
+  it("is the root of a kernel without an initramfs", async () => {
+    const tree = unionTree({ lower: [await archiveTree(image.initrd)], upper: new MemoryTree() });
+    const { kernel } = image;
+    const machine = await Machine.create({
+      boot: linux({ kernel, cmdline: "console=ttyS0 quiet root=base rootfstype=virtiofs rw init=/init" }),
+      devices: [virtioFs({ tree, tag: "base", cache: "always" })],
+      limits: { wallTimeMs: 120_000 },
+    });
+    vm = machine;
+    void machine.console.output.cancel();
+    machine.start();
+    expect((await machine.exec(["grep", " / virtiofs ", "/proc/mounts"])).exitCode).toBe(0);
+  }, 120_000);
+
+  it("is the root by the command: directories and archives, by either protocol", async () => {
+    await writeFile(join(folder, "base.cpio"), image.initrd);
+    await mkdir(join(folder, "over"));
+    await writeFile(join(folder, "over/hello"), "hello\n");
+    const root = ["--root", join(folder, "base.cpio"), "--root", join(folder, "over"), "--root-protocol", "9p"];
+    const script = "cat /hello; echo changed >/hello; grep -c ' / 9p ' /proc/mounts";
+    const cli = CliProcess.start(["exec", ...root, "--", "sh", "-c", script]);
+    expect(await cli.ended).toMatchObject({ status: 0, stdout: "hello\n1\n" });
+    expect(await readFile(join(folder, "over/hello"), "utf8")).toBe("hello\n");
+  }, 120_000);
 
   it("is shared by the command, and mounted by the demo's guest", async () => {
     await writeFile(join(folder, "input"), "from the host\n");

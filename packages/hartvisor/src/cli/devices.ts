@@ -2,7 +2,7 @@
 import { createWriteStream, type WriteStream } from "node:fs";
 import { resolve } from "node:path";
 import { type BlockBackend, HartvisorError, type NetworkBackend, parseByteSize } from "@hartvisor/core";
-import { type FileCache, type FileTree, httpDisk, overlayDisk, type PortForward } from "@hartvisor/devices";
+import { type FileTree, httpDisk, overlayDisk, type PortForward } from "@hartvisor/devices";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { ROOT_TAG } from "../demo/root.js";
 import {
@@ -11,6 +11,7 @@ import {
   nvme,
   type PluggableDevice,
   Vsock,
+  virtio9p,
   virtioBlock,
   virtioFs,
   virtioNet,
@@ -21,7 +22,7 @@ import { hostDirectory } from "../host/node/files/host-directory.js";
 import { nat } from "../host/node/nat.js";
 import { bridgeToSocket } from "../host/node/vsock-bridge.js";
 import { checkWritable } from "./files.js";
-import { openRoot } from "./root.js";
+import { type OpenRoot, openRoot } from "./root.js";
 
 /** As commander hands them over. */
 export interface DeviceFlags {
@@ -33,7 +34,8 @@ export interface DeviceFlags {
   readonly capture?: string;
   readonly vsock?: readonly VsockBridge[];
   readonly share?: readonly Share[];
-  readonly root?: string;
+  readonly root?: readonly string[];
+  readonly rootProtocol?: "virtiofs" | "9p";
   readonly packages?: readonly string[];
   readonly mirror?: string;
   readonly balloon?: number;
@@ -74,8 +76,14 @@ export function addDeviceOptions(command: Command, net: "nat" | "none"): Command
       (text: string, before: readonly Share[] = []) => [...before, parseShare(text)],
     )
     .option(
-      "--root <image>",
-      "boot into an image (hartvisor image list says which there are); what the guest writes is not kept",
+      "--root <image|directory[:rw]|archive>",
+      "boot into an image (hartvisor image list says which there are), a directory, or a tar or cpio archive; again for layers above it. What the guest writes is not kept, but in a directory alone with :rw",
+      more,
+    )
+    .addOption(
+      new Option("--root-protocol <name>", "how the guest reaches its root")
+        .choices(["virtiofs", "9p"])
+        .default("virtiofs"),
     )
     .option(
       "--balloon <size>",
@@ -148,22 +156,23 @@ function parseForward(text: string): PortForward {
  */
 export async function openDevices(flags: DeviceFlags, signal?: AbortSignal): Promise<OpenDevices> {
   const disks: { readonly backend: BlockBackend; readonly isNvme: boolean }[] = [];
-  const shares: { readonly tree: FileTree; readonly tag: string; readonly cache?: FileCache }[] = [];
+  const shares: { readonly tree: FileTree; readonly tag: string }[] = [];
+  let root: OpenRoot | undefined;
   let network: NetworkBackend | undefined;
   let capture: WriteStream | undefined;
   const close = async () => {
     await network?.close();
     for (const { backend } of disks) await backend.close();
     for (const { tree } of shares) await tree.close();
+    await root?.close();
     await new Promise<void>((done) => (capture === undefined ? done() : capture.end(done)));
   };
   try {
     for (const wanted of wantedDisks(flags.disk ?? []))
       disks.push({ backend: await openDisk(wanted), isNvme: wanted.isNvme });
-    const root = await openRoot(flags, signal);
-    if (root !== undefined) shares.push({ tree: root, tag: ROOT_TAG, cache: "always" });
+    root = await openRoot(flags, signal);
     for (const { path, tag, readOnly } of flags.share ?? []) {
-      if (shares.some((other) => other.tag === tag)) {
+      if (tag === ROOT_TAG || shares.some((other) => other.tag === tag)) {
         throw new HartvisorError("invalid-argument", `--share ${path}:${tag}: another directory has this tag`);
       }
       shares.push({ tree: hostDirectory(path, { readOnly }), tag });
@@ -191,6 +200,7 @@ export async function openDevices(flags: DeviceFlags, signal?: AbortSignal): Pro
         const options = { backend, name, onError: reportOnce(name) };
         return isNvme ? nvme(options) : virtioBlock(options);
       }),
+      ...(root === undefined ? [] : [rootDevice(root.tree, flags.rootProtocol)]),
       ...shares.map(virtioFs),
       ...(network === undefined ? [] : [(flags.net === "nat" ? virtioNet : e1000)({ backend: network })]),
       ...(flags.balloon === undefined ? [] : [new Balloon({ targetBytes: flags.balloon }).device]),
@@ -198,6 +208,10 @@ export async function openDevices(flags: DeviceFlags, signal?: AbortSignal): Pro
     ],
     close,
   };
+}
+
+function rootDevice(tree: FileTree, protocol: DeviceFlags["rootProtocol"]): () => PluggableDevice {
+  return protocol === "9p" ? virtio9p({ tree, tag: ROOT_TAG }) : virtioFs({ tree, tag: ROOT_TAG, cache: "always" });
 }
 
 /** Says each kind of failure once: a disk that is full fails every request from then on, and the guest hears of each. */

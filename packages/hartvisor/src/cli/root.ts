@@ -1,14 +1,17 @@
 /** What `--root` and `--packages` name: the root file system that a machine boots into. */
+import { stat } from "node:fs/promises";
 import { HartvisorError } from "@hartvisor/core";
-import type { FileTree } from "@hartvisor/devices";
+import { archiveTree, type FileTree, MemoryTree, unionTree } from "@hartvisor/devices";
 import { Option } from "commander";
+import { hostDirectory } from "../host/node/files/host-directory.js";
 import { debianImage } from "../host/node/images/debian-root.js";
 import { type Image, ImageStore } from "../host/node/images/store.js";
+import { readWhole } from "./files.js";
 import { ProgressLine } from "./progress.js";
 
 /** As commander hands them over. */
 export interface RootFlags {
-  readonly root?: string;
+  readonly root?: readonly string[];
   readonly packages?: readonly string[];
   readonly mirror?: string;
 }
@@ -25,22 +28,57 @@ export function parsePackages(text: string): readonly string[] {
   return text.split(",").map((name) => name.trim());
 }
 
+/** A root, and what it is made of. */
+export interface OpenRoot {
+  readonly tree: FileTree;
+  close(): Promise<void>;
+}
+
 /** Opens the root that is wanted, or none. Throws HartvisorError for one that cannot be had. */
-export async function openRoot(flags: RootFlags, signal?: AbortSignal): Promise<FileTree | undefined> {
-  const { root, packages, mirror } = flags;
+export async function openRoot(flags: RootFlags, signal?: AbortSignal): Promise<OpenRoot | undefined> {
+  const { root: wanted, packages, mirror } = flags;
   if (packages !== undefined) {
-    if (root !== undefined) throw new HartvisorError("invalid-argument", "give --root or --packages, not both");
-    return (await buildImage({ packages, mirror, signal })).root();
+    if (wanted !== undefined) throw new HartvisorError("invalid-argument", "give --root or --packages, not both");
+    const tree = await (await buildImage({ packages, mirror, signal })).root();
+    return { tree, close: () => tree.close() };
   }
-  if (root === undefined) return undefined;
-  const image = await new ImageStore().find(root);
-  if (image === undefined) {
-    throw new HartvisorError(
-      "invalid-argument",
-      `--root ${root}: there is no such image; hartvisor image list says which`,
-    );
+  if (wanted === undefined) return undefined;
+  const [only = ""] = wanted;
+  if (only.endsWith(WRITABLE) && wanted.length === 1) {
+    const tree = hostDirectory(only.slice(0, -WRITABLE.length));
+    return { tree, close: () => tree.close() };
   }
-  return image.root();
+  const layers: FileTree[] = [];
+  const close = async () => {
+    for (const layer of layers) await layer.close();
+  };
+  try {
+    for (const name of wanted) layers.push(await openLayer(name));
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { tree: unionTree({ lower: layers, upper: new MemoryTree() }), close };
+}
+
+/** What a directory's path ends with that the guest may write. */
+const WRITABLE = ":rw";
+
+/** A layer by its name: an image, or else a directory or an archive of this host. */
+async function openLayer(name: string): Promise<FileTree> {
+  if (name.endsWith(WRITABLE)) {
+    throw new HartvisorError("invalid-argument", `--root ${name}: only one directory alone can be written`);
+  }
+  const isPath = /^\.{0,2}\//.test(name);
+  const image = isPath ? undefined : await new ImageStore().find(name);
+  if (image !== undefined) return image.openLayers();
+  const kind = await stat(name).catch(() => undefined);
+  if (kind?.isDirectory()) return hostDirectory(name, { readOnly: true });
+  if (kind !== undefined || isPath) return archiveTree(await readWhole(name), { name });
+  throw new HartvisorError(
+    "invalid-argument",
+    `--root ${name}: there is no such image, directory or archive; hartvisor image list says which images there are`,
+  );
 }
 
 /** Builds an image of packages, or finds it, and shows how far it is. */

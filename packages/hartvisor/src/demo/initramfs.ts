@@ -20,10 +20,23 @@ if [ -e /sys/class/net/eth0 ]; then
 fi
 `;
 
-/** Folders that were shared. */
+/** Shared folders by either protocol: where the kernel says their tags, and how one is mounted. */
+const FOLDERS = `folders="/sys/fs/virtiofs/*/tag /sys/bus/virtio/drivers/9pnet_virtio/*/mount_tag"
+tag_of() { tr -d '\\0\\n' <"$1"; }
+# folder, directory, further options for 9p
+mount_folder() {
+  case $1 in
+    */mount_tag) mount -t 9p -o "trans=virtio,version=9p2000.L,msize=262144$3" "$(tag_of "$1")" "$2" ;;
+    *) mount -t virtiofs "$(tag_of "$1")" "$2" ;;
+  esac
+}
+`;
+
 const SHARES = `# Shared folders, each in a directory named for its tag.
-for tag in /sys/fs/virtiofs/*/tag; do
-  [ -e "$tag" ] && read -r tag <"$tag" && [ "$tag" != ${ROOT_TAG} ] && mkdir -p "/mnt/$tag" && mount -t virtiofs "$tag" "/mnt/$tag"
+for folder in $folders; do
+  [ -e "$folder" ] || continue
+  tag=$(tag_of "$folder")
+  [ "$tag" != ${ROOT_TAG} ] && mkdir -p "/mnt/$tag" && mount_folder "$folder" "/mnt/$tag"
 done
 `;
 
@@ -58,10 +71,11 @@ for bus in platform pci virtio; do
   done
 done
 
-# The root to go on in, if the machine has one: busybox and the agent come along.
-for tag in /sys/fs/virtiofs/*/tag; do
-  [ -e "$tag" ] && read -r tag <"$tag" && [ "$tag" = ${ROOT_TAG} ] || continue
-  mount -t virtiofs "$tag" ${NEW_ROOT} || break
+${FOLDERS}
+# The root to go on in, if the machine has one: busybox and the agent come along. Nobody else changes it.
+for folder in $folders; do
+  [ -e "$folder" ] && [ "$(tag_of "$folder")" = ${ROOT_TAG} ] || continue
+  mount_folder "$folder" ${NEW_ROOT} ,cache=loose || break
   for directory in dev proc sys; do
     mkdir -p ${NEW_ROOT}/$directory
     mount -o move /$directory ${NEW_ROOT}/$directory
@@ -105,6 +119,7 @@ mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 ln -sf /proc/self/fd /dev/fd
 
 ${network("/run/hartvisor/udhcpc.sh")}
+${FOLDERS}
 ${SHARES}
 cd /
 /run/hartvisor/hartvisor-agent </dev/null >/dev/null 2>&1 &

@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { HartvisorError } from "@hartvisor/core";
-import type { FileTree } from "@hartvisor/devices";
+import { type FileTree, MemoryTree, unionTree } from "@hartvisor/devices";
 import { defaultCacheDirectory } from "../debian-image.js";
 import { unless } from "../file-errors.js";
 import { layerTree } from "./layer-tree.js";
@@ -24,6 +24,22 @@ import {
   REFERENCE_NAME,
 } from "./oci.js";
 
+/** Trees of layers that somebody has, by the layers' digests: those never change. */
+const shared = new Map<string, WeakRef<MemoryTree>>();
+
+/** The tree of layers, read when nobody has it. */
+async function sharedTree(layers: readonly ImageLayer[], image: string): Promise<FileTree> {
+  const key = layers.map(({ digest }) => digest).join(" ");
+  const known = shared.get(key)?.deref();
+  if (known !== undefined) return known;
+  const tree = await layerTree(layers.map(({ path, digest }) => ({ path, name: `layer ${digest} of ${image}` })));
+  tree.freeze();
+  // Somebody else may have read it in the meantime.
+  const first = shared.get(key)?.deref() ?? tree;
+  shared.set(key, new WeakRef(first));
+  return first;
+}
+
 /** A root file system as a stack of layers, the lowest first. */
 export interface Image {
   readonly name: string;
@@ -33,7 +49,9 @@ export interface Image {
   /** How to run what is in it: `Env`, `Entrypoint`, `Cmd`, `WorkingDir`. */
   readonly config: NonNullable<ImageConfig["config"]>;
   readonly annotations: Readonly<Record<string, string>>;
-  /** A tree of its own for a machine, which may write to it; the image stays as it is. */
+  /** What is in it, read-only: one tree for all who ask as long as somebody has it. */
+  openLayers(): Promise<FileTree>;
+  /** A tree of its own for a machine, which may write to it; the image stays as it is, and its layers are shared. */
   root(): Promise<FileTree>;
 }
 
@@ -238,9 +256,11 @@ export class ImageStore {
       }),
     );
     const name = annotations[REFERENCE_NAME] ?? "";
+    const openLayers = () => sharedTree(layers, name);
     return {
       ...{ name, digest, layers, config, annotations: manifest.annotations ?? {} },
-      root: () => layerTree(layers.map(({ path, digest }) => ({ path, name: `layer ${digest} of ${name}` }))),
+      openLayers,
+      root: async () => unionTree({ lower: [await openLayers()], upper: new MemoryTree() }),
     };
   }
 
