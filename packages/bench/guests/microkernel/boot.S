@@ -23,7 +23,7 @@ secondary_entry:
   call secondary_main
 
   .section .bss.stacks, "aw", @nobits
-  .balign 16
+  .balign 0x1000 /* what lies on a stack at a time lies in one page of it */
   .skip STACK_BYTES
 boot_stack_top:
   .skip STACK_BYTES

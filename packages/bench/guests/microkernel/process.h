@@ -10,12 +10,12 @@
 
 enum { CALL_NOTHING = 0, CALL_YIELD = 1, CALL_EXIT = 2 };
 
-struct process {
+struct process {  // in one page, wherever it lies
   struct trap_frame frame;
   struct address_space space;
   struct process *next;                // who runs after a yield; null: itself
   bool (*fault)(struct process *, uint64_t address);  // takes a page fault; null or false: it is a mistake
-};
+} __attribute__((aligned(512)));
 
 // Makes an address space with the user's code. Frames and tables go with frames_release.
 void process_create(struct process *process);
