@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeAll, expect, it } from "vitest";
 import { type DemoImage, debianDemoImage } from "../src/host/node/debian-image.js";
-import { type BlockBackend, linux, Machine, memoryDisk, nvme, type PluggableDevice } from "../src/index.js";
+import { type BlockBackend, e1000, linux, Machine, memoryDisk, nvme, type PluggableDevice } from "../src/index.js";
 import { CliProcess } from "./cli-process.js";
 import { describeOnline } from "./describe-where.js";
 
@@ -81,6 +81,23 @@ describeOnline("NVMe in Debian", () => {
     expect(text).toBe("1\nA\n0\n\nwritten\n");
     expect(reported.length).toBeGreaterThan(0);
   }, 180_000);
+
+  it("leaves the same memory twice with the virtual clock, beside an e1000", async () => {
+    const nobody = { connect() {}, receive() {}, flush() {}, ready() {}, close: async () => {} };
+    const state = async () => {
+      const vm = await Machine.create({
+        boot: linux({ ...image, cmdline: "console=ttyS0 quiet" }),
+        ...{ memory: "128MiB", clock: "virtual", limits: { instructions: 2_000_000_000 } },
+        devices: [nvme({ backend: memoryDisk(new Uint8Array(2 ** 20)) }), e1000({ backend: nobody })],
+      });
+      void vm.console.output.cancel();
+      vm.start();
+      expect(await vm.exited).toEqual({ kind: "limit", limit: "instructions" });
+      const bytes = vm.memory.read(vm.memory.base, vm.memory.size) ?? "outside RAM";
+      return { memory: createHash("sha256").update(bytes).digest("hex"), exits: vm.stats.exits };
+    };
+    expect(await state()).toEqual(await state());
+  }, 300_000);
 
   it("is what --disk makes of a file where it is asked to, as --net makes an e1000", async () => {
     const folder = await mkdtemp(join(tmpdir(), "hartvisor-nvme-"));
