@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, it } from "vitest";
-import { describeWithQemu } from "../../hartvisor/test/describe-where.js";
+import { describeOnlineOnAmd64 } from "../../hartvisor/test/describe-where.js";
 
 const BENCH = fileURLToPath(new URL("../dist/peers.js", import.meta.url));
 
-describeWithQemu("bench:peers", () => {
+describeOnlineOnAmd64("bench:peers", () => {
   const folder = mkdtempSync(join(tmpdir(), "hartvisor-peers-test-"));
   afterAll(() => rmSync(folder, { recursive: true }));
 

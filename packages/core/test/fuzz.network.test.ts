@@ -1,6 +1,6 @@
 import { beforeAll, expect, it } from "vitest";
 import { obtainQemu, type Qemu } from "../../hartvisor/src/host/node/debian-qemu.js";
-import { describeWithQemu } from "../../hartvisor/test/describe-where.js";
+import { describeOnlineOnAmd64 } from "../../hartvisor/test/describe-where.js";
 import { batchSize, compareBatch, programsOf } from "../fuzz/campaign.js";
 import { describe as describeDifferences } from "../fuzz/compare.js";
 import { profileNames } from "../fuzz/profiles.js";
@@ -10,7 +10,7 @@ import { ENGINES } from "../fuzz/subject.js";
 /** Every run of the tests runs the same programs; `npm run fuzz:isa` runs others. */
 const SEED = 20_250_000;
 
-describeWithQemu("random programs end as on QEMU", () => {
+describeOnlineOnAmd64("random programs end as on QEMU", () => {
   let qemu: Qemu;
 
   beforeAll(async () => {

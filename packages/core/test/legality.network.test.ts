@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { obtainQemu, type Qemu } from "../../hartvisor/src/host/node/debian-qemu.js";
-import { describeWithQemu } from "../../hartvisor/test/describe-where.js";
+import { describeOnlineOnAmd64 } from "../../hartvisor/test/describe-where.js";
 import { runSubject } from "../fuzz/subject.js";
 import { describeSweep, sweep } from "../fuzz/sweep.js";
 import { sweepImage, sweepResults } from "../fuzz/sweep-driver.js";
@@ -36,7 +36,7 @@ describe("the sweep's driver", () => {
   });
 });
 
-describeWithQemu("encodings are as legal as on QEMU", () => {
+describeOnlineOnAmd64("encodings are as legal as on QEMU", () => {
   let qemu: Qemu;
 
   beforeAll(async () => {

@@ -63,6 +63,9 @@ export { MAX_CONNECTIONS, type NatNetwork, type NatOptions, natNetwork, type Por
 export { formatIpv4, type Ipv4, parseIpv4 } from "./backends/nat/packet.js";
 export { type NetworkPolicy, PRIVATE_NETWORKS } from "./backends/nat/policy.js";
 export { TCP_WINDOW } from "./backends/nat/tcp.js";
+export { type NbdDiskOptions, nbdDisk } from "./backends/nbd/nbd-disk.js";
+export type { NbdStream, NbdStreamEvents, OpenNbdStream } from "./backends/nbd/stream.js";
+export { isNbdUri, type NbdAddress, parseNbdUri } from "./backends/nbd/uri.js";
 export { overlayDisk } from "./backends/overlay-disk.js";
 export { Aclint, type AclintHarts, type AclintOptions } from "./full/aclint/device.js";
 export type { AclintState } from "./full/aclint/persist.js";

@@ -5,7 +5,7 @@ type Tests = () => void;
 
 const offline = process.env.HARTVISOR_OFFLINE === "1" && "HARTVISOR_OFFLINE=1";
 const notLinux = process.platform !== "linux" && "it is for Linux";
-const notAmd64 = process.arch !== "x64" && "QEMU is for Linux on amd64";
+const notAmd64 = process.arch !== "x64" && "it is for Linux on amd64";
 
 function describeUnless(reason: string | false, title: string, tests: Tests): void {
   if (reason === false) describe(title, tests);
@@ -27,7 +27,7 @@ export function describeOnlineOnLinux(title: string, tests: Tests): void {
   describeUnless(offline || notLinux, title, tests);
 }
 
-/** Tests that run QEMU, which `obtainQemu` gets. */
-export function describeWithQemu(title: string, tests: Tests): void {
+/** Tests that run programs of Debian's for amd64, such as the QEMU that `obtainQemu` gets. */
+export function describeOnlineOnAmd64(title: string, tests: Tests): void {
   describeUnless(offline || notLinux || notAmd64, title, tests);
 }

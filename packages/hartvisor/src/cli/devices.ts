@@ -2,7 +2,7 @@
 import { createWriteStream, type WriteStream } from "node:fs";
 import { resolve } from "node:path";
 import { type BlockBackend, HartvisorError, type NetworkBackend, parseByteSize } from "@hartvisor/core";
-import { type FileTree, httpDisk, overlayDisk, type PortForward } from "@hartvisor/devices";
+import { type FileTree, httpDisk, isNbdUri, overlayDisk, type PortForward } from "@hartvisor/devices";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { ROOT_TAG } from "../demo/root.js";
 import {
@@ -20,6 +20,7 @@ import {
 import { fileDisk } from "../host/node/file-disk.js";
 import { hostDirectory } from "../host/node/files/host-directory.js";
 import { nat } from "../host/node/nat.js";
+import { nbd } from "../host/node/nbd.js";
 import { bridgeToSocket } from "../host/node/vsock-bridge.js";
 import { checkWritable } from "./files.js";
 import { type OpenRoot, openRoot } from "./root.js";
@@ -67,7 +68,7 @@ export function addDeviceOptions(command: Command, net: "nat" | "none"): Command
   return command
     .option(
       "--disk <file[,overlay][,readonly][,nvme]>",
-      "a raw disk image or the http(s) URL of one; overlay keeps writes in memory, nvme makes it an NVMe disk (default: virtio). Give it again for more disks",
+      "a raw disk image, the http(s) URL of one, or an NBD export (nbd://host:port/name); overlay keeps writes in memory, nvme makes it an NVMe disk (default: virtio). Give it again for more disks",
       more,
     )
     .option(
@@ -273,10 +274,16 @@ function parseDisk(text: string): WantedDisk {
 }
 
 function isUrl(path: string): boolean {
-  return /^https?:\/\//.test(path);
+  return isNbdUri(path) || /^https?:\/\//.test(path);
 }
 
 async function openDisk({ path, mode }: WantedDisk): Promise<BlockBackend> {
-  const below = isUrl(path) ? await httpDisk(path) : await fileDisk(path, { readOnly: mode !== "writable" });
-  return mode === "overlay" ? overlayDisk(below) : below;
+  const readOnly = mode !== "writable";
+  const below = isNbdUri(path)
+    ? await nbd(path)
+    : isUrl(path)
+      ? await httpDisk(path)
+      : await fileDisk(path, { readOnly });
+  if (mode === "overlay") return overlayDisk(below);
+  return readOnly ? { ...below, isReadOnly: true } : below;
 }

@@ -6,6 +6,7 @@ import { type BlockBackend, HartvisorError, type NetworkBackend } from "@hartvis
 import {
   blobDisk,
   httpDisk,
+  isNbdUri,
   memoryDisk,
   type NatOptions,
   overlayDisk,
@@ -17,7 +18,7 @@ import { e1000, nvme, type PluggableDevice, virtioBlock, virtioNet, virtioRng } 
 /** A disk. */
 export interface PortableDisk extends Pick<VirtioBlockOptions, "serial" | "queues" | "name"> {
   readonly kind: "disk";
-  /** A file's path, an http(s) URL, a Blob, or the bytes themselves, of which the disk gets a copy. */
+  /** A file's path, an http(s) URL, the URI of an NBD export (`nbd://host/name`), a Blob, or the bytes themselves, of which the disk gets a copy. */
   readonly source: string | Blob | Uint8Array;
   /** `writable` is for files and bytes; `overlay` keeps writes in memory. Default: writable, or readonly for URLs and Blobs. */
   readonly mode?: "writable" | "readonly" | "overlay";
@@ -103,6 +104,12 @@ export async function openPortableDevices(wanted: readonly PortableDevice[]): Pr
 }
 
 async function openDisk(source: PortableDisk["source"], mode: PortableDisk["mode"]): Promise<BlockBackend> {
+  if (typeof source === "string" && isNbdUri(source)) {
+    const { nbd } = await adapter("sockets", () => import("../host/node/nbd.js"));
+    const disk = await nbd(source);
+    if (mode === "overlay") return overlayDisk(disk);
+    return mode === "readonly" ? { ...disk, isReadOnly: true } : disk;
+  }
   const isRemote = source instanceof Blob || (typeof source === "string" && /^https?:\/\//.test(source));
   if (isRemote && mode === "writable") {
     throw new HartvisorError("unsupported", "a URL or a Blob cannot be written: make it an overlay or readonly");

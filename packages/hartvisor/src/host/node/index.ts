@@ -5,3 +5,4 @@ export { type HostDirectoryOptions, hostDirectory } from "./files/host-directory
 export { type OciImageOptions, ociImage } from "./images/oci-import.js";
 export { type Image, type ImageLayer, ImageStore, type NewImage } from "./images/store.js";
 export { nat } from "./nat.js";
+export { nbd } from "./nbd.js";
