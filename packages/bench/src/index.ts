@@ -11,6 +11,8 @@ export {
   type Expectation,
   type Findings,
   type GuestProgram,
+  type HostFunction,
+  type HostWork,
   type LinuxBoot,
   type LinuxProgram,
 } from "./micro/definition.js";

@@ -4,7 +4,7 @@ import { HartvisorError } from "@hartvisor/core";
 import { CommanderError } from "commander";
 import { BENCHMARKS } from "../benchmarks/index.js";
 import type { Benchmark } from "../micro/definition.js";
-import { type Entry, type Job, type MeasureProgress, measureAll } from "../micro/measure.js";
+import { type Entry, HOST, type Job, type MeasureProgress, measureAll } from "../micro/measure.js";
 import { documentOf } from "../report/document.js";
 import { drawPage } from "../report/page.js";
 import { drawTable } from "../report/table.js";
@@ -96,6 +96,8 @@ async function measured(
 
 /** The variants of a benchmark that the command line leaves: in the benchmark's order of techniques, engine by engine. */
 function jobOf(benchmark: Benchmark, { technique, engine }: BenchFlags): Job {
+  if ("host" in benchmark.guest)
+    return { benchmark, variants: technique === undefined && engine === undefined ? [HOST] : [] };
   const engines = engine ?? benchmark.engines;
   const techniques = benchmark.techniques.filter((name) => technique === undefined || technique.includes(name));
   return {

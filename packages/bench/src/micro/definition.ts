@@ -27,6 +27,20 @@ export interface LinuxBoot {
   readonly boot: "debian";
 }
 
+/** What is called again and again, on the host. */
+export interface HostWork {
+  readonly call: () => unknown;
+  /** Whether a call is over only when its promise is. Default: false. */
+  readonly isAsync?: boolean;
+  /** Gives back what it needed. */
+  readonly close?: () => Promise<void>;
+}
+
+/** A function of the host's, which no technique has a part in; only with the real clock. */
+export interface HostFunction {
+  readonly host: () => Promise<HostWork>;
+}
+
 /** The figures of every variant of a benchmark that was measured, and those of other benchmarks. */
 export interface Findings {
   /** One variant's figures; undefined if it was not measured. */
@@ -65,7 +79,7 @@ export interface BenchmarkDefinition {
   /** One paragraph: what is measured, and what decides its cost. */
   readonly explanation: string;
   /** What does the work. */
-  readonly guest: GuestProgram | LinuxProgram | LinuxBoot;
+  readonly guest: GuestProgram | LinuxProgram | LinuxBoot | HostFunction;
   /** How many operations one repetition has; with the real clock, the least. */
   readonly operations: number;
   /** Whether a repetition has so many operations even where they take but a moment. Default: false. */
@@ -91,6 +105,7 @@ export const ENGINES = ["interpreter", "auto"] as const satisfies readonly Engin
 const ALL_ENGINES: readonly string[] = ["interpreter", "jit", "auto"];
 const DEFAULT_MACHINE: BenchmarkMachine = { memory: "64MiB", harts: 1 };
 const DEFAULT_LINUX_MACHINE: BenchmarkMachine = { memory: "256MiB", harts: 1 };
+const GUESTS = ["elf", "command", "boot", "host"];
 const NAME = /^[a-z0-9]+(-[a-z0-9]+)*$/;
 /** What `next` passes on is words of one line. */
 const WORD = /^[!-~]+$/;
@@ -144,8 +159,8 @@ function check(definition: BenchmarkDefinition): void {
   }
   if (!Number.isSafeInteger(operations) || operations < 1)
     refuse(`operations: ${operations}: give a whole number above 0`);
-  if (typeof guest !== "object" || guest === null || !("elf" in guest || "command" in guest || "boot" in guest)) {
-    refuse("guest: give { elf }, { command } or { boot }");
+  if (typeof guest !== "object" || guest === null || !GUESTS.some((kind) => kind in guest)) {
+    refuse("guest: give { elf }, { command }, { boot } or { host }");
   }
   if ("elf" in guest) {
     for (const word of [guest.name ?? name, ...(guest.arguments ?? [])]) {
@@ -153,6 +168,8 @@ function check(definition: BenchmarkDefinition): void {
     }
   } else if ("boot" in guest) {
     if (guest.boot !== "debian") refuse(`guest.boot: ${guest.boot}: there is "debian"`);
+  } else if ("host" in guest) {
+    if (typeof guest.host !== "function") refuse("guest.host: give a function that gives what is called");
   } else if (typeof guest.command !== "function") refuse("guest.command: give a function of the number of operations");
   for (const technique of techniques) {
     if (!TECHNIQUES.includes(technique)) refuse(`technique ${technique}: give some of ${TECHNIQUES.join(", ")}`);

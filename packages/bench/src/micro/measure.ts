@@ -5,18 +5,23 @@ import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { HartvisorError, parseByteSize, type TechniqueName } from "@hartvisor/core";
 import type { EngineName } from "hartvisor";
-import type { Benchmark, GuestProgram } from "./definition.js";
+import type { Benchmark, GuestProgram, HostFunction } from "./definition.js";
 import { type Figures, figuresOf } from "./figures.js";
 import { GuestSubject } from "./guest-subject.js";
+import { measureHostFunction } from "./host-functions.js";
 import { LinuxGuests } from "./linux-guests.js";
 import { type Contestant, type Effort, type Result, runRounds } from "./rounds.js";
 import { CannotRun } from "./subject.js";
 
 /** A way to run a guest. */
 export interface Variant {
-  readonly technique: TechniqueName;
-  readonly engine: EngineName;
+  /** `host` for functions of the host's. */
+  readonly technique: TechniqueName | "host";
+  readonly engine: EngineName | "host";
 }
+
+/** The only variant of what runs on the host. */
+export const HOST: Variant = { technique: "host", engine: "host" };
 
 /** A benchmark under one variant. */
 export type Cell = Variant &
@@ -81,6 +86,12 @@ async function measureJobs(
     const cells: Cell[] = [];
     const tell = () => options.onProgress?.({ benchmark: benchmark.name, done, total });
     tell();
+    if ("host" in benchmark.guest) {
+      cells.push(await hostCell(benchmark.guest, options));
+      done += options.repetitions;
+      entries.push({ benchmark, cells });
+      continue;
+    }
     for (const group of sideBySide(benchmark, variants)) {
       const contestants = await Promise.all(group.map((variant) => contestantOf(benchmark, variant, guests, options)));
       const results = await runRounds(contestants, options, () => {
@@ -95,6 +106,15 @@ async function measureJobs(
   return entries;
 }
 
+async function hostCell(guest: HostFunction, { clock }: MeasureOptions): Promise<Cell> {
+  if (clock === "virtual") return { ...HOST, status: "skipped", reason: "the host has the real clock only" };
+  try {
+    return { ...HOST, status: "measured", figures: await measureHostFunction(guest) };
+  } catch (error) {
+    return { ...HOST, status: "failed", reason: error instanceof Error ? error.message : String(error) };
+  }
+}
+
 function cellOf(variant: Variant, result: Result, { clock }: MeasureOptions): Cell {
   if (result.status !== "measured") return { ...variant, ...result };
   return { ...variant, status: "measured", figures: figuresOf(result.samples, result.empty, clock) };
@@ -106,7 +126,7 @@ function sideBySide(benchmark: Benchmark, variants: readonly Variant[]): readonl
   const bytes = typeof memory === "string" ? parseByteSize(memory, "memory") : memory;
   const fit = Math.max(1, Math.floor((freemem() * MEMORY_SHARE) / Math.max(bytes, 1)));
   if (variants.length <= fit) return [variants];
-  const byEngine = new Map<EngineName, Variant[]>();
+  const byEngine = new Map<string, Variant[]>();
   for (const variant of variants) byEngine.set(variant.engine, [...(byEngine.get(variant.engine) ?? []), variant]);
   return [...byEngine.values()].flatMap((group) =>
     Array.from({ length: Math.ceil(group.length / fit) }, (_, n) => group.slice(n * fit, (n + 1) * fit)),
@@ -119,8 +139,9 @@ async function contestantOf(
   guests: LinuxGuests,
   { clock, seed, patienceMs }: MeasureOptions,
 ): Promise<Contestant> {
+  const { technique, engine } = variant as { technique: TechniqueName; engine: EngineName };
   const { guest, operations, exactly, mostRepetitions, machine, name } = benchmark;
-  const shape = { ...variant, clock, seed: seedBytes(seed) };
+  const shape = { technique, engine, clock, seed: seedBytes(seed) };
   const repeated = { operations, exactly, mostRepetitions, isCold: "boot" in guest };
   if ("elf" in guest) {
     const { image, imageName } = await readGuest(benchmark, guest);
@@ -143,6 +164,7 @@ async function contestantOf(
     return { ...repeated, create };
   }
   if ("boot" in guest) return { ...repeated, create: async () => guests.boots(shape, machine) };
+  if ("host" in guest) throw new Error(`${name} runs on the host`);
   return { ...repeated, create: async () => guests.commands(shape, machine, guest.command) };
 }
 

@@ -36,7 +36,7 @@ function ask({ holds }: Expectation, findings: Findings, engine: EngineName): bo
 }
 
 function enginesOf({ cells }: Entry): readonly EngineName[] {
-  return [...new Set(cells.map(({ engine }) => engine))];
+  return [...new Set(cells.map(({ engine }) => engine))].filter((engine) => engine !== "host");
 }
 
 function findingsOf(entry: Entry | undefined, entries: readonly Entry[]): Findings {

@@ -71,7 +71,7 @@ function drawBars(cells: readonly ReportedCell[], quantity: Quantity): string {
     const label = element(
       "text",
       { x: TIME.left - 8, y: y + BAR - 2, class: "label" },
-      `${cell.technique} · ${cell.engine}`,
+      cell.technique === "host" ? "host" : `${cell.technique} · ${cell.engine}`,
     );
     if (!isMeasured(cell)) {
       const text = `${cell.status === "failed" ? "failed" : "not run"}: ${cell.reason}`;

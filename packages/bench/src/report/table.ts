@@ -60,7 +60,8 @@ function row(texts: readonly string[], clock: "real" | "virtual", rest: string):
 }
 
 function cellLines(entry: Entry, cell: Cell, clock: "real" | "virtual"): readonly string[] {
-  const { technique, engine } = cell;
+  const { technique } = cell;
+  const engine = technique === "host" ? "" : cell.engine;
   if (cell.status !== "measured") {
     return [
       `  ${technique.padEnd(20)}${engine.padEnd(12)}${cell.status === "failed" ? "FAILED: " : "not run: "}${cell.reason}`,
