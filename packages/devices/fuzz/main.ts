@@ -1,9 +1,10 @@
-/** `npm run fuzz:devices -- [--device NAME] [--chains N] [--seed N]`: see campaign.ts and register-campaign.ts. */
+/** `npm run fuzz:devices -- [--device NAME] [--chains N] [--seed N]`: see campaign.ts, register-campaign.ts and switch-campaign.ts. */
 import { parseArgs } from "node:util";
 import { runCampaign } from "./campaign.js";
 import { runRegisterCampaign } from "./register-campaign.js";
 import { REGISTER_SUBJECTS } from "./register-subjects.js";
 import { SUBJECTS } from "./subjects.js";
+import { runSwitchCampaign } from "./switch-campaign.js";
 
 const { values } = parseArgs({
   options: {
@@ -13,13 +14,23 @@ const { values } = parseArgs({
   },
 });
 const [count, seed] = [Number(values.chains), Number(values.seed)];
-const all = [...Object.keys(SUBJECTS), ...Object.keys(REGISTER_SUBJECTS)];
+const all = [...Object.keys(SUBJECTS), ...Object.keys(REGISTER_SUBJECTS), "switch"];
 for (const device of values.device === undefined ? all : [values.device]) {
   const begin = performance.now();
-  const report = await (Object.hasOwn(REGISTER_SUBJECTS, device) ? byRegisters(device) : byChains(device));
+  const report = await campaignOf(device);
   console.log(`${device}: ${report} in ${((performance.now() - begin) / 1000).toFixed(1)} s`);
 }
 process.exit(0);
+
+function campaignOf(device: string): Promise<string> | string {
+  if (device === "switch") return byFrames();
+  return Object.hasOwn(REGISTER_SUBJECTS, device) ? byRegisters(device) : byChains(device);
+}
+
+function byFrames(): string {
+  const { frames, share, dropped } = runSwitchCampaign({ frames: count, seed });
+  return `${frames} frames, ${share.toFixed(2)} deliveries of each, ${dropped} drops`;
+}
 
 async function byChains(device: string): Promise<string> {
   const { chains, answered, resets, slowestMs } = await runCampaign({ device, chains: count, seed });

@@ -4,6 +4,7 @@ import { runCampaign } from "../fuzz/campaign.js";
 import { runRegisterCampaign } from "../fuzz/register-campaign.js";
 import { REGISTER_SUBJECTS } from "../fuzz/register-subjects.js";
 import { SUBJECTS } from "../fuzz/subjects.js";
+import { runSwitchCampaign } from "../fuzz/switch-campaign.js";
 
 describe.each(Object.keys(SUBJECTS))("%s", (device) => {
   it.each([1, 2])("survives a hostile driver, seed %i", async (seed) => {
@@ -18,4 +19,9 @@ describe.each(Object.keys(REGISTER_SUBJECTS))("%s", (device) => {
     const { share } = await runRegisterCampaign({ device, steps: 10_000, seed });
     expect(share).toBeGreaterThan(1 / 3);
   });
+});
+
+it.each([1, 2])("a switch survives hostile stations, and keeps them in their VLANs, seed %i", (seed) => {
+  const { share, dropped } = runSwitchCampaign({ frames: 10_000, seed });
+  expect([share > 1 / 3, dropped > 1000]).toEqual([true, true]);
 });

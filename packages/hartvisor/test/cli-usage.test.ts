@@ -276,6 +276,13 @@ const refusals: readonly Refusal[] = [
     message: /^cannot read http:\/\/127.0.0.1:1\/x: (connect ECONNREFUSED|bad port)/,
   },
   { what: "a network of no kind", args: [...run, "--net", "tap"], message: /'tap' .*nat, nat,e1000 or none/ },
+  { what: "a switch without a name", args: [...run, "--net", "switch:"], message: /switch:lab,vlan=10/ },
+  { what: "a VLAN that is none", args: [...run, "--net", "switch:lab,vlan=4095"], message: /switch:lab,vlan=10/ },
+  {
+    what: "ports on a switch without NAT",
+    args: [...run, "--net", "switch:lab", "--forward", "8080:80"],
+    message: "--forward needs --net nat",
+  },
   { what: "ports without a network", args: [...run, "--forward", "8080:80"], message: "--forward needs --net nat" },
   { what: "rules without a network", args: [...run, "--deny", "*"], message: "--deny needs --net nat" },
   { what: "half a forward", args: [...nat, "--forward", "80"], message: /'80' .*8080:80/ },

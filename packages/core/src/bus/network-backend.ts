@@ -22,8 +22,8 @@ export interface NetworkCard {
 export interface NetworkBackend {
   /** The guest's driver is up; undefined: it is gone. */
   connect(card: NetworkCard | undefined): void;
-  /** The guest sent a frame, whose checksum may be unfinished; the bytes are the network's to keep. */
-  receive(frame: Uint8Array): void;
+  /** The guest sent a frame, of which the offload is left to do; the bytes are the network's to keep, not to change. */
+  receive(frame: Uint8Array, offload?: FrameOffload): void;
   /** All frames of one doorbell were handed over. */
   flush(): void;
   /** The guest has room again. */

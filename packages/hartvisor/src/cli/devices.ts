@@ -1,38 +1,20 @@
 /** The options that plug devices into a machine, and what they open on the host. */
-import { createWriteStream, type WriteStream } from "node:fs";
 import { resolve } from "node:path";
-import { type BlockBackend, HartvisorError, type NetworkBackend, parseByteSize } from "@hartvisor/core";
-import { type FileTree, httpDisk, isNbdUri, overlayDisk, type PortForward } from "@hartvisor/devices";
+import { type BlockBackend, HartvisorError, parseByteSize } from "@hartvisor/core";
+import { type FileTree, httpDisk, isNbdUri, overlayDisk } from "@hartvisor/devices";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { ROOT_TAG } from "../demo/root.js";
-import {
-  Balloon,
-  e1000,
-  nvme,
-  type PluggableDevice,
-  Vsock,
-  virtio9p,
-  virtioBlock,
-  virtioFs,
-  virtioNet,
-  virtioRng,
-} from "../devices.js";
+import { Balloon, nvme, type PluggableDevice, Vsock, virtio9p, virtioBlock, virtioFs, virtioRng } from "../devices.js";
 import { fileDisk } from "../host/node/file-disk.js";
 import { hostDirectory } from "../host/node/files/host-directory.js";
-import { nat } from "../host/node/nat.js";
 import { nbd } from "../host/node/nbd.js";
 import { bridgeToSocket } from "../host/node/vsock-bridge.js";
-import { checkWritable } from "./files.js";
+import { addNetworkOptions, type NetworkFlags, type OpenNetwork, openNetwork } from "./network.js";
 import { type OpenRoot, openRoot } from "./root.js";
 
 /** As commander hands them over. */
-export interface DeviceFlags {
+export interface DeviceFlags extends NetworkFlags {
   readonly disk?: readonly string[];
-  readonly net: "nat" | "nat,e1000" | "none";
-  readonly forward?: readonly PortForward[];
-  readonly allow?: readonly string[];
-  readonly deny?: readonly string[];
-  readonly capture?: string;
   readonly vsock?: readonly VsockBridge[];
   readonly share?: readonly Share[];
   readonly root?: readonly string[];
@@ -65,7 +47,7 @@ export interface OpenDevices {
 /** Adds --disk, --share, --root, --balloon, --net, --forward, --allow, --deny, --capture and --vsock; `net` is what --net is by default. */
 export function addDeviceOptions(command: Command, net: "nat" | "none"): Command {
   const more = (text: string, before: readonly string[] = []) => [...before, text];
-  return command
+  return addNetworkOptions(command, net)
     .option(
       "--disk <file[,overlay][,readonly][,nvme]>",
       "a raw disk image, the http(s) URL of one, or an NBD export (nbd://host:port/name); overlay keeps writes in memory, nvme makes it an NVMe disk (default: virtio). Give it again for more disks",
@@ -91,32 +73,11 @@ export function addDeviceOptions(command: Command, net: "nat" | "none"): Command
       "memory that the guest gives up at first, 0 for none; what it does not use goes back to the host's pool by itself",
       (text: string) => parseByteSize(text, "--balloon"),
     )
-    .addOption(
-      new Option(
-        "--net <nat[,e1000]|none>",
-        "nat: a network card, virtio's or an e1000, with DHCP, DNS and connections out through this host",
-      )
-        .argParser(parseNet)
-        .default(net),
-    )
-    .option(
-      "--forward <[address:]host:guest[/udp]>",
-      "lead a port of this host (127.0.0.1 unless an address says otherwise) to one of the guest's",
-      (text: string, before: readonly PortForward[] = []) => [...before, parseForward(text)],
-    )
-    .option("--allow <network[:port]>", "let the guest connect there; by default only to public addresses", more)
-    .option("--deny <network[:port]>", "do not let it, unless allowed; * for everything", more)
-    .option("--capture <file>", "write what passes the network card, as pcapng")
     .option(
       "--vsock <port:socket>",
       "lead what the guest connects to at a vsock port of context 2 to a Unix socket of this host",
       (text: string, before: readonly VsockBridge[] = []) => [...before, parseBridge(text)],
     );
-}
-
-function parseNet(text: string): DeviceFlags["net"] {
-  if (text === "nat" || text === "nat,e1000" || text === "none") return text;
-  throw new InvalidArgumentError("Write nat, nat,e1000 or none.");
 }
 
 function parseBridge(text: string): VsockBridge {
@@ -136,20 +97,6 @@ function parseShare(text: string): Share {
   return { path, tag, readOnly: readOnly !== undefined };
 }
 
-function parseForward(text: string): PortForward {
-  const match = /^(?:(.+):)?(\d+):(\d+)(\/udp|\/tcp)?$/.exec(text);
-  if (match === null || Number(match[2]) === 0) {
-    throw new InvalidArgumentError("Write for example 8080:80, or 0.0.0.0:5353:53/udp.");
-  }
-  const [, address, host, guest, protocol] = match;
-  return {
-    host: Number(host),
-    guest: Number(guest),
-    protocol: protocol === "/udp" ? "udp" : "tcp",
-    ...(address !== undefined && { address }),
-  };
-}
-
 /**
  * Opens what the flags name.
  *
@@ -159,14 +106,12 @@ export async function openDevices(flags: DeviceFlags, signal?: AbortSignal): Pro
   const disks: { readonly backend: BlockBackend; readonly isNvme: boolean }[] = [];
   const shares: { readonly tree: FileTree; readonly tag: string }[] = [];
   let root: OpenRoot | undefined;
-  let network: NetworkBackend | undefined;
-  let capture: WriteStream | undefined;
+  let network: OpenNetwork | undefined;
   const close = async () => {
     await network?.close();
     for (const { backend } of disks) await backend.close();
     for (const { tree } of shares) await tree.close();
     await root?.close();
-    await new Promise<void>((done) => (capture === undefined ? done() : capture.end(done)));
   };
   try {
     for (const wanted of wantedDisks(flags.disk ?? []))
@@ -178,17 +123,7 @@ export async function openDevices(flags: DeviceFlags, signal?: AbortSignal): Pro
       }
       shares.push({ tree: hostDirectory(path, { readOnly }), tag });
     }
-    if (flags.net !== "none") {
-      if (flags.capture !== undefined) {
-        await checkWritable(flags.capture);
-        capture = createWriteStream(flags.capture);
-        capture.on("error", (error) => console.error(`hartvisor: --capture ${flags.capture}: ${error.message}`));
-      }
-      network = await openNetwork(flags, capture);
-    } else {
-      const unused = (["forward", "allow", "deny", "capture"] as const).find((name) => flags[name] !== undefined);
-      if (unused !== undefined) throw new HartvisorError("invalid-argument", `--${unused} needs --net nat`);
-    }
+    network = await openNetwork(flags);
   } catch (error) {
     await close();
     throw error;
@@ -203,7 +138,7 @@ export async function openDevices(flags: DeviceFlags, signal?: AbortSignal): Pro
       }),
       ...(root === undefined ? [] : [rootDevice(root.tree, flags.rootProtocol)]),
       ...shares.map(virtioFs),
-      ...(network === undefined ? [] : [(flags.net === "nat" ? virtioNet : e1000)({ backend: network })]),
+      ...(network?.card === undefined ? [] : [network.card]),
       ...(flags.balloon === undefined ? [] : [new Balloon({ targetBytes: flags.balloon }).device]),
       ...(flags.vsock === undefined ? [] : [bridges(flags.vsock).device]),
     ],
@@ -231,14 +166,6 @@ function bridges(wanted: readonly VsockBridge[]): Vsock {
   const sockets = new Vsock();
   for (const { port, path } of wanted) sockets.listen(port, (connection) => bridgeToSocket(connection, path));
   return sockets;
-}
-
-function openNetwork({ forward, allow, deny }: DeviceFlags, capture: WriteStream | undefined): Promise<NetworkBackend> {
-  return nat({
-    ...(forward && { forward }),
-    policy: { ...(allow && { allow }), ...(deny && { deny }) },
-    ...(capture && { capture: (bytes) => void capture.write(bytes) }),
-  });
 }
 
 /** What a --disk asks for. */

@@ -1,7 +1,9 @@
-/** A DHCP server for one guest (RFC 2131, 2132): whoever asks gets the one address there is. */
+/** A DHCP server (RFC 2131, 2132), which has the addresses from whoever calls it. */
 import { type Ipv4, viewOf } from "./packet.js";
 
 const FIXED = 236;
+/** Where the address of the card stands. */
+const CARD = 28;
 const COOKIE = 0x63825363;
 const REQUEST = 1;
 const REPLY = 2;
@@ -33,9 +35,10 @@ const Message = {
 /** The lease outlives any session; a guest renews it after half of it. */
 const LEASE_SECONDS = 24 * 60 * 60;
 
-/** What the server tells its one guest. */
+/** What the server tells its guests. */
 export interface DhcpAnswers {
-  readonly guest: Ipv4;
+  /** The address of a guest, by that of its card. */
+  guest(card: Uint8Array): Ipv4;
   readonly router: Ipv4;
   readonly nameServer: Ipv4;
   readonly subnetMask: Ipv4;
@@ -50,17 +53,19 @@ export function answerDhcp(message: Uint8Array, answers: DhcpAnswers): Uint8Arra
   const options = readOptions(message.subarray(FIXED + 4));
   const kind = options.get(Option.MessageType)?.[0];
   const server = options.get(Option.Server);
+  const guest = answers.guest(message.subarray(CARD, CARD + 6));
+  const answer = (reply: number) => replyTo(message, reply, guest, answers);
   const isForUs = server === undefined || addressOf(server) === answers.router;
   switch (kind) {
     case Message.Discover:
-      return reply(message, Message.Offer, answers);
+      return answer(Message.Offer);
     case Message.Request: {
       if (!isForUs) return undefined;
       const wanted = addressOf(options.get(Option.RequestedAddress)) ?? view.getUint32(12);
-      return reply(message, wanted === answers.guest ? Message.Acknowledge : Message.Refuse, answers);
+      return answer(wanted === guest ? Message.Acknowledge : Message.Refuse);
     }
     case Message.Inform:
-      return reply(message, Message.Acknowledge, answers);
+      return answer(Message.Acknowledge);
     default:
       return undefined;
   }
@@ -86,7 +91,7 @@ function addressOf(bytes: Uint8Array | undefined): Ipv4 | undefined {
   return bytes?.length === 4 ? viewOf(bytes).getUint32(0) : undefined;
 }
 
-function reply(request: Uint8Array, kind: number, answers: DhcpAnswers): Uint8Array {
+function replyTo(request: Uint8Array, kind: number, guest: Ipv4, answers: DhcpAnswers): Uint8Array {
   const bytes = new Uint8Array(300); // the shortest that BOOTP allows (RFC 1542, 2.1)
   const view = viewOf(bytes);
   bytes.set(request.subarray(0, FIXED));
@@ -95,7 +100,7 @@ function reply(request: Uint8Array, kind: number, answers: DhcpAnswers): Uint8Ar
   view.setUint8(3, 0);
   view.setUint16(8, 0);
   const informs = viewOf(request).getUint32(12) !== 0;
-  view.setUint32(16, kind === Message.Refuse || informs ? 0 : answers.guest);
+  view.setUint32(16, kind === Message.Refuse || informs ? 0 : guest);
   view.setUint32(20, answers.router);
   view.setUint32(FIXED, COOKIE);
   let at = FIXED + 4;

@@ -503,10 +503,29 @@ describe("the router", () => {
     expect(answer()).toBeUndefined();
   });
 
-  it("is everybody in its network but the guest", () => {
+  it("has an address for each card that asks, and the same when it asks again", () => {
+    const offered = (last: number) => {
+      const message = dhcp(1);
+      message[33] = last;
+      sendUdp(0xffff_ffff, [68, 67], message, 0);
+      return viewOf(answer() ?? new Uint8Array(20)).getUint32(16);
+    };
+    expect([1, 2, 1].map(offered)).toEqual([GUEST, GUEST + 1, GUEST]);
+    for (let n = 3; n <= 101; n++) offered(n);
+    expect([offered(102), offered(2)]).toEqual([GUEST + 1, GUEST + 2]); // those that asked first made room
+  });
+
+  it("keeps guests and their connections apart", () => {
+    sendUdp(SERVER, [1000, 53], new Uint8Array(1));
+    sendUdp(SERVER, [1000, 53], new Uint8Array(1), GUEST + 1);
+    receivers[1]?.(new Uint8Array(3));
+    expect(frames[0]?.packet).toMatchObject({ source: SERVER, destination: GUEST + 1 });
+  });
+
+  it("is where its address and the name server's are, and nowhere else", () => {
     const arp = new Uint8Array(42);
     arp.set([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, ...MAC, 8, 6, 0, 1, 8, 0, 6, 4, 0, 1, ...MAC, 10, 0, 2, 15]);
-    for (const address of ["10.0.2.2", "10.0.2.15", "10.0.3.2"]) {
+    for (const address of ["10.0.2.2", "10.0.2.15", "10.0.2.77", "10.0.3.2"]) {
       viewOf(arp).setUint32(38, at(address));
       nat.receive(arp);
     }

@@ -1,8 +1,9 @@
 /**
  * User-mode network address translation: a small network with the guest at
- * 10.0.2.15, whose router (10.0.2.2) turns the guest's connections into sockets
- * of the host's, and whose name server (10.0.2.3) asks the host. It needs no
- * rights, and what leaves is what the policy allows. IPv4 only.
+ * 10.0.2.15, or, behind a switch, several from there on, whose router (10.0.2.2)
+ * turns their connections into sockets of the host's, and whose name server
+ * (10.0.2.3) asks the host. It needs no rights, and what leaves is what the
+ * policy allows. IPv4 only.
  */
 import { HartvisorError, type NetworkBackend, type NetworkCard } from "@hartvisor/core";
 import { pcapngHeader, pcapngPacket } from "../pcapng.js";
@@ -37,21 +38,26 @@ import { type OutgoingSegment, TcpConnection, type TcpEnds, type TcpLink } from 
 import { UdpFlows } from "./udp.js";
 
 const address = (text: string): Ipv4 => parseIpv4(text) ?? 0;
-const GUEST = address("10.0.2.15");
+/** The first guest, and how many get addresses; then the one that asked first loses its own. */
+const FIRST_GUEST = address("10.0.2.15");
+const LEASES = 100;
 const ROUTER = address("10.0.2.2");
 const NAME_SERVER = address("10.0.2.3");
 const NETWORK = address("10.0.2.0");
+const BROADCAST = address("10.0.2.255");
 const SUBNET_MASK = address("255.255.255.0");
 const LOOPBACK = address("127.0.0.1");
 
-/** Connections at once: each may hold a TCP window in both directions. More are refused. */
+/** Connections at once of a guest, and of all: each may hold a TCP window in both directions. More are refused. */
 export const MAX_CONNECTIONS = 256;
+const MAX_CONNECTIONS_OF_ALL = 1024;
 /** Questions to the name server at once; more get no answer, and are asked again. */
 const MAX_QUESTIONS = 64;
 const DNS_PORT = 53;
 const DHCP_SERVER_PORT = 67;
 const DHCP_CLIENT_PORT = 68;
 const MTU = 1500;
+const EVERY_CARD = new Uint8Array(6).fill(0xff);
 /** Ports of the router from which connections to the guest seem to come. */
 const FIRST_FORWARD_PORT = 49152;
 
@@ -60,6 +66,8 @@ export interface PortForward {
   /** 0: any that is free. */
   readonly host: number;
   readonly guest: number;
+  /** Which guest, where there are several. Default: 10.0.2.15. */
+  readonly guestAddress?: string;
   /** Default: tcp. */
   readonly protocol?: "tcp" | "udp";
   /** The host's address to listen on. Default: 127.0.0.1, which is this host alone. */
@@ -116,7 +124,10 @@ class Nat implements NatNetwork, TcpLink {
   readonly #fragments = new Fragments();
   readonly #udp: UdpFlows;
   #card: NetworkCard | undefined;
-  #guestMac = new Uint8Array(6).fill(0xff);
+  /** Where guests were last heard of, by address. */
+  readonly #macs = new Map<Ipv4, Uint8Array>();
+  /** Addresses of guests by those of their cards, in the order in which they first asked. */
+  readonly #leases = new Map<string, Ipv4>();
   readonly #mac = Uint8Array.of(0x52, 0x55, 10, 0, 2, 2);
   #identification = 0;
   #forwardPort = FIRST_FORWARD_PORT;
@@ -126,13 +137,17 @@ class Nat implements NatNetwork, TcpLink {
     this.#host = host;
     this.#isAllowed = networkPolicy(policy);
     this.#capture = capture;
-    this.#udp = new UdpFlows(host, (source, sourcePort, guestPort, payload) =>
-      this.#sendUdp(source, sourcePort, guestPort, payload),
+    this.#udp = new UdpFlows(host, (source, sourcePort, guest, guestPort, payload) =>
+      this.#sendUdp(source, sourcePort, guest, guestPort, payload),
     );
     capture?.(pcapngHeader());
   }
 
-  async listen({ host: port, guest, protocol = "tcp", address: on = "127.0.0.1" }: PortForward): Promise<void> {
+  async listen(forward: PortForward): Promise<void> {
+    const { host: port, guest, guestAddress = formatIpv4(FIRST_GUEST), protocol = "tcp" } = forward;
+    const { address: on = "127.0.0.1" } = forward;
+    const to = parseIpv4(guestAddress) ?? 0;
+    if (!isGuest(to)) throw new HartvisorError("invalid-argument", `${guestAddress} is no address of a guest's`);
     for (const [name, value] of Object.entries({ host: port, guest })) {
       if (!Number.isInteger(value) || value < (name === "host" ? 0 : 1) || value > 65535) {
         throw new HartvisorError("invalid-argument", `${value} is no port of the ${name}`);
@@ -141,8 +156,13 @@ class Nat implements NatNetwork, TcpLink {
     try {
       const listener =
         protocol === "tcp"
-          ? await this.#host.listenTcp(on, port, (socket) => this.#accept(socket, guest))
-          : await this.#udp.listen(on, port, { router: ROUTER, guestPort: guest, nextPort: () => this.#nextPort() });
+          ? await this.#host.listenTcp(on, port, (socket) => this.#accept(socket, to, guest))
+          : await this.#udp.listen(on, port, {
+              router: ROUTER,
+              guest: to,
+              guestPort: guest,
+              nextPort: () => this.#nextPort(),
+            });
       this.#listeners.push(listener);
       this.forwarded.push(listener.port);
     } catch (cause) {
@@ -153,6 +173,8 @@ class Nat implements NatNetwork, TcpLink {
 
   connect(card: NetworkCard | undefined): void {
     this.#card = card;
+    this.#macs.clear();
+    this.#leases.clear();
     for (const connection of [...this.#connections.values()]) connection.drop();
     this.#udp.close();
     this.#touched.clear();
@@ -168,7 +190,7 @@ class Nat implements NatNetwork, TcpLink {
     const part = readIpv4(frame);
     const packet = part && this.#fragments.push(part);
     if (packet === undefined) return;
-    this.#guestMac = frame.slice(6, 12);
+    if (isGuest(packet.source)) this.#macs.set(packet.source, frame.slice(6, 12));
     if (packet.protocol === Protocol.Tcp) this.#receiveTcp(packet);
     else if (packet.protocol === Protocol.Udp) this.#receiveUdp(packet);
     else if (packet.protocol === Protocol.Icmp) this.#answerPing(packet);
@@ -204,7 +226,7 @@ class Nat implements NatNetwork, TcpLink {
     const options = segment.options?.length ?? 0;
     const length = TCP_HEADER + options + segment.length;
     const header = new Uint8Array(ETHERNET_HEADER + IPV4_HEADER + TCP_HEADER + options);
-    writeIpv4(header, this.#guestMac, this.#mac, {
+    writeIpv4(header, this.#macOf(guest), this.#mac, {
       source: remote,
       destination: guest,
       protocol: Protocol.Tcp,
@@ -249,7 +271,7 @@ class Nat implements NatNetwork, TcpLink {
 
   #receiveTcp(packet: Ipv4Packet): void {
     const segment = readTcp(packet.payload);
-    if (segment === undefined || packet.source !== GUEST) return;
+    if (segment === undefined || !isGuest(packet.source)) return;
     const ends = endsOf(packet, segment);
     const connection = this.#connections.get(keyOf(ends));
     if (connection !== undefined) {
@@ -260,7 +282,7 @@ class Nat implements NatNetwork, TcpLink {
     if (segment.flags & TcpFlag.Reset) return;
     const isOpening = (segment.flags & (TcpFlag.Syn | TcpFlag.Acknowledge)) === TcpFlag.Syn;
     const target = outside(ends.remote);
-    if (!isOpening || this.#connections.size >= MAX_CONNECTIONS || !this.#isAllowed(target, ends.remotePort)) {
+    if (!isOpening || !this.#hasRoomFor(ends.guest) || !this.#isAllowed(target, ends.remotePort)) {
       this.#refuse(ends, segment);
       return;
     }
@@ -285,10 +307,10 @@ class Nat implements NatNetwork, TcpLink {
   }
 
   /** Somebody has connected to a port of the host's that leads to the guest. */
-  #accept(socket: HostTcpSocket, guestPort: number): HostTcpEvents {
-    const ends = { guest: GUEST, guestPort, remote: ROUTER, remotePort: this.#nextPort() };
+  #accept(socket: HostTcpSocket, guest: Ipv4, guestPort: number): HostTcpEvents {
+    const ends = { guest, guestPort, remote: ROUTER, remotePort: this.#nextPort() };
     const connection = new TcpConnection(ends, this, initialSequence());
-    if (this.#card === undefined || this.#connections.size >= MAX_CONNECTIONS) {
+    if (this.#card === undefined || !this.#hasRoomFor(guest)) {
       socket.destroy();
       return connection;
     }
@@ -297,35 +319,61 @@ class Nat implements NatNetwork, TcpLink {
     return connection;
   }
 
+  #hasRoomFor(guest: Ipv4): boolean {
+    if (this.#connections.size >= MAX_CONNECTIONS_OF_ALL) return false;
+    let own = 0;
+    for (const { ends } of this.#connections.values()) if (ends.guest === guest) own++;
+    return own < MAX_CONNECTIONS;
+  }
+
+  /** The address of the guest with a card. */
+  #leaseOf(card: Uint8Array): Ipv4 {
+    const key = card.join(":");
+    const known = this.#leases.get(key);
+    if (known !== undefined) return known;
+    const [oldest] = this.#leases;
+    const isFull = oldest !== undefined && this.#leases.size >= LEASES;
+    if (isFull) this.#leases.delete(oldest[0]);
+    const lease = isFull ? oldest[1] : FIRST_GUEST + this.#leases.size;
+    this.#leases.set(key, lease);
+    return lease;
+  }
+
+  /** Where a guest was last heard of; everywhere, if it was not yet. */
+  #macOf(guest: Ipv4): Uint8Array {
+    return this.#macs.get(guest) ?? EVERY_CARD;
+  }
+
   #receiveUdp(packet: Ipv4Packet): void {
     const datagram = readUdp(packet.payload);
     if (datagram === undefined) return;
     const { sourcePort, destinationPort, payload } = datagram;
-    const { destination } = packet;
+    const { source: guest, destination } = packet;
     if (destinationPort === DHCP_SERVER_PORT && sourcePort === DHCP_CLIENT_PORT) {
-      const answers = { guest: GUEST, router: ROUTER, nameServer: NAME_SERVER, subnetMask: SUBNET_MASK };
-      const answer = answerDhcp(payload, answers);
-      if (answer !== undefined) this.#sendUdp(ROUTER, DHCP_SERVER_PORT, DHCP_CLIENT_PORT, answer, 0xffff_ffff);
+      const addresses = { router: ROUTER, nameServer: NAME_SERVER, subnetMask: SUBNET_MASK };
+      const answer = answerDhcp(payload, { ...addresses, guest: (card) => this.#leaseOf(card) });
+      if (answer !== undefined) this.#sendUdp(ROUTER, DHCP_SERVER_PORT, 0xffff_ffff, DHCP_CLIENT_PORT, answer);
       return;
     }
-    if (packet.source !== GUEST) return;
+    if (!isGuest(guest)) return;
     if (destination === NAME_SERVER && destinationPort === DNS_PORT) {
-      this.#answerQuestion(sourcePort, payload.slice());
+      this.#answerQuestion(guest, sourcePort, payload.slice());
       return;
     }
-    if (this.#udp.isForwarded(destination, destinationPort, payload)) return;
+    if (this.#udp.isForwarded(guest, destination, destinationPort, payload)) return;
     const target = outside(destination);
     if (this.#isAllowed(target, destinationPort)) {
-      this.#udp.send({ guestPort: sourcePort, remote: destination, remotePort: destinationPort, target }, payload);
+      const ends = { guest, guestPort: sourcePort, remote: destination, remotePort: destinationPort, target };
+      this.#udp.send(ends, payload);
     }
   }
 
-  #answerQuestion(guestPort: number, query: Uint8Array): void {
+  #answerQuestion(guest: Ipv4, guestPort: number, query: Uint8Array): void {
     if (this.#questions >= MAX_QUESTIONS) return;
     this.#questions++;
     answerDns(query, (name) => this.#host.resolve(name))
       .then((answer) => {
-        if (answer !== undefined) this.#sendUdp(NAME_SERVER, DNS_PORT, guestPort, answer);
+        if (answer !== undefined) this.#sendUdp(NAME_SERVER, DNS_PORT, guest, guestPort, answer);
       })
       .catch(() => {})
       .finally(() => {
@@ -333,8 +381,8 @@ class Nat implements NatNetwork, TcpLink {
       });
   }
 
-  /** Sends a datagram to the guest, in fragments where it is longer than a frame; one that finds no room is lost. */
-  #sendUdp(source: Ipv4, sourcePort: number, guestPort: number, payload: Uint8Array, destination = GUEST): void {
+  /** Sends a datagram to a guest, or to all, in fragments where it is longer than a frame; one that finds no room is lost. */
+  #sendUdp(source: Ipv4, sourcePort: number, destination: Ipv4, guestPort: number, payload: Uint8Array): void {
     const datagram = new Uint8Array(UDP_HEADER + payload.length);
     if (datagram.length > MAX_IPV4 - IPV4_HEADER) return;
     const view = viewOf(datagram);
@@ -344,7 +392,7 @@ class Nat implements NatNetwork, TcpLink {
     datagram.set(payload, UDP_HEADER);
     const pseudo = pseudoHeaderSum(source, destination, Protocol.Udp, datagram.length);
     view.setUint16(6, checksum(datagram, pseudo) || 0xffff);
-    const to = destination === GUEST ? this.#guestMac : new Uint8Array(6).fill(0xff);
+    const to = this.#macOf(destination);
     const identification = this.#nextIdentification();
     const most = (MTU - IPV4_HEADER) & ~7;
     for (let at = 0; at < datagram.length; at += most) {
@@ -363,7 +411,7 @@ class Nat implements NatNetwork, TcpLink {
     }
   }
 
-  /** Everything in the network but the guest is the router. */
+  /** The router and the name server have one card; guests are asked themselves. */
   #answerArp(frame: Uint8Array): void {
     const view = viewOf(frame);
     const isRequest =
@@ -373,7 +421,7 @@ class Nat implements NatNetwork, TcpLink {
       view.getUint16(20) === 1;
     if (!isRequest) return;
     const wanted = view.getUint32(38);
-    if (!isInside(wanted) || wanted === GUEST) return;
+    if (wanted !== ROUTER && wanted !== NAME_SERVER) return;
     const answer = frame.slice(0, 42);
     const out = viewOf(answer);
     answer.set(frame.subarray(6, 12), 0);
@@ -388,7 +436,7 @@ class Nat implements NatNetwork, TcpLink {
   /** The router and the name server answer pings; the host cannot send any without rights. */
   #answerPing({ source, destination, payload }: Ipv4Packet): void {
     const isAsked = destination === ROUTER || destination === NAME_SERVER;
-    if (!isAsked || source !== GUEST || payload.length < 8 || payload[0] !== 8 || payload.length > MTU - IPV4_HEADER)
+    if (!isAsked || !isGuest(source) || payload.length < 8 || payload[0] !== 8 || payload.length > MTU - IPV4_HEADER)
       return;
     const answer = payload.slice();
     answer[0] = 0;
@@ -398,7 +446,7 @@ class Nat implements NatNetwork, TcpLink {
     const { length } = answer;
     const identification = this.#nextIdentification();
     const ends = { source: destination, destination: source };
-    writeIpv4(header, this.#guestMac, this.#mac, { ...ends, protocol: Protocol.Icmp, length, identification });
+    writeIpv4(header, this.#macOf(source), this.#mac, { ...ends, protocol: Protocol.Icmp, length, identification });
     this.#deliver([header, answer]);
   }
 
@@ -424,11 +472,13 @@ function endsOf({ source, destination }: Ipv4Packet, { sourcePort, destinationPo
   return { guest: source, guestPort: sourcePort, remote: destination, remotePort: destinationPort };
 }
 
-function keyOf({ guestPort, remote, remotePort }: TcpEnds): string {
-  return `${guestPort} ${formatIpv4(remote)}:${remotePort}`;
+function keyOf({ guest, guestPort, remote, remotePort }: TcpEnds): string {
+  return `${guest}:${guestPort} ${formatIpv4(remote)}:${remotePort}`;
 }
 
-function isInside(where: Ipv4): boolean {
+/** Whether an address can be a guest's. */
+function isGuest(where: Ipv4): boolean {
+  if (where === ROUTER || where === NAME_SERVER || where === NETWORK || where === BROADCAST) return false;
   return (where & SUBNET_MASK) >>> 0 === NETWORK;
 }
 

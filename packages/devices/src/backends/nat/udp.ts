@@ -12,6 +12,7 @@ const IDLE_MS = 60_000;
 
 /** Both ends of a flow of datagrams. */
 export interface UdpEnds {
+  readonly guest: Ipv4;
   readonly guestPort: number;
   /** The peer as the guest knows it, and as the host does. */
   readonly remote: Ipv4;
@@ -22,6 +23,7 @@ export interface UdpEnds {
 /** How datagrams of a port of the host's reach the guest. */
 export interface UdpForward {
   readonly router: Ipv4;
+  readonly guest: Ipv4;
   readonly guestPort: number;
   /** A port of the router's for a new peer. */
   nextPort(): number;
@@ -32,33 +34,39 @@ interface Flow {
   timer: ReturnType<typeof setTimeout>;
 }
 
-/** All flows of a network's guest. */
+/** Takes a datagram to a guest. */
+export type UdpDelivery = (
+  source: Ipv4,
+  sourcePort: number,
+  guest: Ipv4,
+  guestPort: number,
+  payload: Uint8Array,
+) => void;
+
+/** All flows of a network's guests. */
 export class UdpFlows {
   readonly #host: HostNetwork;
-  readonly #deliver: (source: Ipv4, sourcePort: number, guestPort: number, payload: Uint8Array) => void;
+  readonly #deliver: UdpDelivery;
   /** A Map keeps the order of use: the first is the one that was idle longest. */
   readonly #flows = new Map<string, Flow>();
   /** Peers of forwarded ports, by the router's address and port that stand for them. */
   readonly #peers = new Map<string, (payload: Uint8Array) => void>();
 
-  constructor(
-    host: HostNetwork,
-    deliver: (source: Ipv4, sourcePort: number, guestPort: number, payload: Uint8Array) => void,
-  ) {
+  constructor(host: HostNetwork, deliver: UdpDelivery) {
     this.#host = host;
     this.#deliver = deliver;
   }
 
   /** Sends what the guest sent to a peer. */
-  send({ guestPort, remote, remotePort, target }: UdpEnds, payload: Uint8Array): void {
-    const key = `${guestPort} ${formatIpv4(remote)}:${remotePort}`;
+  send({ guest, guestPort, remote, remotePort, target }: UdpEnds, payload: Uint8Array): void {
+    const key = `${guest}:${guestPort} ${formatIpv4(remote)}:${remotePort}`;
     let flow = this.#flows.get(key);
     if (flow === undefined) {
       const [oldest] = this.#flows.keys();
       if (this.#flows.size >= MAX_FLOWS && oldest !== undefined) this.#close(oldest);
       const received = (bytes: Uint8Array) => {
         this.#use(key);
-        this.#deliver(remote, remotePort, guestPort, bytes);
+        this.#deliver(remote, remotePort, guest, guestPort, bytes);
       };
       flow = { socket: this.#host.connectUdp(target, remotePort, received), timer: this.#timer(key) };
       this.#flows.set(key, flow);
@@ -77,19 +85,19 @@ export class UdpFlows {
         const [oldest] = ports;
         if (ports.size >= MAX_FLOWS && oldest !== undefined) {
           ports.delete(oldest[0]);
-          this.#peers.delete(`${forward.router}:${oldest[1]}`);
+          this.#peers.delete(peerKey(forward.guest, forward.router, oldest[1]));
         }
         ports.set(peer, from);
-        this.#peers.set(`${forward.router}:${from}`, (answer) => listener.send(peer, answer));
+        this.#peers.set(peerKey(forward.guest, forward.router, from), (answer) => listener.send(peer, answer));
       }
-      this.#deliver(forward.router, from, forward.guestPort, payload);
+      this.#deliver(forward.router, from, forward.guest, forward.guestPort, payload);
     });
     return listener;
   }
 
-  /** Whether a datagram of the guest's answers a peer of a forwarded port; then it is sent there. */
-  isForwarded(destination: Ipv4, port: number, payload: Uint8Array): boolean {
-    const peer = this.#peers.get(`${destination}:${port}`);
+  /** Whether a datagram of a guest's answers a peer of a forwarded port; then it is sent there. */
+  isForwarded(guest: Ipv4, destination: Ipv4, port: number, payload: Uint8Array): boolean {
+    const peer = this.#peers.get(peerKey(guest, destination, port));
     peer?.(payload);
     return peer !== undefined;
   }
@@ -119,3 +127,5 @@ export class UdpFlows {
     flow?.socket.close();
   }
 }
+
+const peerKey = (guest: Ipv4, router: Ipv4, port: number): string => `${guest} ${router}:${port}`;

@@ -31,6 +31,8 @@ const QUEUE_SIZE = 256;
 const HEADER = 12;
 const NEEDS_CHECKSUM = 1;
 const GSO_TCP4 = 1;
+/** Without the bit for congestion marks. */
+const GSO_MASK = 0x7f;
 
 /** Ethernet, IPv4 and TCP headers without options: what stands before the payload of a segmented frame. */
 const TCP_HEADERS = 54;
@@ -160,8 +162,9 @@ export class VirtioNet implements VirtioDevice {
       if (length >= ETHERNET_HEADER && length <= MAX_FRAME && this.link) {
         const frame = new Uint8Array(length);
         chain.read(HEADER, frame);
+        chain.read(0, this.#header);
         this.#fromGuest.take(length);
-        this.#backend.receive(frame);
+        this.#backend.receive(frame, offloadIn(this.#headerView));
       }
       queue.complete(chain, 0);
     }
@@ -240,6 +243,16 @@ export class VirtioNet implements VirtioDevice {
     this.#context.queues[RECEIVE]?.declineNotifications();
     this.#backend.ready();
   }
+}
+
+/** What the header of a frame leaves to do (5.1.6.2). */
+function offloadIn(header: DataView): FrameOffload | undefined {
+  if ((header.getUint8(0) & NEEDS_CHECKSUM) === 0) return undefined;
+  return {
+    checksumStart: header.getUint16(6, true),
+    checksumOffset: header.getUint16(8, true),
+    segmentSize: (header.getUint8(1) & GSO_MASK) === GSO_TCP4 ? header.getUint16(4, true) : 0,
+  };
 }
 
 /** A copy of a frame with its checksum done. */
