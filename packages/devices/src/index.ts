@@ -18,6 +18,8 @@ import { sbiTime } from "./para/sbi/time.js";
 
 export { blobDisk } from "./backends/blob-disk.js";
 export { type ArchiveOptions, archiveTree } from "./backends/files/archive/archive-tree.js";
+export type { ArchiveEntry } from "./backends/files/archive/entry.js";
+export { tarEntries } from "./backends/files/archive/tar.js";
 export { Errno, type ErrnoName, errnoOf, FileError } from "./backends/files/errno.js";
 export { after, type Later, perform, type Steps, wait } from "./backends/files/later.js";
 export {

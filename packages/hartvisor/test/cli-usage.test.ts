@@ -312,6 +312,24 @@ const refusals: readonly Refusal[] = [
     args: ["exec", "--kernel", "@Image", "--stats", "@nowhere/s", "--", "true"],
     message: "@nowhere/s: cannot be written: there is no such folder",
   },
+  { what: "an image of nothing", args: ["image", "build", "x"], message: "give --packages or --oci" },
+  {
+    what: "a package's name that apt would take for something else",
+    args: ["image", "build", "x", "--packages", "python3,-o"],
+    message: '"-o" is no name of a Debian package',
+  },
+  {
+    what: "an image of what is no layout",
+    args: ["image", "build", "x", "--oci", "@text"],
+    message: /^@text: truncated: a part of a header/,
+  },
+  { what: "a root that is not there", args: [...run, "--root", "x"], message: /^--root x: there is no such image/ },
+  {
+    what: "two roots",
+    args: ["demo", "--root", "x", "--packages", "python3"],
+    message: /'--packages <a,b>' cannot be used with option '--root <image>'/,
+  },
+  { what: "to pack into a folder in use", args: ["image", "pack", "@."], message: /there is something already/ },
   { what: "a mirror that is none", args: ["demo", "--mirror", "x"], message: /^"x" is no mirror/ },
 ];
 

@@ -41,7 +41,10 @@ export function addDemoCommand(program: Command, context: CommandContext): void 
 }
 
 async function demo(flags: DemoFlags, signal: AbortSignal): Promise<number> {
-  return runBooted(await demoBoot(flags, signal), flags, signal);
+  const { root, packages } = flags;
+  // The embedded guest has no use for a root.
+  const debian = root === undefined && packages === undefined ? "preferred" : "required";
+  return runBooted(await demoBoot(flags, signal, debian), flags, signal);
 }
 
 /** Debian, or the embedded guest where it cannot be had, unless Debian is required. */

@@ -18,9 +18,9 @@ export interface RootFlags {
 
 /** --packages, for commands that boot Debian's kernel. */
 export function packagesOption(): Option {
-  return new Option("--packages <a,b>", "boot into Debian with these packages, built the first time").argParser(
-    parsePackages,
-  );
+  return new Option("--packages <a,b>", "boot into Debian with these packages, built the first time")
+    .argParser(parsePackages)
+    .conflicts("root");
 }
 
 /** Names with commas between them. */
@@ -38,7 +38,6 @@ export interface OpenRoot {
 export async function openRoot(flags: RootFlags, signal?: AbortSignal): Promise<OpenRoot | undefined> {
   const { root: wanted, packages, mirror } = flags;
   if (packages !== undefined) {
-    if (wanted !== undefined) throw new HartvisorError("invalid-argument", "give --root or --packages, not both");
     const tree = await (await buildImage({ packages, mirror, signal })).root();
     return { tree, close: () => tree.close() };
   }

@@ -135,8 +135,9 @@ shell=$busybox
 for found in /bin/sh /bin/bash; do [ -x $found ] && shell=$found; done
 echo
 echo "Linux $(uname -r) on $(nproc) RISC-V hart(s), in hartvisor. Leave it with 'poweroff'."
-export PATH=/run/hartvisor/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-if [ $shell = $busybox ]; then set -- sh; export PATH=$PATH:$tools; else set --; fi
+# What the root lacks, busybox has.
+export PATH=/run/hartvisor/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:$tools
+if [ $shell = $busybox ]; then set -- sh; else set --; fi
 $busybox setsid $busybox cttyhack $shell "$@" </dev/console >/dev/console 2>&1 &
 wait $!
 $busybox sync

@@ -3,7 +3,7 @@
  * on any first boot. Nothing of a package ever runs on the host. What the guest has written becomes a layer.
  */
 import { HartvisorError } from "@hartvisor/core";
-import type { MemoryTree } from "@hartvisor/devices";
+import type { FileTree } from "@hartvisor/devices";
 import { linux } from "../../../boot/linux.js";
 import { ROOT_TAG } from "../../../demo/root.js";
 import { virtioFs, virtioRng } from "../../../devices.js";
@@ -64,8 +64,6 @@ export function isKept(path: string): boolean {
 export interface ConfigureOptions {
   /** The kernel, and an initramfs that boots into the root. */
   readonly image: Pick<DemoImage, "kernel" | "initrd">;
-  /** The packages' names, for progress. */
-  readonly count: number;
   /** Called with the number of packages that dpkg has begun to configure. */
   readonly progress?: (done: number) => void;
   readonly signal?: AbortSignal | undefined;
@@ -76,7 +74,7 @@ export interface ConfigureOptions {
  *
  * @throws HartvisorError `invalid-image` when a package's script fails, with the last that it said
  */
-export async function configureGuest(tree: MemoryTree, { image, progress, signal }: ConfigureOptions): Promise<void> {
+export async function configureGuest(tree: FileTree, { image, progress, signal }: ConfigureOptions): Promise<void> {
   await using vm = await Machine.create({
     memory: MEMORY,
     boot: linux({ ...image, cmdline: "console=ttyS0 quiet" }),

@@ -3,11 +3,11 @@
  * are to be configured. No package's script runs here; that is the guest's part (`configure-guest.ts`).
  */
 import { createHash } from "node:crypto";
-import { PassThrough } from "node:stream";
+import { Writable } from "node:stream";
+import { type ArchiveEntry, FileType, TYPE_BITS, tarEntries } from "@hartvisor/devices";
 import { run } from "../child-process.js";
 import { dpkgDatabase, packageIdentity, type UnpackedPackage } from "./dpkg-database.js";
 import type { LayerWriter } from "./layer-writer.js";
-import { contentOf, readTar, type TarEntry } from "./tar-reader.js";
 
 /** What is left out unless documentation is wanted: what Debian's own slim images leave out, licences kept. */
 const DOCUMENTATION = /^usr\/share\/(?:man|info|locale|groff|lintian|linda|doc(?!\/[^/]+$|\/[^/]+\/copyright$))\//;
@@ -20,6 +20,14 @@ path-exclude /usr/share/lintian/*
 path-exclude /usr/share/linda/*
 path-exclude /usr/share/doc/*
 path-include /usr/share/doc/*/copyright
+`;
+
+/** Where the guest's own apt finds more. */
+const SOURCES = `Types: deb
+URIs: http://deb.debian.org/debian
+Suites: trixie
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.pgp
 `;
 
 /** Directories that Debian has merged into /usr: base-files brings links in their place. */
@@ -51,10 +59,12 @@ export async function writeDebianLayer(
     packages.push(await unpack(layer, deb, documentation, signal));
   }
   if (!documentation) {
-    await layer.add({ path: "etc/dpkg/dpkg.cfg.d/hartvisor", type: "file", mode: 0o644, content: DPKG_OPTIONS });
+    await layer.add({ path: "etc/dpkg/dpkg.cfg.d/hartvisor", mode: FileType.Regular | 0o644, content: DPKG_OPTIONS });
   }
+  const sources = "etc/apt/sources.list.d/debian.sources";
+  await layer.add({ path: sources, mode: FileType.Regular | 0o644, content: SOURCES });
   for (const entry of dpkgDatabase(packages)) {
-    if (entry.type !== "directory" || layer.typeOf(entry.path) === undefined) await layer.add(entry);
+    if (layer.typeOf(entry.path) !== FileType.Directory) await layer.add(entry);
   }
   const versions = packages.map(({ control }) => packageIdentity(control)).map(({ name, version }) => [name, version]);
   return Object.fromEntries(versions);
@@ -67,32 +77,39 @@ async function unpack(
   signal: AbortSignal | undefined,
 ): Promise<UnpackedPackage> {
   const control = new Map<string, Uint8Array>();
-  for await (const entry of tarOf(deb, "--ctrl-tarfile", signal)) {
-    if (entry.type === "file") control.set(entry.path, await contentOf(entry));
-  }
+  for (const { path, content } of await entriesOf(deb, "--ctrl-tarfile", signal)) control.set(path, content);
   const conffiles = new Set(new TextDecoder().decode(control.get("conffiles")).split("\n"));
   const paths: string[] = [];
   const md5 = new Map<string, string>();
-  for await (const entry of tarOf(deb, "--fsys-tarfile", signal)) {
-    const path = entry.path.replace(MERGED, "usr/$1/");
+  for (const { path: stated, mtime, ...entry } of await entriesOf(deb, "--fsys-tarfile", signal)) {
+    const path = stated.replace(MERGED, "usr/$1/");
     if (path === "") continue;
-    paths.push(entry.path);
-    if (!documentation && DOCUMENTATION.test(entry.type === "directory" ? `${path}/` : path)) continue;
-    if (entry.type === "directory" && layer.typeOf(path) !== undefined) continue;
-    const content = entry.type === "file" ? await contentOf(entry) : Buffer.alloc(0);
-    if (conffiles.has(`/${entry.path}`)) md5.set(entry.path, createHash("md5").update(content).digest("hex"));
-    await layer.add({ ...entry, path, content });
+    const isDirectory = (entry.mode & TYPE_BITS) === FileType.Directory;
+    paths.push(stated);
+    if (!documentation && DOCUMENTATION.test(isDirectory ? `${path}/` : path)) continue;
+    if (isDirectory && layer.typeOf(path) !== undefined) continue;
+    if (conffiles.has(`/${stated}`)) md5.set(stated, createHash("md5").update(entry.content).digest("hex"));
+    await layer.add({ ...entry, path, linkTo: entry.linkTo?.replace(MERGED, "usr/$1/"), modified: mtime.seconds });
   }
   return { control, paths, md5 };
 }
 
-/** The entries of one of the two archives in a .deb. */
-async function* tarOf(deb: string, which: string, signal: AbortSignal | undefined): AsyncGenerator<TarEntry> {
-  const archive = new PassThrough();
+/** The entries of one of the two archives in a .deb, with paths from the root. */
+async function entriesOf(deb: string, which: string, signal: AbortSignal | undefined): Promise<ArchiveEntry[]> {
   const name = deb.slice(deb.lastIndexOf("/") + 1);
-  const ended = run("dpkg-deb", [which, deb], { output: archive, signal });
-  ended.catch((error) => archive.destroy(error));
-  yield* readTar(archive, name);
-  const { exitCode, stderr } = await ended;
+  const parts: Buffer[] = [];
+  const output = new Writable({
+    write: (bytes: Buffer, _encoding, done) => {
+      parts.push(bytes);
+      done();
+    },
+  });
+  const { exitCode, stderr } = await run("dpkg-deb", [which, deb], { output, signal });
   if (exitCode !== 0) throw new Error(`cannot unpack ${name}: ${stderr.trim().split("\n")[0]}`);
+  const fromRoot = (path: string) => path.replace(/^\.\//, "").replace(/\/$/, "");
+  return [...tarEntries(Buffer.concat(parts), name)].map((entry) => ({
+    ...entry,
+    path: fromRoot(entry.path),
+    linkTo: entry.linkTo && fromRoot(entry.linkTo),
+  }));
 }

@@ -6,12 +6,14 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { HartvisorError } from "@hartvisor/core";
+import { MemoryTree, unionTree } from "@hartvisor/devices";
 import { Apt, debianMirror } from "../apt.js";
 import { type DemoImageOptions, type DemoImageProgress, debianDemoImage, downloadFailure } from "../debian-image.js";
 import { configureGuest, isKept } from "./configure-guest.js";
 import { writeDebianLayer } from "./debian-layer.js";
-import { layerTree, markTree, writeChanges } from "./layer-tree.js";
-import { type Image, ImageStore } from "./store.js";
+import { writeDifference } from "./layer-difference.js";
+import { MediaType } from "./oci.js";
+import { type Image, ImageStore, layerTree } from "./store.js";
 
 /** What is being done at the moment, for whoever shows it to a user. */
 export type ImageProgress =
@@ -34,7 +36,7 @@ export interface DebianImageOptions extends Omit<DemoImageOptions, "progress"> {
 const SUITE = "trixie";
 const ARCHITECTURE = "riscv64";
 /** Counts up when the same packages give another image than before. */
-const FORMAT = 1;
+const FORMAT = 2;
 const REQUEST = "dev.hartvisor.debian.request";
 /** Names and versions of the packages in it, as JSON. */
 export const PACKAGES = "dev.hartvisor.debian.packages";
@@ -78,7 +80,7 @@ export async function debianImage(options: DebianImageOptions): Promise<Image> {
 }
 
 function layerDescriptor({ digest, size }: Image["layers"][number]) {
-  return { mediaType: "application/vnd.oci.image.layer.v1.tar", digest, size };
+  return { mediaType: MediaType.Layer, digest, size };
 }
 
 /** Debian policy, 5.6.1. Anything else would be an option, a pattern or a file to apt. */
@@ -118,13 +120,13 @@ async function build(options: Build, request: string): Promise<Image> {
 
     const configure = { step: "configure", detail: `${count} packages, in a guest` } as const;
     progress?.({ ...configure, fraction: 0 });
-    const tree = await layerTree([{ path: store.pathOf(unpacked.digest), name: "the unpacked packages" }]);
-    const mark = markTree(tree);
+    const before = await layerTree({ path: store.pathOf(unpacked.digest), digest: unpacked.digest });
+    const tree = unionTree({ lower: [before], upper: new MemoryTree() });
     await configureGuest(tree, {
-      ...{ image, count, signal },
+      ...{ image, signal },
       progress: (done) => progress?.({ ...configure, fraction: done / count }),
     });
-    const configured = await store.addLayer((layer) => writeChanges(tree, mark, layer, isKept));
+    const configured = await store.addLayer((layer) => writeDifference(before, tree, layer, isKept));
     return store.add({
       ...{ name, layers: [unpacked, configured] },
       config: { Cmd: ["/bin/bash"] },

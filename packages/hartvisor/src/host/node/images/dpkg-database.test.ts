@@ -42,7 +42,7 @@ describe("dpkgDatabase", () => {
   });
 
   it("keeps scripts as programs", () => {
-    expect(entries.find(({ path }) => path.endsWith("tool.postinst"))).toMatchObject({ mode: 0o755 });
+    expect(entries.find(({ path }) => path.endsWith("tool.postinst"))).toMatchObject({ mode: 0o100755 });
   });
 
   it("knows who waits for which trigger", () => {

@@ -2,8 +2,9 @@
  * Writes dpkg's database as it stands when packages are unpacked and none is configured, so that `dpkg --configure -a`
  * in a guest does the rest. The files are those of dpkg(1), "FILES", deb-triggers(5) and deb-conffiles(5).
  */
+import { FileType } from "@hartvisor/devices";
 import { stanzaFields } from "../apt-sources.js";
-import type { NewTarEntry } from "./layer-writer.js";
+import type { LayerEntry } from "./layer-writer.js";
 
 /** A package as it was unpacked. */
 export interface UnpackedPackage {
@@ -35,13 +36,13 @@ export function packageIdentity(control: ReadonlyMap<string, Uint8Array>): {
 }
 
 /** The files of the database. */
-export function dpkgDatabase(packages: readonly UnpackedPackage[]): NewTarEntry[] {
+export function dpkgDatabase(packages: readonly UnpackedPackage[]): LayerEntry[] {
   const directories = ["alternatives", "info", "parts", "triggers", "updates"];
-  const file = (path: string, content: string | Uint8Array, mode = 0o644): NewTarEntry => {
-    return { path: `${ADMIN}/${path}`, type: "file", mode, content };
+  const file = (path: string, content: string | Uint8Array, mode = 0o644): LayerEntry => {
+    return { path: `${ADMIN}/${path}`, mode: FileType.Regular | mode, content };
   };
   return [
-    ...directories.map((name): NewTarEntry => ({ path: `${ADMIN}/${name}`, type: "directory", mode: 0o755 })),
+    ...directories.map((name): LayerEntry => ({ path: `${ADMIN}/${name}`, mode: FileType.Directory | 0o755 })),
     file("status", packages.map(statusOf).join("\n")),
     file("available", ""),
     file("diversions", ""),

@@ -5,12 +5,13 @@
  */
 import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
-import { lstat, mkdir, readFile, stat } from "node:fs/promises";
+import { lstat, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import * as zlib from "node:zlib";
 import { HartvisorError } from "@hartvisor/core";
+import { archiveTree, FileType, TYPE_BITS, tarEntries } from "@hartvisor/devices";
 import {
   ARCHITECTURE,
   type Descriptor,
@@ -25,7 +26,6 @@ import {
   REFERENCE_NAME,
 } from "./oci.js";
 import { type Image, ImageStore } from "./store.js";
-import { readTar } from "./tar-reader.js";
 
 /** Which image to take, and what to call it. */
 export interface OciImageOptions {
@@ -33,7 +33,7 @@ export interface OciImageOptions {
   readonly name: string;
   /** Its `org.opencontainers.image.ref.name`, where the layout has several images. */
   readonly reference?: string;
-  /** Bytes that its layers may unpack to, together. Default: 16 GiB. */
+  /** Bytes that its layers may unpack to, together. Default: 16 GiB; a layer has at most 2 GiB. */
   readonly maxBytes?: number;
   /** Default: the user's, in the cache directory. */
   readonly store?: ImageStore;
@@ -41,6 +41,8 @@ export interface OciImageOptions {
 }
 
 const DEFAULT_MAX_BYTES = 16 * 2 ** 30;
+/** Layers are in memory where machines have them, and Node reads no larger file at once. */
+const MAX_LAYER_BYTES = 2 ** 31 - 1;
 /** Indices may point to indices. */
 const MAX_DEPTH = 4;
 const LAYOUT_FILE = /^(?:oci-layout|index\.json|blobs\/sha256\/[0-9a-f]{64})$/;
@@ -61,9 +63,12 @@ export async function ociImage(path: string, options: OciImageOptions): Promise<
   });
   return store.inWorkFolder(async (work) => {
     let directory = path;
-    if (!kind.isDirectory()) {
+    if (!kind.isDirectory() && !kind.isFile()) {
+      throw new HartvisorError("unreadable-file", `${path}: neither a directory nor a regular file`);
+    }
+    if (kind.isFile()) {
       directory = join(work, "layout");
-      await unpackLayout(path, directory, maxBytes, signal);
+      await unpackLayout(path, directory);
     }
     const layout = new Layout(path, directory, signal);
     const { manifest, config } = await layout.image(options.reference);
@@ -76,11 +81,11 @@ export async function ociImage(path: string, options: OciImageOptions): Promise<
     for (const [index, descriptor] of manifest.layers.entries()) {
       const digest = ids[index] as string;
       const file = join(work, `layer-${index}.tar`);
-      const size = await layout.unpackLayer(descriptor, digest, file, left);
+      const size = await layout.unpackLayer(descriptor, digest, file, Math.min(left, MAX_LAYER_BYTES));
       left -= size;
-      await store.adopt(file, digest);
       layers.push({ mediaType: MediaType.Layer, digest, size });
     }
+    for (const [index, { digest }] of layers.entries()) await store.adopt(join(work, `layer-${index}.tar`), digest);
     return store.add({ name, layers, config: config.config });
   });
 }
@@ -90,6 +95,8 @@ class Layout {
   readonly #name: string;
   readonly #directory: string;
   readonly #signal: AbortSignal | undefined;
+  /** Indices and manifests that were met: the same once more, however often it is named, is nothing new. */
+  readonly #met = new Set<string>();
 
   constructor(name: string, directory: string, signal: AbortSignal | undefined) {
     this.#name = name;
@@ -112,7 +119,7 @@ class Layout {
     const candidates = await this.#manifests(reference === undefined ? all : named, 0);
     const found = [];
     const others = new Set<string>();
-    for (const descriptor of new Map(candidates.map((each) => [each.digest, each])).values()) {
+    for (const descriptor of candidates) {
       const manifest = parseManifest(await this.#document(descriptor), this.#called(descriptor));
       const config = parseConfig(await this.#document(manifest.config), this.#called(manifest.config));
       if (config.architecture === ARCHITECTURE && config.os === "linux") found.push({ descriptor, manifest, config });
@@ -167,7 +174,7 @@ class Layout {
     if (packed.bytes !== size || packed.digest() !== digest) this.refuse(`${digest} is not what its digest says`);
     if (unpacked.digest() !== diffId) this.refuse(`${digest} does not unpack to ${diffId}`);
     // Read through once, so that what cannot be used is refused here and not at a machine's start.
-    for await (const _entry of readTar(createReadStream(file), name, { maxBytes })) this.#signal?.throwIfAborted();
+    await archiveTree(await readFile(file), { name });
     return unpacked.bytes;
   }
 
@@ -193,7 +200,8 @@ class Layout {
     const found: Descriptor[] = [];
     for (const descriptor of descriptors) {
       // What builders attach to an image calls itself a manifest for an unknown platform.
-      if (descriptor.platform?.architecture === "unknown") continue;
+      if (descriptor.platform?.architecture === "unknown" || this.#met.has(descriptor.digest)) continue;
+      this.#met.add(descriptor.digest);
       if (isManifest(descriptor)) found.push(descriptor);
       else if (isIndex(descriptor)) {
         const { manifests } = parseIndex(await this.#document(descriptor), this.#called(descriptor));
@@ -273,21 +281,19 @@ class Measure extends Transform {
 }
 
 /** Unpacks what belongs to a layout, and nothing else, out of a tar archive. */
-async function unpackLayout(
-  path: string,
-  directory: string,
-  maxBytes: number,
-  signal: AbortSignal | undefined,
-): Promise<void> {
+async function unpackLayout(path: string, directory: string): Promise<void> {
   await mkdir(join(directory, "blobs/sha256"), { recursive: true });
-  for await (const entry of readTar(createReadStream(path), path, { maxBytes })) {
-    signal?.throwIfAborted();
-    if (entry.type !== "file" || !LAYOUT_FILE.test(entry.path)) continue;
+  if ((await stat(path)).size > MAX_LAYER_BYTES) {
+    throw new HartvisorError("invalid-image", `${path}: it is larger than 2 GiB; unpack it, and name the directory`);
+  }
+  for (const entry of tarEntries(await readFile(path), path)) {
+    const name = entry.path.replace(/^\.\//, "");
+    if ((entry.mode & TYPE_BITS) !== FileType.Regular || !LAYOUT_FILE.test(name)) continue;
     try {
-      await pipeline(entry.content, createWriteStream(join(directory, entry.path), { flags: "wx" }));
+      await writeFile(join(directory, name), entry.content, { flag: "wx" });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-      throw new HartvisorError("invalid-image", `${path}: ${entry.path} is there twice`, { cause: error });
+      throw new HartvisorError("invalid-image", `${path}: ${name} is there twice`, { cause: error });
     }
   }
 }

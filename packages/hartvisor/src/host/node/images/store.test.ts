@@ -14,8 +14,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, { recursive: true }));
 
-const layerOf = (content: string) =>
-  store.addLayer((layer) => layer.add({ path: "file", type: "file", mode: 0o644, content }));
+const layerOf = (content: string) => store.addLayer((layer) => layer.add({ path: "file", mode: 0o100644, content }));
 const blobs = () => readdir(join(folder, "blobs/sha256"));
 
 describe("ImageStore", () => {

@@ -7,10 +7,9 @@ import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { HartvisorError } from "@hartvisor/core";
-import { type FileTree, MemoryTree, unionTree } from "@hartvisor/devices";
+import { archiveTree, type FileTree, MemoryTree, unionTree } from "@hartvisor/devices";
 import { defaultCacheDirectory } from "../debian-image.js";
 import { unless } from "../file-errors.js";
-import { layerTree } from "./layer-tree.js";
 import { LayerWriter } from "./layer-writer.js";
 import {
   ARCHITECTURE,
@@ -24,22 +23,6 @@ import {
   REFERENCE_NAME,
 } from "./oci.js";
 
-/** Trees of layers that somebody has, by the layers' digests: those never change. */
-const shared = new Map<string, WeakRef<MemoryTree>>();
-
-/** The tree of layers, read when nobody has it. */
-async function sharedTree(layers: readonly ImageLayer[], image: string): Promise<FileTree> {
-  const key = layers.map(({ digest }) => digest).join(" ");
-  const known = shared.get(key)?.deref();
-  if (known !== undefined) return known;
-  const tree = await layerTree(layers.map(({ path, digest }) => ({ path, name: `layer ${digest} of ${image}` })));
-  tree.freeze();
-  // Somebody else may have read it in the meantime.
-  const first = shared.get(key)?.deref() ?? tree;
-  shared.set(key, new WeakRef(first));
-  return first;
-}
-
 /** A root file system as a stack of layers, the lowest first. */
 export interface Image {
   readonly name: string;
@@ -49,10 +32,13 @@ export interface Image {
   /** How to run what is in it: `Env`, `Entrypoint`, `Cmd`, `WorkingDir`. */
   readonly config: NonNullable<ImageConfig["config"]>;
   readonly annotations: Readonly<Record<string, string>>;
-  /** What is in it, read-only: one tree for all who ask as long as somebody has it. */
+  /** What is in it, read-only; its layers are shared by all in this process who have them. */
   openLayers(): Promise<FileTree>;
-  /** A tree of its own for a machine, which may write to it; the image stays as it is, and its layers are shared. */
-  root(): Promise<FileTree>;
+  /**
+   * A tree of its own for a machine, which may write to it: the layers are shared by all machines of this process, and
+   * what one writes goes to `upper`, by default a tree in memory.
+   */
+  root(upper?: FileTree): Promise<FileTree>;
 }
 
 /** A layer of an image. */
@@ -78,6 +64,26 @@ const LOCK_PATIENCE_MS = 10_000;
 /** Folders of builds; one so old was left by a process that was killed. */
 const WORK = "incoming-";
 const ABANDONED_AFTER_MS = 24 * 60 * 60 * 1000;
+
+/** Layers by path, as long as a machine of this process has them, or while they are read. */
+const layerTrees = new Map<string, WeakRef<FileTree> | Promise<FileTree>>();
+
+/** A layer as a tree that does not change; no layer is read twice while somebody has it. */
+export async function layerTree({ path, digest }: Pick<ImageLayer, "path" | "digest">): Promise<FileTree> {
+  const known = layerTrees.get(path);
+  const found = known instanceof WeakRef ? known.deref() : await known;
+  if (found !== undefined) return found;
+  const reading = readFile(path).then((bytes) => archiveTree(bytes, { name: `layer ${digest}` }));
+  layerTrees.set(path, reading);
+  try {
+    const tree = await reading;
+    layerTrees.set(path, new WeakRef(tree));
+    return tree;
+  } catch (error) {
+    layerTrees.delete(path);
+    throw error;
+  }
+}
 
 /** A store in a folder. */
 export class ImageStore {
@@ -114,7 +120,7 @@ export class ImageStore {
   async addLayer(write: (layer: LayerWriter) => Promise<void>): Promise<Descriptor> {
     return this.inWorkFolder(async (folder) => {
       const file = join(folder, "layer.tar");
-      const layer = new LayerWriter(file);
+      const layer = await LayerWriter.create(file);
       try {
         await write(layer);
         const { digest, size } = await layer.finish();
@@ -256,11 +262,11 @@ export class ImageStore {
       }),
     );
     const name = annotations[REFERENCE_NAME] ?? "";
-    const openLayers = () => sharedTree(layers, name);
+    const lower = () => Promise.all(layers.map(layerTree));
     return {
       ...{ name, digest, layers, config, annotations: manifest.annotations ?? {} },
-      openLayers,
-      root: async () => unionTree({ lower: [await openLayers()], upper: new MemoryTree() }),
+      openLayers: async () => unionTree({ lower: await lower() }),
+      root: async (upper = new MemoryTree()) => unionTree({ lower: await lower(), upper }),
     };
   }
 
