@@ -225,8 +225,8 @@ export function adoptArea(virtual: usize): void {
   store<u64>(virtual, (load<u64>(virtual, HART_MSTATUS) & ~MSTATUS_FS) | status, HART_MSTATUS);
 }
 
-/** Beyond this many pages, dropping whole banks is cheaper, and a guest cannot make the host count to 2^52. */
-const MAX_PAGES_FLUSHED_ONE_BY_ONE: u64 = 64;
+/** Beyond this many pages whole banks are dropped: a page can cost as much as a bank, and no budget is looked at meanwhile. */
+const MAX_PAGES_FLUSHED_ONE_BY_ONE: u64 = 8;
 
 /** Drops what the hart's TLB holds of a range, or of everything if `size` is all ones or both are zero, as SBI's fences do. */
 function flush(virtual: usize, start: u64, size: u64): void {

@@ -168,6 +168,33 @@ describe("updates", () => {
     expect(guest.hart.getRegister(9)).toBe(2n);
   });
 
+  it.each<[string, bigint, bigint]>([
+    ["its page", BigInt(DATA), 4096n],
+    ["a byte of it", BigInt(DATA + 5), 1n],
+    ["eight pages with it", BigInt(DATA - 0x7000), 0x8000n],
+    ["many pages with it", BigInt(DATA - 0x10000), 0x20000n],
+    ["all, by zeros", 0n, 0n],
+    ["all, by the largest size", 0n, (1n << 64n) - 1n],
+  ])("are seen behind a flush of %s, and not before", async (_, start, size) => {
+    const guest = await callable();
+    const root = pinIdentity(guest);
+    guest.write64(DATA, 1n);
+    guest.write64(DATA + 0x4000, 2n);
+    guest.load(PROGRAM, "ld s1, 0(s0)\nj .-4");
+    guest.hart.setRegister(8, BigInt(DATA));
+    call(guest, Call.SetRoot, root);
+    guest.machine.step(4);
+    update(guest, [[entryFor(DATA), leaf(DATA + 0x4000, LEAF)]]);
+    guest.machine.step(4);
+    expect(guest.hart.getRegister(9)).toBe(1n);
+    call(guest, Call.Flush, DATA + 0x1000, 0x1000);
+    guest.machine.step(4);
+    expect(guest.hart.getRegister(9)).toBe(1n);
+    call(guest, Call.Flush, start, size);
+    guest.machine.step(4);
+    expect(guest.hart.getRegister(9)).toBe(2n);
+  });
+
   it("of many entries are one exit", async () => {
     const guest = await callable();
     pin(guest, TABLE, 0);
