@@ -50,7 +50,7 @@ export function run(hart: usize, budget: i32, exact: bool): u32 {
   const virtualTime = load<u32>(hart, HART_CLOCK_MODE) != 0;
   const deprivileged = load<u32>(hart, HART_VIRTUAL_HART) != 0;
   const rewrites = load<u32>(hart, HART_REWRITES) != 0;
-  const knows = load<u32>(hart, HART_PARAVIRTUAL) != 0;
+  const paravirtual = load<u32>(hart, HART_PARAVIRTUAL) != 0;
   while (true) {
     const remaining = <i32>(end - load<u64>(hart, HART_EXECUTED));
     if (remaining <= 0) return EXIT_BUDGET;
@@ -58,7 +58,7 @@ export function run(hart: usize, budget: i32, exact: bool): u32 {
     updateTimers(hart);
     settleCounters(hart, load<u64>(hart, HART_EXECUTED));
     if (!deprivileged) takeInterrupt(hart);
-    else if (rewrites || knows) admitInterrupt(hart);
+    else if (rewrites || paravirtual) admitInterrupt(hart);
     else if (nextInterrupt(hart) >= 0) return EXIT_INTERRUPT;
     if (rewrites && load<u32>(hart, HART_SHADOW_MISSING) != 0) {
       store<u32>(hart, 0, HART_SHADOW_MISSING);
@@ -70,7 +70,7 @@ export function run(hart: usize, budget: i32, exact: bool): u32 {
     const kind = exactly ? executeExactly(hart, chunk) : executeSampled(hart, chunk, false);
     if (deprivileged && endTrap(hart)) {
       if (rewrites && reflectsOwn(hart)) continue;
-      if (!knows) return EXIT_TRAP;
+      if (!paravirtual) return EXIT_TRAP;
       if (areaOf(<usize>load<u32>(hart, HART_VIRTUAL_HART)) == 0) return EXIT_STUCK; // the guest has named no place to trap to
       reflectWaiting(hart, load<u64>(hart, HART_TRAP_CAUSE));
       continue;

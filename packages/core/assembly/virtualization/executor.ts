@@ -129,8 +129,10 @@ export function mirror(executor: usize, virtual: usize): void {
 /** Makes the executor's satp name the tables for the virtual hart's address space and mode; false if there is no shadow table. */
 export function chooseTables(executor: usize, virtual: usize): bool {
   let root: u64 = 0;
-  if (load<u32>(virtual, HART_PARAVIRTUAL) != 0) root = rootOf(virtual, load<u32>(virtual, HART_PRIVILEGE) == 0);
-  else {
+  if (load<u32>(virtual, HART_PARAVIRTUAL) != 0) {
+    root = rootOf(virtual, load<u32>(virtual, HART_PRIVILEGE) == 0);
+    store<u64>(virtual, root, HART_SATP); // for who asks from outside
+  } else {
     const satp = load<u64>(virtual, HART_SATP);
     if (satp >> 60 != 0) {
       root = shadowOf(executor, satp, dataRegime(virtual));

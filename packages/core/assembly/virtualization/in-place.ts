@@ -76,12 +76,12 @@ function bring(executor: usize, virtual: usize, cause: u64, value: u64, register
 /** Between slices: makes the virtual hart's timer pending if it is due, and takes its next interrupt if there is one. */
 export function admitInterrupt(executor: usize): void {
   const virtual = <usize>load<u32>(executor, HART_VIRTUAL_HART);
-  const knows = load<u32>(virtual, HART_PARAVIRTUAL) != 0;
+  const isParavirtual = load<u32>(virtual, HART_PARAVIRTUAL) != 0;
   const isDue = nextInterrupt(executor) >= 0;
-  if (!isDue && !(knows ? hasNewInterrupt(virtual) : nextInterrupt(virtual) >= 0)) return;
+  if (!isDue && !(isParavirtual ? hasNewInterrupt(virtual) : nextInterrupt(virtual) >= 0)) return;
   attend(executor, virtual);
   if (isDue) updateTimers(virtual);
-  if (knows ? considerInterrupts(virtual, executor) : takeInterrupt(virtual)) countAssist(executor, ASSIST_INTERRUPT);
+  if (isParavirtual ? considerInterrupts(virtual, executor) : takeInterrupt(virtual)) countAssist(executor, ASSIST_INTERRUPT);
   follow(executor, virtual);
   store<u64>(executor, load<u64>(virtual, HART_PC), HART_PC);
   // The executor's own timer is never pending while it runs, or it would take it; what falls due meanwhile is seen between slices.

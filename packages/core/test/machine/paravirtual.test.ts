@@ -268,6 +268,15 @@ describe("roots", () => {
     expect(guest.hart.getRegister(9)).toBe(99n);
   });
 
+  it("show to the host as satp, by the mode that the hart is in", async () => {
+    const guest = await running("ecall");
+    const kernelRoot = guest.hart.getCsr("satp");
+    guest.machine.step(4);
+    expect([guest.hart.privilege, guest.hart.getCsr("satp")]).toEqual(["user", (8n << 60n) | pageOf(TABLES + 0x4000)]);
+    guest.machine.step(1);
+    expect([guest.hart.privilege, guest.hart.getCsr("satp")]).toEqual(["supervisor", kernelRoot]);
+  });
+
   it("change without an exit", async () => {
     const guest = await callable();
     const root = pinIdentity(guest);
