@@ -125,7 +125,7 @@ field("skipBreakpoint", "u32"); // the next instruction runs even if it is a bre
 
 // Interposition: accesses to pages of which the host wants to hear.
 field("accessOpen", "u32", 4); // those that may be done now: page of RAM + 1, times 8, and the kinds of access
-field("fetchLeaves", "u32"); // the next instruction lies in such a page
+field("fetchLeaves", "u32"); // kind of exit of what was to be fetched; 0: none
 
 // Trap being raised (STATUS_TRAP) and exit being reported (STATUS_EXIT).
 field("trapWaits", "u32"); // the raised exception is taken when the slice is over

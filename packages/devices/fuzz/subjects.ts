@@ -6,6 +6,7 @@ import { natNetwork } from "../src/backends/nat/nat.js";
 import { Protocol, pseudoHeaderSum, TcpFlag, viewOf, writeIpv4 } from "../src/backends/nat/packet.js";
 import { Virtio9p } from "../src/para/9p/device.js";
 import { HEADER, Message } from "../src/para/9p/message.js";
+import { VirtioBalloon } from "../src/para/balloon/device.js";
 import { VirtioBlock } from "../src/para/block/device.js";
 import { controlMessage } from "../src/para/console/control-message.js";
 import { VirtioConsole } from "../src/para/console/device.js";
@@ -42,6 +43,7 @@ export const SUBJECTS: Readonly<Record<string, () => Promise<Subject>>> = {
     device: new VirtioRng({ source: (into) => into.fill(7) }),
     request: (random) => ({ queue: 0, parts: [1 + random.below(100)] }),
   }),
+  balloon: balloonSubject,
   block: async () => ({
     device: new VirtioBlock({ backend: memoryDisk(new Uint8Array(64 * 512)) }),
     request: blockRequest,
@@ -63,6 +65,28 @@ export const SUBJECTS: Readonly<Record<string, () => Promise<Subject>>> = {
   "virtio-fs": virtioFsSubject,
   "virtio-9p": virtio9pSubject,
 };
+
+/** Page numbers, some without RAM, some of the requests themselves; ranges to report; statistics. */
+async function balloonSubject(): Promise<Subject> {
+  const device = new VirtioBalloon();
+  return {
+    device,
+    request: (random) => {
+      const queue = random.below(5);
+      if (queue > 2) return { queue, parts: [1 + random.below(9000), 1 + random.below(9000)] };
+      const bytes = new Uint8Array(queue === 2 ? random.below(120) : 4 * random.below(300));
+      const view = viewOf(bytes);
+      for (let at = 0; at + 4 <= bytes.length; at += 4) {
+        view.setUint32(at, random.once(8) ? random.below(2 ** 32) : 0x8_0080 + random.below(140), true);
+      }
+      return { queue, parts: [bytes] };
+    },
+    disturb: (random) => {
+      device.targetBytes = 4096 * random.below(300);
+      void device.statistics().catch(() => {});
+    },
+  };
+}
 
 function blockRequest(random: Random): Request {
   const header = new Uint8Array(16);

@@ -2,6 +2,7 @@
 import type { BlockBackend } from "@hartvisor/core";
 import { describe, expect, it } from "vitest";
 import { memoryDisk } from "../src/backends/memory-disk.js";
+import { VirtioBalloon } from "../src/para/balloon/device.js";
 import { VirtioBlock } from "../src/para/block/device.js";
 import { VirtioConsole } from "../src/para/console/device.js";
 import { VirtioNet } from "../src/para/net/device.js";
@@ -48,6 +49,13 @@ const cases: readonly Case[] = [
     queue: 0,
     buffers: [{ address: DATA, length: 10, write: true }],
     written: 10,
+  },
+  {
+    name: "a balloon",
+    make: () => new VirtioBalloon(),
+    queue: 0,
+    buffers: [{ address: HEADER, length: 8 }],
+    written: 0,
   },
   { name: "a disk", make: () => new VirtioBlock({ backend: memoryDisk(new Uint8Array(4096)) }), ...blockRead },
   {

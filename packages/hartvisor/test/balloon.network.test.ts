@@ -1,11 +1,12 @@
 /** Debian's balloon driver: memory that it gives up, and gets back. */
 import { beforeAll, expect, it } from "vitest";
 import { type DemoImage, debianDemoImage } from "../src/host/node/debian-image.js";
-import { Balloon, linux, type Machine, type MachineOptions } from "../src/index.js";
+import { Balloon, linux, Machine, type MachineOptions, memoryPool } from "../src/index.js";
 import { describeOnline } from "./describe-where.js";
 import { GuestShell } from "./guest-shell.js";
 
 const MIB = 2 ** 20;
+const cmdline = "console=ttyS0 quiet";
 const limits = { wallTimeMs: 240_000 };
 
 /** Waits until something holds, while the machine runs. */
@@ -27,7 +28,7 @@ describeOnline("a balloon in Debian", () => {
   /** Boots with a balloon whose driver is there, and a file of random bytes. */
   async function boot(balloon: Balloon, options: Partial<MachineOptions> = {}): Promise<GuestShell> {
     const shell = await GuestShell.boot({
-      boot: linux({ ...image, cmdline: "console=ttyS0 quiet" }),
+      boot: linux({ ...image, cmdline }),
       memory: "256MiB",
       devices: [balloon.device],
       limits,
@@ -92,5 +93,46 @@ describeOnline("a balloon in Debian", () => {
     await until("the file's pages to be reported", () => full - framesOf(machine) > (40 * MIB) / 4096);
     expect(await shell.run("md5sum /tmp/x")).toBe(sum);
     await shell.powerOff();
+  }, 300_000);
+
+  it("refuses to load what its pool has no room for, and keeps nothing of it", async () => {
+    const pool = memoryPool({ memory: "32MiB", machines: 1 });
+    const created = Machine.create({ boot: linux({ ...image, cmdline }), pool, memory: "256MiB" });
+    await expect(created).rejects.toMatchObject({ code: "out-of-memory" });
+    expect(pool.framesInUse).toBe(0);
+  });
+
+  it("gives what one machine gives up to another, which waits for more until the first is gone", async () => {
+    const pool = memoryPool({ memory: "240MiB", machines: 3 });
+    const balloon = new Balloon({ reporting: false });
+    const one = await boot(balloon, { pool });
+    const sum = await one.run("md5sum /tmp/x");
+    await one.run("dd if=/dev/zero of=/tmp/y bs=1M count=55 2>/dev/null");
+    await one.run("rm /tmp/y");
+    balloon.targetBytes = 135 * MIB;
+    await until("the balloon to inflate", () => balloon.actualBytes === 135 * MIB);
+    const other = await Machine.create({ boot: linux({ ...image, cmdline }), pool, memory: "256MiB", limits });
+    void other.console.output.cancel();
+    const events: string[] = [];
+    for (const name of ["memory-exhausted", "memory-available"] as const) other.on(name, () => events.push(name));
+    other.start();
+    expect((await other.exec(["uname", "-m"])).stdoutText).toBe("riscv64\n");
+    expect(await one.run("md5sum /tmp/x")).toBe(sum);
+    expect(events).toEqual([]);
+
+    const copy = other.exec([
+      "sh",
+      "-c",
+      "dd if=/dev/urandom of=/z bs=1M count=30 && cp /z /w && cmp /z /w && echo same",
+    ]);
+    await until("the pool to run out", () => other.isWaitingForMemory);
+    expect(other.isRunning).toBe(false);
+    expect(events).toEqual(["memory-exhausted"]);
+    await one.machine.destroy();
+    expect((await copy).stdoutText).toBe("same\n");
+    expect(events).toEqual(["memory-exhausted", "memory-available"]);
+    expect(pool.framesInUse).toBe(framesOf(other));
+    await other.destroy();
+    expect(pool.framesInUse).toBe(0);
   }, 300_000);
 });

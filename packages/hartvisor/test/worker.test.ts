@@ -6,7 +6,7 @@ import type { WorkerMachineOptions } from "../src/index.js";
 
 // A worker's script is a file of the built package.
 const built = new URL("../dist/index.js", import.meta.url).href;
-const { bareMetal, Machine, virtioRng } = (await import(built)) as typeof import("../src/index.js");
+const { bareMetal, Machine, memoryPool, virtioRng } = (await import(built)) as typeof import("../src/index.js");
 
 const guest = async (name: string) =>
   bareMetal({ image: await readFile(new URL(`../../bench/guests/built/${name}.elf`, import.meta.url)) });
@@ -90,6 +90,8 @@ describe("a machine in a worker", () => {
       message:
         'a device that a function makes belongs to the calling thread: leave it out, or leave out thread: "worker"',
     });
+    const shared = { pool: memoryPool({ memory: "16MiB", machines: 1 }) } as unknown as Partial<WorkerMachineOptions>;
+    await expect(inWorker("spin", shared)).rejects.toMatchObject({ code: "unsupported" });
     await expect(inWorker("spin", { boot: { hypercalls: false, load() {} } })).rejects.toMatchObject({
       code: "unsupported",
     });

@@ -6,6 +6,7 @@
 import {
   EXIT_ACCESS,
   EXIT_BREAKPOINT,
+  EXIT_NO_FRAME,
   HART_CROSSING,
   HART_EXIT_ADDRESS,
   HART_EXIT_KIND,
@@ -39,7 +40,6 @@ import {
 } from "../generated/layout";
 import { decode } from "../generated/decode";
 import { OP_BREAKPOINT, OP_CROSSING, OP_NEXT_PAGE } from "../generated/operations";
-import { leaveForFrame } from "../memory/access";
 import { frameMetadata, guardCode, machineAddress } from "../memory/frames";
 import { isInterposed, isOpen } from "../memory/interposed";
 import { checkPmp, PMP_DENIED, PMP_GRANTED } from "../memory/pmp";
@@ -65,7 +65,7 @@ function fetchPage(hart: usize, address: u64, access: u32): usize {
   const regime = fetchRegime(hart);
   const outcome = translate(hart, address, access, regime);
   if (outcome != WALK_OK) {
-    if (outcome == WALK_NO_FRAME) return leaveForFrame(hart);
+    if (outcome == WALK_NO_FRAME) return leaveForFrame(hart, access);
     store<u32>(hart, access, HART_TRAP_ACCESS);
     return raise(hart, outcome == WALK_ACCESS_FAULT ? FETCH_ACCESS_FAULT : FETCH_PAGE_FAULT, address);
   }
@@ -74,7 +74,7 @@ function fetchPage(hart: usize, address: u64, access: u32): usize {
   if (permission == PMP_DENIED) return raise(hart, FETCH_ACCESS_FAULT, address);
   const vm = <usize>load<u32>(hart, HART_VM);
   const machine = machineAddress(vm, physical);
-  if (machine == NO_FRAME) return leaveForFrame(hart);
+  if (machine == NO_FRAME) return leaveForFrame(hart, access);
   if (machine == 0) return raise(hart, FETCH_ACCESS_FAULT, address);
   const interposed = isInterposed(vm, physical, ACCESS_EXECUTE);
   if (interposed && !isOpen(hart, vm, physical, access)) return leaveForHost(hart, address, access);
@@ -93,8 +93,14 @@ function leaveForHost(hart: usize, address: u64, access: u32): usize {
     store<u32>(hart, ACCESS_EXECUTE, HART_TRAP_ACCESS);
     store<u64>(hart, load<u64>(hart, HART_WALK_ADDRESS), HART_EXIT_ADDRESS);
     store<u64>(hart, address, HART_EXIT_VIRTUAL);
-    store<u32>(hart, 1, HART_FETCH_LEAVES);
+    store<u32>(hart, EXIT_ACCESS, HART_FETCH_LEAVES);
   }
+  return CHECK_EACH;
+}
+
+/** Makes what was to be fetched leave for want of a frame; there are no slots. */
+function leaveForFrame(hart: usize, access: u32): usize {
+  if (access == ACCESS_EXECUTE) store<u32>(hart, EXIT_NO_FRAME, HART_FETCH_LEAVES);
   return CHECK_EACH;
 }
 
@@ -108,13 +114,6 @@ export function peekPage(hart: usize, address: u64): usize {
 /** Makes `slot` and `slotDelta` stand for the hart's pc; false with a trap raised. */
 export function locate(hart: usize): bool {
   const pc = load<u64>(hart, HART_PC);
-  if (find(hart, pc)) return true;
-  if (load<u32>(hart, HART_STATUS) != STATUS_EXIT) return false;
-  // There is no frame to fetch from: the scratch slot leaves as a breakpoint's does.
-  return stop(hart, pc);
-}
-
-function find(hart: usize, pc: u64): bool {
   const page = fetchPage(hart, pc, ACCESS_EXECUTE);
   if (page == 0) return false;
   const offset = <usize>pc & 0xfff;
@@ -178,9 +177,9 @@ function hasBreakpoint(vm: usize, address: u64, mask: u64): bool {
 /** At a slot that may be a breakpoint, by its offset in the page: stops there if the address is one, else goes past it. */
 export function breakpoint(hart: usize): u32 {
   const pc = load<u64>(hart, HART_PC);
-  if (load<u32>(hart, HART_STATUS) == STATUS_EXIT) return STATUS_EXIT; // for want of a frame, see `locate`
   if (mustStop(hart, pc)) {
-    store<u32>(hart, load<u32>(hart, HART_FETCH_LEAVES) != 0 ? EXIT_ACCESS : EXIT_BREAKPOINT, HART_EXIT_KIND);
+    const kind = load<u32>(hart, HART_FETCH_LEAVES);
+    store<u32>(hart, kind != 0 ? kind : EXIT_BREAKPOINT, HART_EXIT_KIND);
     store<u32>(hart, 0, HART_FETCH_LEAVES);
     store<u32>(hart, STATUS_EXIT, HART_STATUS);
     return STATUS_EXIT;

@@ -107,7 +107,7 @@ export function peekAddress(hart: usize, address: u64, length: u32, access: u32)
 }
 
 /** Leaves because a page has no frame and the pool none to give. The instruction has done nothing yet, and is executed again. */
-export function leaveForFrame(hart: usize): usize {
+function leaveForFrame(hart: usize): usize {
   store<u32>(hart, EXIT_NO_FRAME, HART_EXIT_KIND);
   store<u32>(hart, STATUS_EXIT, HART_STATUS);
   return 0;

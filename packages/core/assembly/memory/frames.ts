@@ -50,15 +50,23 @@ declare function forgetRegions(vm: usize, frame: u32, lines: u64): void;
 declare function supplyFrame(vm: usize, page: u32): u32;
 
 /** Where a guest-physical address lies in linear memory; 0 if it is not RAM, NO_FRAME if it is and the pool has no frame for it. */
+// @ts-ignore: decorator
+@inline
 export function machineAddress(vm: usize, address: u64): usize {
   const page = (address - load<u64>(vm, VM_RAM_BASE)) >> 12;
   if (page >= <u64>load<u32>(vm, VM_RAM_PAGES)) return 0;
-  let frame = load<u32>(<usize>load<u32>(vm, VM_PHYSICAL_TO_FRAME) + (<usize>page << 2));
-  if (frame >= ABSENT_UNCHANGED) {
-    frame = supplyFrame(vm, <u32>page);
-    if (frame >= ABSENT_UNCHANGED) return NO_FRAME;
-  }
+  const frame = load<u32>(<usize>load<u32>(vm, VM_PHYSICAL_TO_FRAME) + (<usize>page << 2));
+  return frame >= ABSENT_UNCHANGED ? suppliedAddress(vm, <u32>page, address) : addressIn(vm, frame, address);
+}
+
+@inline
+function addressIn(vm: usize, frame: u32, address: u64): usize {
   return <usize>load<u32>(vm, VM_FRAMES_BASE) + (<usize>frame << 12) + (<usize>address & 0xfff);
+}
+
+function suppliedAddress(vm: usize, page: u32, address: u64): usize {
+  const frame = supplyFrame(vm, page);
+  return frame >= ABSENT_UNCHANGED ? NO_FRAME : addressIn(vm, frame, address);
 }
 
 /** Metadata of the frame that holds a machine address. */

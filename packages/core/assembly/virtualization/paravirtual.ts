@@ -84,6 +84,8 @@ const DENIED: i32 = -4;
 const INVALID_ADDRESS: i32 = -5;
 
 /** Where a hart's area lies in linear memory; 0 if it has none. */
+// @ts-ignore: decorator
+@inline
 export function areaOf(virtual: usize): usize {
   const area = load<u64>(virtual, HART_VCPU_AREA);
   return area == 0 ? 0 : machineAddress(<usize>load<u32>(virtual, HART_VM), area);

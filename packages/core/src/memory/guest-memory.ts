@@ -238,6 +238,11 @@ export class GuestMemory implements HypercallMemory, DmaMemory {
     return this.#supply(page, false) ? (this.#frames[page] ?? ABSENT) : ABSENT;
   }
 
+  /** Whether a guest page has a frame. */
+  hasFrame(page: number): boolean {
+    return (this.#frames[page] ?? ABSENT) < ABSENT_UNCHANGED;
+  }
+
   /** The frame behind a guest page, counted from the first page of RAM; one that has none gets one. Throws `out-of-memory`. */
   frameOf(page: number): number {
     const frame = this.#frames[page];

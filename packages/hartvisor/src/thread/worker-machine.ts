@@ -292,9 +292,10 @@ export class WorkerMachine extends GuestCommands {
 /** The options as plain data. Throws `unsupported` for one that belongs to the calling thread. */
 function portableOptions(options: WorkerMachineOptions): PortableOptions {
   const { thread: _, boot, devices = [], ...rest } = options;
-  const { hypercalls, onDeviceFailure, translator }: Partial<MachineOptions> = rest as MachineOptions;
+  const { pool, hypercalls, onDeviceFailure, translator }: Partial<MachineOptions> = rest as MachineOptions;
   const bound =
     (devices.some((device: unknown) => typeof device === "function") && "a device that a function makes") ||
+    (pool !== undefined && "pool") ||
     (hypercalls !== undefined && "hypercalls") ||
     (onDeviceFailure !== undefined && "onDeviceFailure") ||
     (translator?.onEvent !== undefined && "translator.onEvent") ||

@@ -386,6 +386,18 @@ describe("the receiver", () => {
     expect(driver.seen?.deliver([frameOf(60)])).toBe(true);
   });
 
+  it("keeps a frame for later while the machine has no memory for it", () => {
+    driver.give(1);
+    driver.memory.hasFrames = false;
+    driver.log.length = 0;
+    expect(driver.seen?.deliver([frameOf(60)])).toBe(false);
+    expect(driver.log).toEqual([]);
+    driver.memory.hasFrames = true;
+    for (const retry of driver.memory.retries) retry();
+    expect(driver.log).toEqual(["ready"]);
+    expect(driver.seen?.deliver([frameOf(60)])).toBe(true);
+  });
+
   it.each<[string, readonly number[], number, boolean]>([
     ["its own address", MAC, 0, true],
     ["another's", [0x52, 0x54, 0, 0x12, 0x34, 0x57], 0, false],

@@ -110,7 +110,7 @@ export class E1000 implements PciFunction {
       },
       send: (frame) => this.#send(frame),
     });
-    this.#receiver = new Receiver(board.memory, this.#file, this.#statistics);
+    this.#receiver = new Receiver(board.memory, this.#file, this.#statistics, () => this.#roomAgain());
     const drive = (level: boolean) => {
       this.#isAsserted = level;
       this.#driveInterrupt();

@@ -23,14 +23,17 @@ type Match = "exact" | "inexact" | undefined;
 
 export class Receiver {
   readonly #memory: DmaMemory;
+  readonly #retry: () => void;
   readonly #file: RegisterFile;
   readonly #statistics: Statistics;
   readonly ring: DescriptorRing;
   readonly #frame = new Uint8Array(LONGEST_LONG + VLAN_TAG);
   readonly #views: Uint8Array[] = [];
 
-  constructor(memory: DmaMemory, file: RegisterFile, statistics: Statistics) {
+  /** `retry` is called when the machine has memory again that was missing. */
+  constructor(memory: DmaMemory, file: RegisterFile, statistics: Statistics, retry: () => void) {
     this.#memory = memory;
+    this.#retry = retry;
     this.#file = file;
     this.#statistics = statistics;
     this.ring = new DescriptorRing(file, memory, Register.RDBAL);
@@ -61,12 +64,22 @@ export class Receiver {
     const tag = isTagged && this.#file.get(Register.CTRL) & Control.VlanMode ? load16(frame, 14) : undefined;
     const stored = this.#withCheckSequence(tag === undefined ? frame : this.#untagged(frame));
     const buffers = Math.ceil(stored.length / this.bufferSize);
-    if (this.ring.problem !== undefined || buffers > this.ring.available) return -1;
+    if (this.ring.problem !== undefined || buffers > this.ring.available || !this.#populate(buffers)) return -1;
     const status = this.#status(frame, match) | (tag === undefined ? 0 : Status.Vlan | (tag << 16));
     const start = this.#file.get(Register.RXCSUM) & ReceiveChecksum.Start;
     this.#store(stored, buffers, status, checksum(frame.subarray(start)));
     this.#count(frame);
     return frame.length;
+  }
+
+  /** Whether there are frames behind the next buffers; what is no RAM needs none. */
+  #populate(buffers: number): boolean {
+    for (let n = 0; n < buffers; n++) {
+      const address = this.#memory.load64(this.ring.at(n));
+      if (!this.#memory.contains(address, this.bufferSize)) continue;
+      if (!this.#memory.populate(address, this.bufferSize, this.#retry)) return false;
+    }
+    return true;
   }
 
   /** Makes one frame of the parts, padded to the shortest that a wire has, with its checksum done. */

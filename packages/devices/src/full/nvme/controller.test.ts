@@ -188,6 +188,17 @@ describe.each([
     return driver.take(1);
   };
 
+  it("asks for another try where the machine has no memory to read into", async () => {
+    driver.memory.hasFrames = false;
+    driver.put(1, driver.transfer(Read, 300, 1, DATA, 0));
+    driver.ring(1);
+    expect((await finished())?.status).toBe(0x21);
+    driver.memory.hasFrames = true;
+    driver.put(1, driver.transfer(Read, 300, 1, DATA, 0));
+    driver.ring(1);
+    expect((await finished())?.status).toBe(0);
+  });
+
   it("reads into one page, two, and a list of them", async () => {
     for (const [blocks, prp1, prp2] of [
       [1, DATA + 0x200, 0],

@@ -10,6 +10,9 @@ import { Outcome } from "./registers.js";
 
 const ENTRY_SIZE = 8;
 
+/** It is the guest that tries again. */
+const nothing = (): void => {};
+
 /** The memory of one transfer. */
 export class DataPages {
   readonly #memory: DmaMemory;
@@ -48,6 +51,14 @@ export class DataPages {
       entry += ENTRY_SIZE;
     }
     return Outcome.Success;
+  }
+
+  /** Makes sure that there are frames to write to; see {@link DmaMemory.populate}. */
+  populate(): boolean {
+    for (let n = 0; n < this.#count; n++) {
+      if (!this.#memory.populate(this.#addresses[n] ?? 0, this.#lengths[n] ?? 0, nothing)) return false;
+    }
+    return true;
   }
 
   /** Appends views of it all; see {@link DmaMemory.readableViews}. */

@@ -123,6 +123,8 @@ export class Namespace {
   #read(command: NvmeCommand, offset: number, length: number, pageSize: number): number | Promise<number> {
     const found = command.findData(length, pageSize);
     if (found !== Outcome.Success) return found;
+    // 4.6.1: the host should retry, by which time the machine, which pauses now, has memory.
+    if (!command.pages.populate()) return Outcome.CommandInterrupted;
     this.statistics.reads++;
     this.statistics.readBytes += length;
     // 6.9: what is read so is on the medium.

@@ -92,6 +92,7 @@ export const Outcome = {
   CommandSequenceError: DNR | 0x0c,
   InvalidPrpOffset: DNR | 0x13,
   WriteProtected: DNR | 0x20,
+  CommandInterrupted: 0x21,
   LbaOutOfRange: DNR | 0x80,
   InvalidCompletionQueue: specific(0x00),
   InvalidQueueIdentifier: specific(0x01),

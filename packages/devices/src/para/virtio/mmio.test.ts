@@ -26,6 +26,18 @@ describe("virtio over MMIO", () => {
     expect([bench.interrupt, bench.acknowledge(), bench.interrupt]).toEqual([true, 1, false]);
   });
 
+  it("leaves a request in its queue until the machine has memory for the answer", () => {
+    const { drivers, memory } = bench.start();
+    memory.hasFrames = false;
+    drivers[0]?.add({ address: BUFFER, length: 32, write: true });
+    bench.ring();
+    expect(drivers[0]?.take()).toBeUndefined();
+    memory.hasFrames = true;
+    for (const retry of memory.retries) retry();
+    expect(drivers[0]?.take()).toEqual({ head: 0, written: 32 });
+    expect(bench.failures).toEqual([]);
+  });
+
   it("serves what waited when the driver became ready", () => {
     bench.start({
       beforeReady: () => {
