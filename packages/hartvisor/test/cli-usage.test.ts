@@ -327,7 +327,7 @@ const refusals: readonly Refusal[] = [
   {
     what: "two roots",
     args: ["demo", "--root", "x", "--packages", "python3"],
-    message: /'--packages <a,b>' cannot be used with option '--root <image>'/,
+    message: /'--packages <a,b>' cannot be used with option '--root </,
   },
   { what: "to pack into a folder in use", args: ["image", "pack", "@."], message: /there is something already/ },
   { what: "a mirror that is none", args: ["demo", "--mirror", "x"], message: /^"x" is no mirror/ },
