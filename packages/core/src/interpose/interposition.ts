@@ -24,8 +24,9 @@ export interface InterpositionHost {
   readonly watches: MemoryWatches;
 }
 
-/** The hooks of one kind. */
-type HooksOf<Name extends Exclude<keyof Hooks, "memory">> = readonly NonNullable<Hooks[Name]>[];
+/** The kinds of hooks that are functions. */
+type HookName = Exclude<keyof Hooks, "memory">;
+type HooksOf<Name extends HookName> = readonly NonNullable<Hooks[Name]>[];
 
 export class Interposition {
   readonly #host: InterpositionHost;
@@ -46,7 +47,8 @@ export class Interposition {
   /** Installs hooks behind those that there are; gives what removes them. Throws `unsupported` or `invalid-argument`. */
   install(hooks: Hooks): () => void {
     this.#check(hooks);
-    const own = { ...hooks };
+    // The object may be of a class, and is the caller's to change.
+    const own: Hooks = { memory: [...(hooks.memory ?? [])], ...boundHooks(hooks) };
     for (const watch of own.memory ?? []) this.#host.watches.check(watch);
     this.#change([...this.#installed, own]);
     return () => {
@@ -173,10 +175,8 @@ export class Interposition {
 
   #change(installed: readonly Hooks[]): void {
     this.#installed = installed;
-    const of = <Name extends Exclude<keyof Hooks, "memory">>(name: Name) =>
-      installed.flatMap((hooks) =>
-        hooks[name] === undefined ? [] : [hooks[name].bind(hooks)],
-      ) as unknown as HooksOf<Name>;
+    const of = <Name extends HookName>(name: Name): HooksOf<Name> =>
+      installed.flatMap((hooks): HooksOf<Name> => (hooks[name] === undefined ? [] : [hooks[name]]));
     this.#hypercall = of("hypercall");
     this.#hypercallReturn = of("hypercallReturn");
     this.#mmioRead = of("mmioRead");
@@ -211,4 +211,16 @@ export class Interposition {
     if (privileged !== undefined && technique === "direct") refuse("privileged instructions", byHart);
     if (pageTableUpdate !== undefined && technique === "direct") refuse("page-table updates", byHart);
   }
+}
+
+const HOOK_NAMES: readonly HookName[] = [
+  ...(["hypercall", "hypercallReturn", "mmioRead", "mmioReadReturn", "mmioWrite"] as const),
+  ...(["privileged", "pageTableUpdate", "syscall"] as const),
+];
+
+/** The functions of an object, its class's too, as they would be called on it. */
+function boundHooks(hooks: Hooks): Hooks {
+  return Object.fromEntries(
+    HOOK_NAMES.flatMap((name) => (hooks[name] === undefined ? [] : [[name, hooks[name].bind(hooks)]])),
+  );
 }

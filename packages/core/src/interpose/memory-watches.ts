@@ -96,7 +96,9 @@ export class MemoryWatches {
         const goesOn = this.#run(vcpu, step);
         if (goesOn !== undefined) return goesOn;
       }
-      return true; // the page is mapped elsewhere by now: the instruction is made anew
+      // Its pages are mapped elsewhere by now.
+      step.uncount();
+      return true;
     } finally {
       step.end(executor);
     }

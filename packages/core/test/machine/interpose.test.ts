@@ -401,6 +401,20 @@ describe.each(CASES)("under $technique, $engine, a hook", ({ options }) => {
     await expect(guest.machine.exited).rejects.toThrow("no more");
   });
 
+  it("may be a method of a class", async () => {
+    const guest = await guestWith(`${INCREMENT}ecall`, options);
+    class Counter {
+      count = 0;
+      hypercall(): void {
+        this.count++;
+      }
+    }
+    const counter = new Counter();
+    guest.machine.interpose(counter);
+    run(guest);
+    expect(counter.count).toBe(1);
+  });
+
   it("comes before those installed later, which see what it changed", async () => {
     const guest = await guestWith(`${INCREMENT}ecall`, options);
     guest.machine.interpose({ hypercall: () => ({ args: [1n] }) });

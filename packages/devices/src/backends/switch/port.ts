@@ -3,7 +3,7 @@
  * 802.1Q, 6.9 and 8.8), and the frames that wait until its other end has room.
  */
 import { type FrameOffload, HartvisorError, type NetworkCard } from "@hartvisor/core";
-import { FIRST_VLAN, LAST_VLAN, type SwitchedFrame } from "./frame.js";
+import { FIRST_VLAN, LAST_VLAN, MAX_FRAME, type SwitchedFrame } from "./frame.js";
 
 /** Frames and bytes that wait at a port; more are dropped, as full queues of switches do. */
 const MAX_WAITING = 512;
@@ -38,6 +38,8 @@ interface Waiting {
 export class Port {
   /** What is plugged in; undefined: nothing, and frames are lost. */
   end: PortEnd | undefined;
+  /** Whether the end is a wire, which takes frames as they are: nothing can be left to whoever is there. */
+  isWire = false;
   /** Hears that frames were sent, once those of one batch all were. */
   flush: (() => void) | undefined;
   /** Those that wait for room here. */
@@ -83,8 +85,10 @@ export class Port {
   send(frame: SwitchedFrame, vlan: number): void {
     const { end } = this;
     if (end === undefined) return;
-    if (vlan === this.#native && frame.offload !== undefined && frame.uncutBytes <= end.largestSegment) {
-      this.#put(frame.bytes, frame.offload);
+    const { bytes: whole, offload, uncutBytes } = frame;
+    const isFit = uncutBytes > 0 ? uncutBytes <= end.largestSegment : whole.length <= MAX_FRAME;
+    if (offload !== undefined && vlan === this.#native && !this.isWire && isFit) {
+      this.#put(whole, offload);
       return;
     }
     const frames = vlan === this.#native ? frame.finished : frame.tagged(vlan);

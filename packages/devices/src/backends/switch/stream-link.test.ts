@@ -1,5 +1,6 @@
 /** Links between switches over streams of bytes. */
 import { describe, expect, it } from "vitest";
+import { checksum } from "../nat/packet.js";
 import { type ByteStream, FrameReader, streamLink, webSocketStream } from "./stream-link.js";
 import { NetworkSwitch } from "./switch.js";
 
@@ -123,6 +124,16 @@ describe("a link", () => {
     a.backend.receive(frame(1, 2));
     const { value } = await right.readable.getReader().read();
     expect(value).toEqual(framed(frame(1, 2)));
+  });
+
+  it("carries frames whose checksums are done", async () => {
+    const hub = new NetworkSwitch();
+    const [left, right] = pipe();
+    streamLink(hub, left);
+    const a = card(hub);
+    a.backend.receive(frame(2, 1), { checksumStart: 20, checksumOffset: 2, segmentSize: 0 });
+    const { value } = await right.readable.getReader().read();
+    expect(checksum((value as Uint8Array).subarray(4 + 20), 0x0909)).toBe(0); // the sum of the pseudo-header, which was there
   });
 
   it("puts frames together however the stream is cut", () => {

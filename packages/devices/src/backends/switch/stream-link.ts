@@ -7,7 +7,7 @@
 import { HartvisorError } from "@hartvisor/core";
 import { MAX_UNCUT_FRAME } from "./frame.js";
 import type { PortVlans } from "./port.js";
-import type { NetworkSwitch } from "./switch.js";
+import type { NetworkSwitch, SwitchPort } from "./switch.js";
 
 const LENGTH = 4;
 /** Bytes that wait for the stream; further frames wait at the port of the switch, and are dropped beyond its bounds. */
@@ -37,26 +37,20 @@ export function streamLink(
   const reader = readable.getReader();
   let backlog = 0;
   let isOpen = true;
-  const port = hub.attach(
-    {
-      largestSegment: 0,
-      deliver: (parts) => {
-        if (!isOpen) return true;
-        if (backlog >= MAX_BACKLOG) return false;
-        const bytes = framed(parts);
-        backlog += bytes.length;
-        writer.write(bytes).then(
-          () => {
-            backlog -= bytes.length;
-            if (backlog < MAX_BACKLOG) port.drain();
-          },
-          () => {}, // the reader hears of it, too
-        );
-        return true;
+  const port = hub.wire((frame) => {
+    if (!isOpen) return true;
+    if (backlog >= MAX_BACKLOG) return false;
+    const bytes = framed(frame);
+    backlog += bytes.length;
+    writer.write(bytes).then(
+      () => {
+        backlog -= bytes.length;
+        if (backlog < MAX_BACKLOG) port.drain();
       },
-    },
-    vlans,
-  );
+      () => {}, // the reader hears of it, too
+    );
+    return true;
+  }, vlans);
   const end = async (reason?: unknown) => {
     if (!isOpen) return;
     isOpen = false;
@@ -71,7 +65,7 @@ export function streamLink(
 async function receive(
   reader: ReadableStreamDefaultReader<Uint8Array>,
   hub: NetworkSwitch,
-  port: ReturnType<NetworkSwitch["attach"]>,
+  port: SwitchPort,
 ): Promise<Error | undefined> {
   const frames = new FrameReader();
   try {
@@ -117,15 +111,10 @@ export class FrameReader {
   }
 }
 
-function framed(parts: readonly Uint8Array[]): Uint8Array {
-  const length = parts.reduce((sum, part) => sum + part.length, 0);
-  const bytes = new Uint8Array(LENGTH + length);
-  new DataView(bytes.buffer).setUint32(0, length);
-  let at = LENGTH;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
+function framed(frame: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(LENGTH + frame.length);
+  new DataView(bytes.buffer).setUint32(0, frame.length);
+  bytes.set(frame, LENGTH);
   return bytes;
 }
 

@@ -324,6 +324,12 @@ describe("what a card left to do", () => {
     expect(a.received).toEqual([{ bytes, offload: offload(1460) }]);
   });
 
+  it("does not make a frame of any length pass", () => {
+    const [a, b] = [new Card(lan), new Card(lan, {}, 65000)] as const;
+    a.send(frame(B, A, { length: 3000 }), { checksumStart: TCP, checksumOffset: 16, segmentSize: 0 });
+    expect([b.frames.length, lan.stats.dropped.malformed]).toEqual([0, 1]);
+  });
+
   it.each([
     ["lies outside of the frame", { checksumStart: 6000, checksumOffset: 0, segmentSize: 0 }],
     ["is to be cut into more pieces than are worth it", { checksumStart: TCP, checksumOffset: 16, segmentSize: 1 }],

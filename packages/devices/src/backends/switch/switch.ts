@@ -43,10 +43,10 @@ interface Learnt {
   seen: number;
 }
 
-/** What a switch offers to whoever plugs in a kind of end of its own. */
+/** The switch's end of a wire. */
 export interface SwitchPort {
   /** Gives the switch a frame that came in; its bytes are the switch's to keep. */
-  receive(frame: Uint8Array, offload?: FrameOffload): void;
+  receive(frame: Uint8Array): void;
   /** All frames of one batch were handed over. */
   flush(): void;
   /** The end has room again. */
@@ -139,13 +139,16 @@ export class NetworkSwitch {
     };
   }
 
-  /** Plugs in an end of any kind: frames go out to `end`, and come in by what this gives. */
-  attach(end: NetworkCard, vlans: PortVlans, flush?: () => void): SwitchPort {
+  /**
+   * Plugs in a wire: finished frames go out by `deliver`, which gives false while it has no room and has {@link SwitchPort.drain}
+   * called then; what this gives takes those that come in.
+   */
+  wire(deliver: (frame: Uint8Array) => boolean, vlans: PortVlans): SwitchPort {
     const port = this.#add(vlans);
-    port.end = end;
-    port.flush = flush;
+    port.isWire = true;
+    port.end = { largestSegment: 0, deliver: (parts) => deliver(joined(parts)) };
     return {
-      receive: (frame, offload) => this.#receive(port, frame, offload),
+      receive: (frame) => this.#receive(port, frame),
       flush: () => this.#flush(),
       drain: () => port.drain(),
       remove: () => this.#remove(port),
@@ -267,6 +270,8 @@ export class NetworkSwitch {
 }
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const [first] = parts;
+  if (first !== undefined && parts.length === 1) return first;
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
