@@ -361,6 +361,14 @@ describe("the receiver", () => {
 
   it("knows the check sequence of IEEE 802.3", () => {
     expect(checkSequence(new TextEncoder().encode("123456789"), 9)).toBe(0xcbf4_3926);
+    // A check sequence behind its bytes leaves the same rest, whatever they are.
+    for (const length of [60, 61, 62, 63]) {
+      for (const start of [0, 1]) {
+        const bytes = frameOf(80).subarray(start, start + length + 4);
+        new DataView(bytes.buffer, start).setUint32(length, checkSequence(bytes, length), true);
+        expect(checkSequence(bytes, length + 4)).toBe(0x2144_df1c);
+      }
+    }
   });
 
   it("spreads a long frame over buffers", () => {

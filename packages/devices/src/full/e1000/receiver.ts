@@ -65,7 +65,8 @@ export class Receiver {
     const stored = this.#withCheckSequence(tag === undefined ? frame : this.#untagged(frame));
     const buffers = Math.ceil(stored.length / this.bufferSize);
     if (this.ring.problem !== undefined || buffers > this.ring.available || !this.#populate(buffers)) return -1;
-    const status = this.#status(frame, match) | (tag === undefined ? 0 : Status.Vlan | (tag << 16));
+    const isSumDone = offload !== undefined && offload.checksumStart > 0;
+    const status = this.#status(frame, match, isSumDone) | (tag === undefined ? 0 : Status.Vlan | (tag << 16));
     const start = this.#file.get(Register.RXCSUM) & ReceiveChecksum.Start;
     this.#store(stored, buffers, status, checksum(frame.subarray(start)));
     this.#count(frame);
@@ -153,11 +154,11 @@ export class Receiver {
     return bytes.subarray(0, length + CRC_SIZE);
   }
 
-  #status(frame: Uint8Array, match: Match): number {
+  #status(frame: Uint8Array, match: Match, isSumDone: boolean): number {
     const wanted = this.#file.get(Register.RXCSUM);
     const inexact = match === "inexact" ? Status.Inexact : 0;
     if ((wanted & (ReceiveChecksum.Ip | ReceiveChecksum.TcpUdp)) === 0) return inexact | Status.IgnoreChecksum;
-    const { ip, tcpUdp } = checkSums(frame);
+    const { ip, tcpUdp } = checkSums(frame, isSumDone);
     let status = inexact;
     if (wanted & ReceiveChecksum.Ip && ip !== undefined) status |= ip ? Status.Ip : Status.Ip | Fault.Ip;
     if (wanted & ReceiveChecksum.TcpUdp && tcpUdp !== undefined) {
