@@ -30,7 +30,8 @@ describeOnline("Debian in a worker", () => {
         { kind: "entropy" },
         { kind: "disk", source: join(folder, "disk.img"), serial: "file" },
         { kind: "disk", source: new Blob(["from a blob"]), mode: "overlay", name: "second" },
-        { kind: "network", policy: { allow: ["127.0.0.1"] } },
+        { kind: "disk", source: new Uint8Array(1024).fill(65), model: "nvme", serial: "third" },
+        { kind: "network", policy: { allow: ["127.0.0.1"] }, model: "e1000" },
       ],
     });
     void vm.console.output.cancel();
@@ -50,6 +51,8 @@ describeOnline("Debian in a worker", () => {
     expect((await readFile(join(folder, "disk.img"))).subarray(0, 5).toString()).toBe("kept\n");
     expect(await sh(`echo hello | nc 10.0.2.2 ${(echo.address() as AddressInfo).port}`)).toBe("hello\n");
     expect(await sh("head -c 64 /dev/hwrng | wc -c")).toBe("64\n");
+    expect(await sh("cat /sys/class/nvme/nvme0/serial; head -c 3 /dev/nvme0n1")).toMatch(/^third *\nAAA$/);
+    expect(await sh("basename $(readlink /sys/class/net/eth0/device/driver)")).toBe("e1000\n");
   });
 
   it("runs commands, and passes their input and status", async () => {

@@ -122,6 +122,8 @@ describe("a machine in a worker", () => {
       "invalid-argument",
       /no network rule/,
     ],
+    ["a disk of no model", { kind: "disk", source: new Uint8Array(512), model: "ide" }, "invalid-argument", /"ide"/],
+    ["a card of no model", { kind: "network", model: "ne2000" }, "invalid-argument", /"ne2000"/],
     ["a device of no kind", { kind: "toaster" }, "invalid-argument", /"toaster" is no kind of device/],
   ])("is refused %s", async (_, device, code, message) => {
     const devices = [device] as unknown as NonNullable<WorkerMachineOptions["devices"]>;
