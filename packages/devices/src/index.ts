@@ -22,15 +22,10 @@ export type { ArchiveEntry } from "./backends/files/archive/entry.js";
 export { tarEntries } from "./backends/files/archive/tar.js";
 export { Errno, type ErrnoName, errnoOf, FileError } from "./backends/files/errno.js";
 export { after, type Later, perform, type Steps, wait } from "./backends/files/later.js";
-export {
-  type FileContent,
-  hostTime,
-  MemoryDirectory,
-  MemoryFile,
-  MemoryNode,
-  MemoryTree,
-  type MemoryTreeOptions,
-} from "./backends/files/memory-tree.js";
+export { MemoryDirectory } from "./backends/files/memory-directory.js";
+export { type FileContent, MemoryFile } from "./backends/files/memory-file.js";
+export { MemoryNode } from "./backends/files/memory-node.js";
+export { hostTime, MemoryTree, type MemoryTreeOptions } from "./backends/files/memory-tree.js";
 export { bytesFromName, checkName, hasEscapes, nameFromBytes } from "./backends/files/names.js";
 export {
   type AllocateMode,

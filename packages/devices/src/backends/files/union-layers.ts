@@ -12,6 +12,8 @@ export const RESERVED = ".wh.";
 const OPAQUE_ATTRIBUTE = "trusted.overlay.opaque";
 const YES = Uint8Array.of(0x79);
 const OWN_ATTRIBUTES = "trusted.overlay.";
+/** Bytes copied at once. */
+const COPY_BYTES = 2 ** 20;
 /** Entries asked for at once. */
 const BATCH = 1024;
 
@@ -68,5 +70,40 @@ export function* entriesOf(directory: FileNode): Steps<DirectoryEntry[]> {
     }
   } finally {
     yield* wait(reader.close());
+  }
+}
+
+/** Empties a directory of the upper that shows nothing. */
+export function* removeWhiteouts(directory: FileNode): Steps<void> {
+  for (const { name } of yield* entriesOf(directory)) yield* wait(directory.remove(name, "other"));
+}
+
+/** Names of a node's attributes; none in a layer that has none. */
+export function* attributesOf(node: FileNode): Steps<readonly string[]> {
+  try {
+    return yield* wait(node.listAttributes());
+  } catch {
+    return [];
+  }
+}
+
+/** Copies what is in a file, up to a length. */
+export function* copyContents(from: FileNode, to: FileNode, length: number): Steps<void> {
+  if (length === 0) return;
+  const [source, target] = [
+    yield* wait(from.open({ read: true, write: false })),
+    yield* wait(to.open({ read: false, write: true })),
+  ];
+  try {
+    const bytes = new Uint8Array(Math.min(length, COPY_BYTES));
+    for (let at = 0; at < length; ) {
+      const count = yield* wait(source.read(at, bytes.subarray(0, Math.min(bytes.length, length - at))));
+      if (count === 0) break;
+      yield* wait(target.write(at, bytes.subarray(0, count)));
+      at += count;
+    }
+  } finally {
+    yield* wait(source.close());
+    yield* wait(target.close());
   }
 }

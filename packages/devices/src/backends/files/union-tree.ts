@@ -11,8 +11,6 @@ import { HartvisorError } from "@hartvisor/core";
 import { FileError } from "./errno.js";
 import { type Later, perform, type Steps, wait } from "./later.js";
 import {
-  type AllocateMode,
-  type DirectoryEntry,
   type DirectoryReader,
   FileNode,
   type FileStat,
@@ -26,7 +24,10 @@ import {
   type StatChanges,
   type TreeRoom,
 } from "./tree.js";
+import { UnionFile, UnionReader } from "./union-file.js";
 import {
+  attributesOf,
+  copyContents,
   entriesOf,
   isLayerAttribute,
   isOpaque,
@@ -34,14 +35,12 @@ import {
   lookupIn,
   makeOpaque,
   RESERVED,
+  removeWhiteouts,
   WHITEOUT,
 } from "./union-layers.js";
 
 /** Where copies are made before they have a name, in the upper. */
 const WORK = ".wh..wh.work";
-const COPY_BYTES = 2 ** 20;
-/** Names that directories being read may hold, all together. */
-const MAX_LISTED = 2 ** 20;
 const NO_RENAME_FLAGS: RenameFlags = {};
 
 /** What a union is made of. */
@@ -590,166 +589,5 @@ class UnionNode extends FileNode {
 
   #checkDirectory(): void {
     if (this.type !== FileType.Directory) throw FileError.of("ENOTDIR");
-  }
-}
-
-/** A file that is open: the one below, until it is written; then everybody's is the copy. */
-class UnionFile implements OpenFile {
-  readonly #node: UnionNode;
-  readonly #mode: OpenMode;
-  #file: OpenFile;
-  #isUpper: boolean;
-
-  constructor(node: UnionNode, mode: OpenMode, file: OpenFile, isUpper: boolean) {
-    this.#node = node;
-    this.#mode = mode;
-    this.#file = file;
-    this.#isUpper = isUpper;
-  }
-
-  readNow(offset: number, into: readonly Uint8Array[]): number | undefined {
-    return this.#isStale ? undefined : this.#file.readNow?.(offset, into);
-  }
-
-  writeNow(offset: number, parts: readonly Uint8Array[]): number | undefined {
-    return this.#isUpper ? this.#file.writeNow?.(offset, parts) : undefined;
-  }
-
-  read(offset: number, into: Uint8Array): Later<number> {
-    return this.#isStale ? perform(this.#then((file) => file.read(offset, into))) : this.#file.read(offset, into);
-  }
-
-  write(offset: number, bytes: Uint8Array): Later<number> {
-    if (!this.#mode.write) throw FileError.of("EBADF");
-    return perform(this.#then((file) => file.write(offset, bytes)));
-  }
-
-  sync(dataOnly: boolean): Later<void> {
-    return this.#file.sync(dataOnly);
-  }
-
-  stat(): Later<FileStat> {
-    return this.#isStale ? this.#node.stat() : perform(this.#stat());
-  }
-
-  *#stat(): Steps<FileStat> {
-    return this.#node.seen(yield* wait(this.#file.stat()));
-  }
-
-  change(changes: StatChanges): Later<FileStat> {
-    return perform(this.#change(changes));
-  }
-
-  *#change(changes: StatChanges): Steps<FileStat> {
-    return this.#node.seen(yield* this.#then((file) => file.change(changes), changes.size));
-  }
-
-  allocate(offset: number, length: number, how: AllocateMode): Later<void> {
-    return perform(this.#then((file) => file.allocate?.(offset, length, how)));
-  }
-
-  seek(offset: number, what: "data" | "hole"): Later<number> {
-    return perform(this.#seek(offset, what));
-  }
-
-  *#seek(offset: number, what: "data" | "hole"): Steps<number> {
-    if (this.#file.seek !== undefined) return yield* wait(this.#file.seek(offset, what));
-    const { size } = yield* wait(this.#file.stat());
-    if (offset >= size) throw FileError.of("ENXIO");
-    return what === "data" ? offset : size;
-  }
-
-  close(): Later<void> {
-    return this.#file.close();
-  }
-
-  /** Somebody has copied it up since it was opened. */
-  get #isStale(): boolean {
-    return !this.#isUpper && this.#node.upper !== undefined;
-  }
-
-  /** Does something with the copy, of which no more than `bytes` are needed. */
-  *#then<T>(act: (file: OpenFile) => Later<T>, bytes?: number): Steps<T> {
-    if (!this.#isUpper) {
-      const upper = yield* this.#node.copyUp(bytes);
-      const below = this.#file;
-      this.#file = yield* wait(upper.open(this.#mode));
-      this.#isUpper = true;
-      yield* this.#node.leaveWork();
-      yield* wait(below.close());
-    }
-    return yield* wait(act(this.#file));
-  }
-}
-
-/** Names as they were when reading began. */
-class UnionReader implements DirectoryReader {
-  readonly #tree: UnionTree;
-  readonly #node: UnionNode;
-  #names: readonly string[] = [];
-
-  constructor(tree: UnionTree, node: UnionNode) {
-    this.#tree = tree;
-    this.#node = node;
-  }
-
-  read(after: number, limit: number): Later<readonly DirectoryEntry[]> {
-    return perform(this.#read(after, limit));
-  }
-
-  *#read(after: number, limit: number): Steps<readonly DirectoryEntry[]> {
-    if (after === 0) this.#keep(yield* this.#node.names());
-    const entries: DirectoryEntry[] = [];
-    for (let n = after; n < this.#names.length && entries.length < limit; n++) {
-      const name = this.#names[n] as string;
-      const node = yield* this.#node.find(name);
-      if (node !== undefined) entries.push({ name, ino: node.ino, type: node.type, cookie: n + 1 });
-    }
-    return entries;
-  }
-
-  close(): void {
-    this.#keep([]);
-  }
-
-  #keep(names: readonly string[]): void {
-    this.#tree.listed += names.length - this.#names.length;
-    this.#names = names;
-    if (this.#tree.listed <= MAX_LISTED) return;
-    this.#keep([]);
-    throw FileError.of("ENOMEM");
-  }
-}
-
-/** Empties a directory of the upper that shows nothing. */
-function* removeWhiteouts(directory: FileNode): Steps<void> {
-  for (const { name } of yield* entriesOf(directory)) yield* wait(directory.remove(name, "other"));
-}
-
-function* attributesOf(node: FileNode): Steps<readonly string[]> {
-  try {
-    return yield* wait(node.listAttributes());
-  } catch {
-    return []; // a layer that has none
-  }
-}
-
-function* copyContents(from: FileNode, to: FileNode, length: number): Steps<void> {
-  if (length === 0) return;
-  const [source, target] = [
-    yield* wait(from.open({ read: true, write: false })),
-    yield* wait(to.open({ read: false, write: true })),
-  ];
-  try {
-    const bytes = new Uint8Array(Math.min(length, COPY_BYTES));
-    for (let at = 0; at < length; ) {
-      const count = yield* wait(source.read(at, bytes.subarray(0, Math.min(bytes.length, length - at))));
-      if (count === 0) break;
-      yield* wait(target.write(at, bytes.subarray(0, count)));
-      at += count;
-    }
-  } finally {
-    yield* wait(source.close());
-    yield* wait(target.close());
   }
 }

@@ -3,7 +3,8 @@ import { Random } from "../../../fuzz/random.js";
 import { fields, NinePClient } from "../../../test/files/ninep-client.js";
 import { runRandomOperations } from "../../../test/files/random-operations.js";
 
-import { type FileContent, type MemoryFile, MemoryTree } from "../../backends/files/memory-tree.js";
+import type { FileContent, MemoryFile } from "../../backends/files/memory-file.js";
+import { MemoryTree } from "../../backends/files/memory-tree.js";
 import { Virtio9p } from "./device.js";
 import { HEADER, Message } from "./message.js";
 

@@ -39,7 +39,8 @@ export class Virtio9p implements VirtioDevice {
   readonly features = featureBits(MOUNT_TAG);
   readonly queueSizes = [QUEUE_SIZE];
   readonly configuration: Uint8Array;
-  readonly #session: NinePSession;
+  readonly #makeSession: () => NinePSession;
+  #session: NinePSession;
   readonly #bytes = new Uint8Array(MAX_REQUEST);
   readonly #view = new DataView(this.#bytes.buffer);
   readonly #requests = new RequestLoop((queue, chain) => this.#begin(queue, chain));
@@ -54,7 +55,8 @@ export class Virtio9p implements VirtioDevice {
     }
     this.name = name;
     this.configuration = Uint8Array.of(bytes.length, 0, ...bytes);
-    this.#session = new NinePSession(tree);
+    this.#makeSession = () => new NinePSession(tree);
+    this.#session = this.#makeSession();
   }
 
   activate({ queues }: VirtioContext): void {
@@ -68,7 +70,9 @@ export class Virtio9p implements VirtioDevice {
   reset(): void {
     this.#requests.reset();
     this.#pending.clear();
+    // What still waits for the host ends in the session that it began in.
     this.#session.end();
+    this.#session = this.#makeSession();
   }
 
   quiesce(): Promise<void> {

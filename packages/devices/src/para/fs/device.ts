@@ -38,7 +38,8 @@ export class VirtioFs implements VirtioDevice {
   /** High priority, and requests. */
   readonly queueSizes = [QUEUE_SIZE, QUEUE_SIZE];
   readonly configuration = new Uint8Array(TAG_BYTES + 4);
-  readonly #session: FuseSession;
+  readonly #makeSession: () => FuseSession;
+  #session: FuseSession;
   readonly #bytes = new Uint8Array(MAX_REQUEST);
   readonly #view = new DataView(this.#bytes.buffer);
   readonly #requests = new RequestLoop((queue, chain) => this.#begin(queue, chain));
@@ -52,7 +53,8 @@ export class VirtioFs implements VirtioDevice {
     this.name = name;
     this.configuration.set(bytes);
     new DataView(this.configuration.buffer).setUint32(TAG_BYTES, this.queueSizes.length - 1, true);
-    this.#session = new FuseSession(tree, cache ?? (tree.isPrivate && tree.isReadOnly ? "always" : "auto"));
+    this.#makeSession = () => new FuseSession(tree, cache ?? (tree.isPrivate && tree.isReadOnly ? "always" : "auto"));
+    this.#session = this.#makeSession();
   }
 
   activate({ queues }: VirtioContext): void {
@@ -65,7 +67,9 @@ export class VirtioFs implements VirtioDevice {
 
   reset(): void {
     this.#requests.reset();
+    // What still waits for the host ends in the session that it began in.
     this.#session.end();
+    this.#session = this.#makeSession();
   }
 
   quiesce(): Promise<void> {

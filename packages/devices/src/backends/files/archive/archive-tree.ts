@@ -5,7 +5,10 @@
  */
 import { HartvisorError } from "@hartvisor/core";
 import { FileError } from "../errno.js";
-import { type FileContent, MemoryDirectory, MemoryFile, type MemoryNode, MemoryTree } from "../memory-tree.js";
+import { MemoryDirectory } from "../memory-directory.js";
+import { type FileContent, MemoryFile } from "../memory-file.js";
+import type { MemoryNode } from "../memory-node.js";
+import { MemoryTree } from "../memory-tree.js";
 import { checkName, MAX_PATH_BYTES } from "../names.js";
 import { type FileTime, type FileTree, FileType, PERMISSION_BITS, TYPE_BITS } from "../tree.js";
 import { RESERVED, WHITEOUT } from "../union-layers.js";

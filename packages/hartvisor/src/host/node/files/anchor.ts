@@ -34,10 +34,12 @@ export interface AnchoredDirectory {
 export interface Anchor {
   /** A path of a name in a directory. @throws FileError ESTALE when the directory is no longer what it was */
   path(directory: AnchoredDirectory, name: string | Buffer): string | Buffer;
+  /** Whether paths of {@link reach} are links to the node, to be followed, or its own, at which links must not be. */
+  readonly isFollowed: boolean;
   /** Calls with a path that leads to the very node under a name, after a check that it is the one expected. */
-  reach<T>(directory: AnchoredDirectory, name: string | Buffer, key: FileKey, act: (path: string) => T): T;
+  reach<T>(directory: AnchoredDirectory, name: string | Buffer, key: FileKey, act: (path: string | Buffer) => T): T;
   /** The same for a directory itself. */
-  reachDirectory<T>(directory: AnchoredDirectory, act: (path: string) => T): T;
+  reachDirectory<T>(directory: AnchoredDirectory, act: (path: string | Buffer) => T): T;
   close(): void;
 }
 
@@ -61,11 +63,13 @@ function hasOpenat(): boolean {
 }
 
 /** Puts a name behind a path; the name may be bytes. */
-export function join(path: string, name: string | Buffer): string | Buffer {
-  return typeof name === "string" ? `${path}/${name}` : Buffer.concat([Buffer.from(`${path}/`), name]);
+export function join(path: string | Buffer, name: string | Buffer): string | Buffer {
+  if (typeof path === "string" && typeof name === "string") return `${path}/${name}`;
+  return Buffer.concat([Buffer.from(path), Buffer.from("/"), Buffer.from(name)]);
 }
 
 class OpenAnchor implements Anchor {
+  readonly isFollowed = true;
   readonly #root: number;
   /** In the order of their last use. */
   readonly #open = new Map<AnchoredDirectory, number>();
@@ -79,7 +83,7 @@ class OpenAnchor implements Anchor {
     return join(`/proc/self/fd/${this.#descriptor(directory)}`, name);
   }
 
-  reach<T>(directory: AnchoredDirectory, name: string | Buffer, key: FileKey, act: (path: string) => T): T {
+  reach<T>(directory: AnchoredDirectory, name: string | Buffer, key: FileKey, act: (path: string | Buffer) => T): T {
     const fd = openExpected(this.path(directory, name), 0, key);
     try {
       return act(`/proc/self/fd/${fd}`);
@@ -88,7 +92,7 @@ class OpenAnchor implements Anchor {
     }
   }
 
-  reachDirectory<T>(directory: AnchoredDirectory, act: (path: string) => T): T {
+  reachDirectory<T>(directory: AnchoredDirectory, act: (path: string | Buffer) => T): T {
     return act(`/proc/self/fd/${this.#descriptor(directory)}`);
   }
 
@@ -154,7 +158,9 @@ export function staleIfGone(error: unknown): unknown {
   return code === "ENOENT" || code === "ENOTDIR" || code === "ELOOP" ? FileError.of("ESTALE") : error;
 }
 
-class PathAnchor implements Anchor {
+/** For hosts that have nothing better. */
+export class PathAnchor implements Anchor {
+  readonly isFollowed = false;
   readonly #root: string;
 
   constructor(root: string) {
@@ -165,18 +171,18 @@ class PathAnchor implements Anchor {
     return this.reachDirectory(directory, (path) => join(path, name));
   }
 
-  reach<T>(directory: AnchoredDirectory, name: string | Buffer, key: FileKey, act: (path: string) => T): T {
+  reach<T>(directory: AnchoredDirectory, name: string | Buffer, key: FileKey, act: (path: string | Buffer) => T): T {
     const path = this.path(directory, name);
     check(path, key);
-    return act(path as string);
+    return act(path);
   }
 
-  reachDirectory<T>(directory: AnchoredDirectory, act: (path: string) => T): T {
+  reachDirectory<T>(directory: AnchoredDirectory, act: (path: string | Buffer) => T): T {
     const parents: AnchoredDirectory[] = [];
     for (let each = directory; each.parent !== undefined; each = each.parent) parents.push(each);
-    let path = this.#root;
+    let path: string | Buffer = this.#root;
     for (const each of parents.reverse()) {
-      path = join(path, each.pathName) as string;
+      path = join(path, each.pathName);
       check(path, each.key);
     }
     return act(path);

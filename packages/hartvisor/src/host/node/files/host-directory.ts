@@ -8,38 +8,25 @@
  */
 import {
   type BigIntStats,
-  chmodSync,
-  chownSync,
   closeSync,
   constants,
   fchmodSync,
   fchownSync,
-  fdatasync,
   fstatSync,
-  fsync,
-  ftruncateSync,
-  futimesSync,
   linkSync,
   lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
   readlinkSync,
-  readSync,
-  readvSync,
   realpathSync,
   renameSync,
   rmdirSync,
   statfsSync,
   statSync,
   symlinkSync,
-  truncateSync,
   unlinkSync,
-  utimesSync,
-  writeSync,
-  writevSync,
 } from "node:fs";
-import { promisify } from "node:util";
 import { HartvisorError } from "@hartvisor/core";
 import {
   bytesFromName,
@@ -49,7 +36,6 @@ import {
   FileError,
   FileNode,
   type FileStat,
-  type FileTime,
   type FileTree,
   FileType,
   hasEscapes,
@@ -65,18 +51,17 @@ import {
   TYPE_BITS,
 } from "@hartvisor/devices";
 import { type Anchor, type AnchoredDirectory, anchorAt, type FileKey, keyOf, staleIfGone } from "./anchor.js";
+import { changeAt, changeOpen, fileTime, HostFile, SET_ID } from "./host-file.js";
 
 /** Files that guests may have open: the process has only so many descriptors. */
 const MAX_OPEN_FILES = 1024;
 /** Names that directories being read may hold, all together. */
 const MAX_LISTED = 2 ** 20;
 const { O_CREAT, O_EXCL, O_WRONLY, O_RDONLY, O_RDWR, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
-const SET_ID = 0o6000;
 const SET_GROUP_ID = 0o2000;
 /** Other file systems mounted within are told apart in the upper bits of inode numbers. */
 const INODE_BITS = 48;
 const MAX_DEVICES = 32;
-const NS = 1_000_000_000n;
 
 /** How to share a directory. */
 export interface HostDirectoryOptions {
@@ -101,13 +86,18 @@ export function hostDirectory(path: string, { readOnly = false }: HostDirectoryO
   try {
     const real = realpathSync(path);
     if (!statSync(real).isDirectory()) throw Object.assign(new Error("it is no directory"), { code: "" });
-    return new HostTree(real, readOnly);
+    return hostTree(real, readOnly, anchorAt(real));
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     const problem =
       code === "ENOENT" ? "there is no such directory" : code === "EACCES" ? "permission denied" : message;
     throw new HartvisorError("unreadable-file", `cannot share ${path}: ${problem}`, { cause });
   }
+}
+
+/** A directory by the path that it has, without links in it. */
+export function hostTree(path: string, isReadOnly: boolean, anchor: Anchor): FileTree {
+  return new HostTree(path, isReadOnly, anchor);
 }
 
 class HostTree implements FileTree {
@@ -127,9 +117,9 @@ class HostTree implements FileTree {
   listed = 0;
   #isOpen = true;
 
-  constructor(path: string, isReadOnly: boolean) {
+  constructor(path: string, isReadOnly: boolean, anchor: Anchor) {
     this.isReadOnly = isReadOnly;
-    this.anchor = anchorAt(path);
+    this.anchor = anchor;
     this.root = this.node(statSync(path, { bigint: true }), undefined, "");
   }
 
@@ -249,7 +239,7 @@ class HostNode extends FileNode implements AnchoredDirectory {
     this.#tree.checkWritable();
     const [open] = this.#open;
     if (open !== undefined) changeOpen(open, changes, this.type);
-    else this.#reach((path) => changeAt(path, changes, this.type));
+    else this.#reach((path) => changeAt(path, this.#tree.anchor.isFollowed, changes, this.type));
     return this.stat();
   }
 
@@ -368,7 +358,8 @@ class HostNode extends FileNode implements AnchoredDirectory {
     const [open] = this.#open;
     // One that has lost its name is still what it was.
     const reopened = open === undefined ? undefined : tryReopen(open, flags, this.key);
-    const fd = reopened ?? this.#reach((path) => openSync(path, flags));
+    const links = this.#tree.anchor.isFollowed ? 0 : O_NOFOLLOW;
+    const fd = reopened ?? this.#reach((path) => openSync(path, flags | links));
     if (keyOf(fstatSync(fd, { bigint: true })) !== this.key) {
       closeSync(fd);
       throw FileError.of("ESTALE");
@@ -419,7 +410,7 @@ class HostNode extends FileNode implements AnchoredDirectory {
     throw stale;
   }
 
-  #reach<T>(act: (path: string) => T): T {
+  #reach<T>(act: (path: string | Buffer) => T): T {
     const { anchor } = this.#tree;
     if (this.#parent === undefined) return anchor.reachDirectory(this, act);
     return anchor.reach(this.#parent, this.pathName, this.key, act);
@@ -492,115 +483,6 @@ class HostReader implements DirectoryReader {
   }
 }
 
-class HostFile implements OpenFile {
-  readonly #tree: HostTree;
-  readonly #fd: number;
-  readonly #type: number;
-  readonly #closed: () => void;
-  #isOpen = true;
-
-  constructor(tree: HostTree, fd: number, type: number, closed: () => void) {
-    this.#tree = tree;
-    this.#fd = fd;
-    this.#type = type;
-    this.#closed = closed;
-  }
-
-  readNow(offset: number, into: readonly Uint8Array[]): number {
-    return into.length === 0 ? 0 : readvSync(this.#fd, into, offset);
-  }
-
-  writeNow(offset: number, parts: readonly Uint8Array[]): number {
-    return parts.length === 0 ? 0 : writevSync(this.#fd, parts, offset);
-  }
-
-  read(offset: number, into: Uint8Array): number {
-    let at = 0;
-    while (at < into.length) {
-      const count = readSync(this.#fd, into, at, into.length - at, offset + at);
-      if (count === 0) break;
-      at += count;
-    }
-    return at;
-  }
-
-  write(offset: number, bytes: Uint8Array): number {
-    let at = 0;
-    while (at < bytes.length) at += writeSync(this.#fd, bytes, at, bytes.length - at, offset + at);
-    return at;
-  }
-
-  sync(dataOnly: boolean): Promise<void> {
-    return promisify(dataOnly ? fdatasync : fsync)(this.#fd);
-  }
-
-  stat(): FileStat {
-    return this.#tree.stat(fstatSync(this.#fd, { bigint: true }));
-  }
-
-  change(changes: StatChanges): FileStat {
-    this.#tree.checkWritable();
-    changeOpen(this.#fd, changes, this.#type);
-    return this.stat();
-  }
-
-  close(): void {
-    if (!this.#isOpen) return;
-    this.#isOpen = false;
-    closeSync(this.#fd);
-    this.#closed();
-  }
-}
-
-/** How each change is made: of what is open, or of what a path leads to. */
-interface Changer {
-  readonly stat: () => BigIntStats;
-  readonly chmod: (mode: number) => void;
-  readonly chown: (uid: number, gid: number) => void;
-  readonly truncate: (size: number) => void;
-  readonly utimes: (atime: number, mtime: number) => void;
-}
-
-function changeOpen(fd: number, changes: StatChanges, type: number): void {
-  applyChanges(changes, type, {
-    stat: () => fstatSync(fd, { bigint: true }),
-    chmod: (mode) => fchmodSync(fd, mode),
-    chown: (uid, gid) => fchownSync(fd, uid, gid),
-    truncate: (size) => ftruncateSync(fd, size),
-    utimes: (atime, mtime) => futimesSync(fd, atime, mtime),
-  });
-}
-
-function changeAt(path: string, changes: StatChanges, type: number): void {
-  applyChanges(changes, type, {
-    stat: () => statSync(path, { bigint: true }),
-    chmod: (mode) => chmodSync(path, mode),
-    chown: (uid, gid) => chownSync(path, uid, gid),
-    truncate: (size) => truncateSync(path, size),
-    utimes: (atime, mtime) => utimesSync(path, atime, mtime),
-  });
-}
-
-function applyChanges({ mode, uid, gid, size, atime, mtime }: StatChanges, type: number, to: Changer): void {
-  if (mode !== undefined) {
-    if (type === FileType.SymbolicLink) throw FileError.of("EOPNOTSUPP");
-    if (type !== FileType.Directory && mode & SET_ID) throw FileError.of("EPERM");
-  }
-  if (size !== undefined) {
-    if (type !== FileType.Regular) throw FileError.of(type === FileType.Directory ? "EISDIR" : "EINVAL");
-    to.truncate(size);
-  }
-  if (uid !== undefined || gid !== undefined) {
-    const before = to.stat();
-    to.chown(uid ?? Number(before.uid), gid ?? Number(before.gid));
-  }
-  if (mode !== undefined) to.chmod(mode);
-  if (atime !== undefined || mtime !== undefined) {
-    const before = to.stat();
-    to.utimes(hostSeconds(atime ?? fileTime(before.atimeNs)), hostSeconds(mtime ?? fileTime(before.mtimeNs)));
-  }
-}
-
 /** Opens once more what is open, unless the host is one where that is not possible. */
 function tryReopen(fd: number, flags: number, key: FileKey): number | undefined {
   try {
@@ -615,19 +497,4 @@ function tryReopen(fd: number, flags: number, key: FileKey): number | undefined 
 
 function hostName(name: string): string | Buffer {
   return hasEscapes(name) ? Buffer.from(bytesFromName(name)) : name;
-}
-
-function fileTime(ns: bigint): FileTime {
-  const seconds = ns / NS - (ns % NS < 0n ? 1n : 0n);
-  return { seconds: Number(seconds), nanoseconds: Number(ns - seconds * NS) };
-}
-
-/** Seconds as Node takes them, which libuv cuts to microseconds: never to the one before. */
-function hostSeconds(time: FileTime | "now"): number {
-  if (time === "now") return Date.now() / 1000;
-  const microseconds = Math.floor(time.nanoseconds / 1000);
-  const seconds = time.seconds + microseconds / 1e6;
-  const isCut =
-    Math.floor((seconds - time.seconds) * 1e6) < microseconds || Math.floor(seconds * 1e6) % 1e6 < microseconds;
-  return isCut && time.seconds >= 0 ? seconds + 2 ** -22 : seconds;
 }
