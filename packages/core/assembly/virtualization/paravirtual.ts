@@ -30,6 +30,7 @@ import {
   HART_VCPU_AREA,
   HART_VM,
   EXIT_HYPERCALL,
+  NO_FRAME,
   PIN_LEVEL_SHIFT,
   REGISTER_WINDOW,
   STATUS_EXIT,
@@ -220,10 +221,10 @@ function returnTo(virtual: usize, area: usize): void {
   writeStatus(virtual, area);
 }
 
-/** The area as a hart's FS, when it is told to the monitor. */
+/** Takes over FS from an area that the monitor has just been told of. */
 export function adoptArea(virtual: usize): void {
   const area = areaOf(virtual);
-  const status = load<u64>(area, AREA_STATUS) & MSTATUS_FS;
+  const status = area == 0 ? 0 : load<u64>(area, AREA_STATUS) & MSTATUS_FS;
   store<u64>(virtual, (load<u64>(virtual, HART_MSTATUS) & ~MSTATUS_FS) | status, HART_MSTATUS);
 }
 
@@ -259,6 +260,7 @@ function rootError(virtual: usize, root: u64): i32 {
   const vm = <usize>load<u32>(virtual, HART_VM);
   const machine = machineAddress(vm, (root & 0xfffffffffff) << 12);
   if (machine == 0) return INVALID_ADDRESS;
+  if (machine == NO_FRAME) return DENIED; // a pinned page has one
   const guards = load<u32>(frameMetadata(vm, machine));
   return (guards & GUARD_PINNED) != 0 && ((guards >> PIN_LEVEL_SHIFT) & 7) == mode - 6 ? SUCCESS : DENIED;
 }

@@ -335,6 +335,36 @@ describe("a pinned table cannot be written by", () => {
   });
 });
 
+describe("a page that the guest gives back", () => {
+  it("is kept if it is a table", async () => {
+    const guest = await callable();
+    const root = pinIdentity(guest);
+    const before = guest.machine.memory.read(TABLES, 0x3000);
+    guest.machine.memory.discard([0, 1, 2].map((n) => TABLES / 4096 + n));
+    expect(guest.machine.memory.read(TABLES, 0x3000)).toEqual(before);
+    expect(call(guest, Call.SetRoot, root).error).toBe(0);
+  });
+
+  it("is full of zeros if it was an area, which traps go on to use", async () => {
+    const guest = await callable();
+    guest.load(HANDLER, "j .+0");
+    guest.load(PROGRAM, "ebreak");
+    setVcpu(guest, HANDLER);
+    guest.write64(AREA + Area.enabled, 0x222n);
+    guest.machine.memory.discard([AREA / 4096]);
+    guest.machine.step(2);
+    expect([guest.read64(AREA + Area.cause), guest.read64(AREA + Area.enabled)]).toEqual([Cause.Breakpoint, 0n]);
+  });
+
+  it("may be no root", async () => {
+    const guest = await callable();
+    guest.machine.memory.discard([DATA / 4096]);
+    expect(call(guest, Call.SetRoot, (8n << 60n) | pageOf(DATA)).error).toBe(DENIED);
+    expect(pin(guest, DATA, 2).error).toBe(0);
+    expect(call(guest, Call.SetRoot, (8n << 60n) | pageOf(DATA)).error).toBe(0);
+  });
+});
+
 describe("a page behind which another frame is put", () => {
   it("stays a table that is not written", async () => {
     const guest = await callable();
