@@ -54,6 +54,17 @@ describeOnlineOnLinux("a root of Debian's packages", () => {
     expect(stdoutText).toBe("installed\n1777\n700\n644\n");
   }, 600_000);
 
+  it("lets its own dpkg install and replace packages", async () => {
+    const vm = await boot();
+    const script = `mkdir -p /tmp/mine/DEBIAN
+      printf 'Package: mine\nVersion: 1\nArchitecture: all\nMaintainer: nobody\nDescription: none\n' >/tmp/mine/DEBIAN/control
+      dpkg-deb --build /tmp/mine /tmp/mine.deb
+      dpkg --install /tmp/mine.deb && dpkg --install /tmp/mine.deb && dpkg --audit`;
+    const { stdoutText, stderrText, exitCode } = await vm.exec(["sh", "-c", script]);
+    expect([exitCode, stderrText]).toEqual([0, ""]);
+    expect(stdoutText).toContain("Unpacking mine (1) over (1)");
+  }, 600_000);
+
   it("is shared by machines that do not see what the others write, and take only that", async () => {
     const uppers = [new MemoryTree(), new MemoryTree(), new MemoryTree()];
     const all = await Promise.all(uppers.map((upper) => boot(upper)));

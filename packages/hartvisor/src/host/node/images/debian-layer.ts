@@ -77,7 +77,9 @@ async function unpack(
   signal: AbortSignal | undefined,
 ): Promise<UnpackedPackage> {
   const control = new Map<string, Uint8Array>();
-  for (const { path, content } of await entriesOf(deb, "--ctrl-tarfile", signal)) control.set(path, content);
+  for (const { path, mode, content } of await entriesOf(deb, "--ctrl-tarfile", signal)) {
+    if ((mode & TYPE_BITS) === FileType.Regular) control.set(path, content);
+  }
   const conffiles = new Set(new TextDecoder().decode(control.get("conffiles")).split("\n"));
   const paths: string[] = [];
   const md5 = new Map<string, string>();

@@ -36,7 +36,7 @@ export interface DebianImageOptions extends Omit<DemoImageOptions, "progress"> {
 const SUITE = "trixie";
 const ARCHITECTURE = "riscv64";
 /** Counts up when the same packages give another image than before. */
-const FORMAT = 2;
+const FORMAT = 3;
 const REQUEST = "dev.hartvisor.debian.request";
 /** Names and versions of the packages in it, as JSON. */
 export const PACKAGES = "dev.hartvisor.debian.packages";

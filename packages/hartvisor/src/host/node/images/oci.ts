@@ -88,14 +88,16 @@ export function parseConfig(bytes: Uint8Array, name: string): ImageConfig {
   const { architecture, os, config, rootfs } = parse(bytes, name);
   const ids = list(object(rootfs, name, "rootfs").diff_ids, name, "rootfs.diff_ids");
   const wanted = typeof config === "object" && config !== null ? (config as Fields) : {};
-  const words = (value: unknown) => (Array.isArray(value) ? value.filter((each) => typeof each === "string") : []);
+  const words = (value: unknown) =>
+    Array.isArray(value) && value.length > 0 ? value.filter((each) => typeof each === "string") : undefined;
+  const [env, entrypoint, cmd] = [words(wanted.Env), words(wanted.Entrypoint), words(wanted.Cmd)];
   return {
     architecture: String(architecture),
     os: String(os),
     config: {
-      Env: words(wanted.Env),
-      Entrypoint: words(wanted.Entrypoint),
-      Cmd: words(wanted.Cmd),
+      ...(env && { Env: env }),
+      ...(entrypoint && { Entrypoint: entrypoint }),
+      ...(cmd && { Cmd: cmd }),
       ...(typeof wanted.WorkingDir === "string" && { WorkingDir: wanted.WorkingDir }),
     },
     rootfs: { type: "layers", diff_ids: ids.map((id) => digest(id, name, "rootfs.diff_ids")) },

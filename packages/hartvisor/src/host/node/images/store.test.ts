@@ -28,6 +28,13 @@ describe("ImageStore", () => {
     expect(await blobs()).toHaveLength(7);
   });
 
+  it("gives an image of the same layers the same digest, whatever its name", async () => {
+    const layers = [await layerOf("x")];
+    const a = await store.add({ name: "a", layers, config: { Cmd: ["/bin/sh"] } });
+    const b = await store.add({ name: "b", layers, config: a.config });
+    expect(b.digest).toBe(a.digest);
+  });
+
   it("forgets an image, and then what no other needs", async () => {
     const base = await layerOf("base");
     await store.add({ name: "a", layers: [base, await layerOf("a".repeat(5000))] });
