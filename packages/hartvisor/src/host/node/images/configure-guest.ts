@@ -87,17 +87,21 @@ export async function configureGuest(tree: FileTree, { image, progress, signal }
   const job = await vm.spawn(["/bin/sh", "-c", SCRIPT], { env: ENVIRONMENT, cwd: "/", signal: over });
   await job.stdin.close().catch(() => {});
   let done = 0;
-  let said = "";
+  /** What dpkg said of the first failure: two lines. Scripts complain of much that does no harm. */
+  const failure: string[] = [];
+  let last = "";
   const [status] = await Promise.all([
     job.exited,
     forEachLine(job.stdout, (line) => {
       if (line.startsWith("Setting up ")) progress?.(done++);
     }),
     forEachLine(job.stderr, (line) => {
-      if (/error|fail|cannot/i.test(line) || said === "") said = line;
+      if (failure.length === 1 || (failure.length === 0 && line.startsWith("dpkg: error"))) failure.push(line.trim());
+      last = line;
     }),
   ]);
   if (status.exitCode !== 0) {
+    const said = failure.length > 0 ? failure.join(" ") : last;
     throw new HartvisorError("invalid-image", `the packages cannot be configured in the guest: ${said.slice(0, 300)}`);
   }
   await vm.sync();

@@ -3,6 +3,7 @@
  * unpacked on the host without root, and configured by a guest. The result is an image in the store, which the next
  * call finds there.
  */
+import { createHash } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { HartvisorError } from "@hartvisor/core";
@@ -58,7 +59,7 @@ export async function debianImage(options: DebianImageOptions): Promise<Image> {
   const packages = [...new Set(options.packages)].sort();
   for (const name of packages) checkPackageName(name);
   const { documentation = false, store = new ImageStore(), signal } = options;
-  const { name = `debian:${packages.join(",")}`.slice(0, 200) } = options;
+  const { name = defaultName(packages) } = options;
   ImageStore.checkName(name);
   signal?.throwIfAborted();
   const request = JSON.stringify({ format: FORMAT, suite: SUITE, packages, documentation });
@@ -77,6 +78,12 @@ export async function debianImage(options: DebianImageOptions): Promise<Image> {
     signal?.throwIfAborted();
     throw error instanceof HartvisorError ? error : downloadFailure(error, store.directory);
   }
+}
+
+/** The packages' names, or a digest of them where they are long. */
+function defaultName(packages: readonly string[]): string {
+  const list = packages.join(",");
+  return `debian:${list.length <= 100 ? list : createHash("sha256").update(list).digest("hex").slice(0, 16)}`;
 }
 
 function layerDescriptor({ digest, size }: Image["layers"][number]) {
