@@ -82,6 +82,22 @@ describeOnline("a balloon in Debian", () => {
     await shell.powerOff();
   }, 300_000);
 
+  it.each([true, false])(
+    "takes memory back where a program needs it, if it may: %j",
+    async (deflateOnOom) => {
+      const balloon = new Balloon({ reporting: false, deflateOnOom });
+      const shell = await boot(balloon);
+      await shell.run("rm /tmp/x");
+      balloon.targetBytes = 140 * MIB;
+      await until("the balloon to inflate", () => balloon.actualBytes === 140 * MIB);
+      const status = await shell.run("dd if=/dev/zero of=/dev/null bs=60M count=1 2>/dev/null; echo $?");
+      expect(status).toBe(deflateOnOom ? "0\n" : "1\n");
+      expect(balloon.actualBytes < 140 * MIB).toBe(deflateOnOom);
+      await shell.powerOff();
+    },
+    300_000,
+  );
+
   it("reports free pages by itself, and the content of the others stays", async () => {
     const shell = await boot(new Balloon());
     const { machine } = shell;
