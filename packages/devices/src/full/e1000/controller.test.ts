@@ -274,6 +274,20 @@ describe("the transmitter", () => {
     expect([driver.read(0x40d4), driver.read(0x40f8)]).toEqual([69, 1]);
   });
 
+  it("tags every frame of a packet of segments as its first descriptor says", () => {
+    driver.write(Register.CTRL, 0x4000_0241);
+    driver.write(Register.VET, 0x8100);
+    driver.context(0, 0, 7, HEADERS, 1460);
+    const first = driver.data(tcpFrame(0), Command.Segment | Command.Vlan);
+    driver.memory.store32(first + 12, 0x0007_0000);
+    driver.data(new Uint8Array(80_000), End | Fcs | Command.Segment, 0, DATA + 0x1000);
+    driver.send();
+    expect(driver.frames.map((frame) => [...frame.subarray(12, 16)])).toEqual([
+      [0x81, 0, 0, 7],
+      [0x81, 0, 0, 7],
+    ]);
+  });
+
   it.each([
     ["outside RAM", 0x1000],
     ["that ends outside RAM", 0x803f_fff0],

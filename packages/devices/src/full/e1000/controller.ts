@@ -90,7 +90,7 @@ export class E1000 implements PciFunction {
   #card: NetworkCard | undefined;
   #isPaused = false;
   #isStarved = false;
-  /** The driver was told of, in a manner of speaking, with the host. */
+  /** The host was told of a ring that the card cannot use. */
   #hasFailed = false;
 
   /** Throws `invalid-argument` for a MAC address that is none, or a group's. */

@@ -63,6 +63,7 @@ export function parseE1000State(device: string, state: DeviceState, mac: Uint8Ar
     transmitter.packet.length <= MAX_PACKET &&
     isIn(transmitter.options, 0xff00) &&
     isIn(transmitter.sentBytes, Number.MAX_SAFE_INTEGER) &&
+    (transmitter.vlan === -1 || isIn(transmitter.vlan, 0xffff)) &&
     typeof transmitter.isSegmented === "boolean" &&
     typeof transmitter.isDropped === "boolean";
   fields.require(isTransmitter, `"transmitter" is none`);

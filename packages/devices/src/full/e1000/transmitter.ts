@@ -37,6 +37,7 @@ const MAX_FRAME = 14 + 65535;
 const BYTES_PER_TURN = 16 * 2 ** 20;
 const DESCRIPTORS_PER_TURN = 4096;
 const FIN_AND_PUSH = 0x09;
+const NO_VLAN = -1;
 
 /** What a turn brought, as interrupt causes are made of it. */
 export interface TurnResult {
@@ -67,6 +68,7 @@ export interface TransmitterState {
   readonly isSegmented: boolean;
   readonly isDropped: boolean;
   readonly sentBytes: number;
+  readonly vlan: number;
 }
 
 export class Transmitter {
@@ -87,6 +89,8 @@ export class Transmitter {
   #isDropped = false;
   /** Payload of the packet's segments that were sent. */
   #sentBytes = 0;
+  /** The VLAN tag of a packet of segments, or {@link NO_VLAN}: its first frames leave before its last descriptor is seen. */
+  #vlan = NO_VLAN;
 
   constructor(memory: DmaMemory, file: RegisterFile, statistics: Statistics, host: TransmitterHost) {
     this.#memory = memory;
@@ -142,6 +146,7 @@ export class Transmitter {
       isSegmented: this.#isSegmented,
       isDropped: this.#isDropped,
       sentBytes: this.#sentBytes,
+      vlan: this.#vlan,
     };
   }
 
@@ -154,6 +159,7 @@ export class Transmitter {
     this.#isSegmented = state.isSegmented;
     this.#isDropped = state.isDropped;
     this.#sentBytes = state.sentBytes;
+    this.#vlan = state.vlan;
     this.#isBegun = state.packet.length > 0 || state.isDropped;
   }
 
@@ -171,6 +177,7 @@ export class Transmitter {
       this.#isBegun = true;
       this.#options = isExtended ? this.#memory.load32(at + 12) & 0xff00 : 0;
       this.#isSegmented = isExtended && (command & Command.Segmentation) !== 0;
+      this.#vlan = this.#vlanOf(at, command);
     }
     const length = isExtended ? command & DATA_LENGTH : command & 0xffff;
     this.#append(this.#memory.load64(at), length);
@@ -188,6 +195,13 @@ export class Transmitter {
     this.#isSegmented = false;
     this.#isDropped = false;
     this.#sentBytes = 0;
+    this.#vlan = NO_VLAN;
+  }
+
+  /** The tag that a descriptor asks for (3.3.3, VLE and Special). */
+  #vlanOf(at: number, command: number): number {
+    const isWanted = (command & Command.Vlan) !== 0 && (this.#file.get(Register.CTRL) & Control.VlanMode) !== 0;
+    return isWanted ? this.#memory.load32(at + 12) >>> 16 : NO_VLAN;
   }
 
   /** Adds bytes to the packet; sends segments of one that becomes too long for a frame. */
@@ -230,7 +244,7 @@ export class Transmitter {
   #finish(at: number, command: number, isExtended: boolean): void {
     if (this.#length === 0) return;
     if (this.#isSegmented) {
-      this.#sendSegments(true, command, at);
+      this.#sendSegments(true);
       return;
     }
     // The last four bytes are a check sequence of the guest's own.
@@ -240,11 +254,13 @@ export class Transmitter {
     else if (command & Command.InsertChecksum) {
       insertChecksum(frame, (this.#memory.load32(at + 12) >>> 8) & 0xff, (command >>> 16) & 0xff);
     }
-    this.#send(frame, command, at);
+    // Of other packets the last descriptor counts.
+    this.#vlan = this.#vlanOf(at, command);
+    this.#send(frame);
   }
 
   /** Sends the segments that are in the packet, and keeps its header. */
-  #sendSegments(isLast: boolean, command = 0, at = 0): void {
+  #sendSegments(isLast: boolean): void {
     const context = this.#contexts.segments;
     const header = Math.min(this.#headerLength, this.#length);
     const frame = this.#packet.slice(0, this.#length);
@@ -269,7 +285,7 @@ export class Transmitter {
       store16(frame, field, addFolded(load16(frame, field), frame.length - tcpStart));
     }
     this.#insertChecksums(frame, context);
-    this.#send(frame, command, at, Math.max(Math.ceil(payload / size), 1));
+    this.#send(frame, Math.max(Math.ceil(payload / size), 1));
     this.#sentBytes += payload;
     this.#length = header;
   }
@@ -284,13 +300,13 @@ export class Transmitter {
   }
 
   /** Hands a frame over that stands for so many on a wire. */
-  #send(packet: Uint8Array, command: number, at: number, packets = 1): void {
+  #send(packet: Uint8Array, packets = 1): void {
     let frame = packet;
-    if (command & Command.Vlan && this.#file.get(Register.CTRL) & Control.VlanMode) {
+    if (this.#vlan !== NO_VLAN) {
       frame = new Uint8Array(packet.length + VLAN_TAG);
       frame.set(packet.subarray(0, 12));
       store16(frame, 12, this.#file.get(Register.VET));
-      store16(frame, 14, this.#memory.load32(at + 12) >>> 16);
+      store16(frame, 14, this.#vlan);
       frame.set(packet.subarray(12), 16);
     }
     if (frame.length < MIN_FRAME && this.#file.get(Register.TCTL) & TransmitControl.PadShort) {
