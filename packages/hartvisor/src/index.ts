@@ -88,5 +88,11 @@ export type { ExitStatus } from "./exec/job.js";
 export { Machine } from "./machine.js";
 export type { EngineName, MachineOptions, WorkerMachineOptions } from "./options.js";
 export { type MemoryPool, type MemoryPoolOptions, memoryPool } from "./pool.js";
-export type { PortableDevice, PortableDisk, PortableEntropy, PortableNetwork } from "./thread/portable-devices.js";
+export type {
+  PortableDevice,
+  PortableDisk,
+  PortableEntropy,
+  PortableFolder,
+  PortableNetwork,
+} from "./thread/portable-devices.js";
 export { WorkerHart, WorkerMachine, type WorkerMemory } from "./thread/worker-machine.js";

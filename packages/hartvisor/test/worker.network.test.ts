@@ -31,6 +31,7 @@ describeOnline("Debian in a worker", () => {
         { kind: "disk", source: join(folder, "disk.img"), serial: "file" },
         { kind: "disk", source: new Blob(["from a blob"]), mode: "overlay", name: "second" },
         { kind: "disk", source: new Uint8Array(1024).fill(65), model: "nvme", serial: "third" },
+        { kind: "folder", path: folder, tag: "shared" },
         { kind: "network", policy: { allow: ["127.0.0.1"] }, model: "e1000" },
       ],
     });
@@ -44,7 +45,7 @@ describeOnline("Debian in a worker", () => {
     await rm(folder, { recursive: true });
   });
 
-  it("has disks of files and blobs, and a network, that its own thread opened", async () => {
+  it("has disks of files and blobs, a network and a folder, that its own thread opened", async () => {
     const sh = async (command: string) => (await vm.exec(["sh", "-c", command])).stdoutText;
     expect(await sh("cat /sys/block/vda/serial; head -c 11 /dev/vdb")).toBe("filefrom a blob");
     await sh("echo kept >/dev/vda; echo other >/dev/vdb; sync");
@@ -52,6 +53,8 @@ describeOnline("Debian in a worker", () => {
     expect(await sh(`echo hello | nc 10.0.2.2 ${(echo.address() as AddressInfo).port}`)).toBe("hello\n");
     expect(await sh("head -c 64 /dev/hwrng | wc -c")).toBe("64\n");
     expect(await sh("cat /sys/class/nvme/nvme0/serial; head -c 3 /dev/nvme0n1")).toMatch(/^third *\nAAA$/);
+    expect(await sh("ls /mnt/shared; echo shared >/mnt/shared/file")).toBe("disk.img\n");
+    expect(await readFile(join(folder, "file"), "utf8")).toBe("shared\n");
     expect(await sh("basename $(readlink /sys/class/net/eth0/device/driver)")).toBe("e1000\n");
   });
 

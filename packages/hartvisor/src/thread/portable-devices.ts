@@ -5,15 +5,17 @@
 import { type BlockBackend, HartvisorError, type NetworkBackend } from "@hartvisor/core";
 import {
   blobDisk,
+  type FileTree,
   httpDisk,
   isNbdUri,
   memoryDisk,
   type NatOptions,
   overlayDisk,
   type VirtioBlockOptions,
+  type VirtioFsOptions,
   type VirtioNetOptions,
 } from "@hartvisor/devices";
-import { e1000, nvme, type PluggableDevice, virtioBlock, virtioNet, virtioRng } from "../devices.js";
+import { e1000, nvme, type PluggableDevice, virtioBlock, virtioFs, virtioNet, virtioRng } from "../devices.js";
 
 /** A disk. */
 export interface PortableDisk extends Pick<VirtioBlockOptions, "serial" | "queues" | "name"> {
@@ -40,8 +42,16 @@ export interface PortableEntropy {
   readonly kind: "entropy";
 }
 
+/** A directory of the host, shared by virtio-fs; for Node, Deno and Bun. */
+export interface PortableFolder extends Pick<VirtioFsOptions, "tag" | "cache" | "name"> {
+  readonly kind: "folder";
+  readonly path: string;
+  /** Default: false. */
+  readonly readOnly?: boolean;
+}
+
 /** A device as data. */
-export type PortableDevice = PortableDisk | PortableNetwork | PortableEntropy;
+export type PortableDevice = PortableDisk | PortableNetwork | PortableEntropy | PortableFolder;
 
 /** Devices that were opened, and how to give back what they hold. */
 export interface OpenPortableDevices {
@@ -55,7 +65,7 @@ export interface OpenPortableDevices {
  * @throws HartvisorError what the backends throw; `unsupported` for files and networks where the host has none
  */
 export async function openPortableDevices(wanted: readonly PortableDevice[]): Promise<OpenPortableDevices> {
-  const backends: (BlockBackend | NetworkBackend)[] = [];
+  const backends: (BlockBackend | NetworkBackend | FileTree)[] = [];
   const devices: (() => PluggableDevice)[] = [];
   const close = async () => {
     for (const backend of backends.splice(0)) await backend.close();
@@ -87,11 +97,19 @@ export async function openPortableDevices(wanted: readonly PortableDevice[]): Pr
         case "entropy":
           devices.push(virtioRng());
           break;
+        case "folder": {
+          const { kind: _, path, readOnly = false, ...options } = device;
+          const { hostDirectory } = await adapter("files", () => import("../host/node/files/host-directory.js"));
+          const tree = hostDirectory(path, { readOnly });
+          backends.push(tree);
+          devices.push(virtioFs({ ...options, tree }));
+          break;
+        }
         default: {
           const { kind } = device as { kind?: unknown };
           throw new HartvisorError(
             "invalid-argument",
-            `"${String(kind)}" is no kind of device: disk, network or entropy`,
+            `"${String(kind)}" is no kind of device: disk, network, folder or entropy`,
           );
         }
       }
