@@ -1,5 +1,6 @@
 /** For tests: an 82540EM with a network that remembers what it hears, and a driver that gives it descriptors. */
 import type { NetworkCard } from "@hartvisor/core";
+import { checksum, Protocol, pseudoHeaderSum, writeIpv4 } from "../../backends/nat/packet.js";
 import { TestMemory } from "../../para/virtio/test-memory.js";
 import { TestTimer } from "../test-timer.js";
 import { E1000, type E1000Options } from "./controller.js";
@@ -157,4 +158,32 @@ export function frameOf(length: number, to: readonly number[] = MAC, type = 0x88
   frame.set(to);
   frame.set([2, 0, 0, 0, 0, 1, type >>> 8, type & 0xff], 6);
   return frame;
+}
+
+/** Where the headers of {@link tcpFrame} begin, and how long they are together. */
+export const IP = 14;
+export const TCP = 34;
+export const HEADERS = 54;
+
+/** An IPv4 and TCP packet as a guest hands it over, or with its checksums done. */
+export function tcpFrame(payload: number, { flags = 0x19, whole = false } = {}): Uint8Array {
+  const frame = new Uint8Array(HEADERS + payload).map((_, n) => n * 7);
+  const [source, destination] = [0x0a00020f, 0x0a000202];
+  writeIpv4(frame, Uint8Array.from(MAC), new Uint8Array(6), {
+    ...{ source, destination, protocol: Protocol.Tcp, length: 20 + payload, identification: 0x1234 },
+  });
+  const view = new DataView(frame.buffer);
+  view.setUint32(TCP + 4, 0xffff_fff0);
+  view.setUint8(TCP + 12, 0x50);
+  view.setUint8(TCP + 13, flags);
+  view.setUint16(TCP + 16, pseudoHeaderSum(source, destination, Protocol.Tcp, 20 + payload));
+  if (whole) view.setUint16(TCP + 16, checksum(frame.subarray(TCP)));
+  return frame;
+}
+
+/** Whether both checksums of a packet are right. */
+export function areSumsRight(frame: Uint8Array): boolean {
+  const view = new DataView(frame.buffer, frame.byteOffset);
+  const pseudo = pseudoHeaderSum(view.getUint32(26), view.getUint32(30), Protocol.Tcp, frame.length - TCP);
+  return checksum(frame.subarray(IP, TCP)) === 0 && checksum(frame.subarray(TCP), pseudo) === 0;
 }
