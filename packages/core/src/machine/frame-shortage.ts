@@ -23,6 +23,7 @@ export class FrameShortage {
   readonly #host: ShortageHost;
   #isWaiting = false;
   #resumes = false;
+  #isClosed = false;
 
   constructor(pool: FramePool, host: ShortageHost) {
     this.#pool = pool;
@@ -35,6 +36,7 @@ export class FrameShortage {
 
   /** The machine needs a frame and the pool has none. */
   begin(): void {
+    if (this.#isClosed) return;
     const isWanted = this.#host.isWanted;
     this.#host.stop();
     this.#pool.whenFree(this.#end);
@@ -48,6 +50,12 @@ export class FrameShortage {
   userWants(isRunning: boolean): void {
     if (isRunning) this.#isWaiting = false;
     this.#resumes = isRunning;
+  }
+
+  /** The machine has come to its end, and waits for nothing any more. */
+  close(): void {
+    this.#isWaiting = false;
+    this.#isClosed = true;
   }
 
   readonly #end = (): void => {

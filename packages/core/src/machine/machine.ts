@@ -361,7 +361,7 @@ export class Machine {
 
   /** Whether the machine needs frames that its pool does not have; it stands still until there are some. */
   get isWaitingForMemory(): boolean {
-    return this.#shortage.isWaiting && this.#exitReason === undefined;
+    return this.#shortage.isWaiting;
   }
 
   /**
@@ -512,9 +512,7 @@ export class Machine {
       },
       stop: () => scheduler.requestStop(),
       retry: () => this.memory.retry(),
-      start: () => {
-        if (this.#exitReason === undefined) scheduler.start();
-      },
+      start: () => scheduler.start(),
       began: () => this.#emit("memory-exhausted", { framesInUse: this.memory.framesInUse }),
       ended: () => this.#emit("memory-available", { freeFrames: this.#pool.freeFrames }),
     };
@@ -548,6 +546,7 @@ export class Machine {
   #finish(reason: ExitReason): void {
     if (this.#exitReason !== undefined) return;
     this.#exitReason = reason;
+    this.#shortage.close();
     // Whoever awaits the end finds the harts standing still.
     void this.#scheduler.stop().then(() => {
       this.#emit("exit", reason);
@@ -559,6 +558,7 @@ export class Machine {
   #fail(error: unknown): void {
     if (this.#exitReason !== undefined) return;
     this.#exitReason = { kind: "destroyed" };
+    this.#shortage.close();
     this.#rejectExited(error);
   }
 

@@ -265,9 +265,14 @@ describe("a machine that runs", () => {
       await settled();
     }
     expect(times).toBe(2);
+    machine.on("memory-available", () => times++);
     await machine.destroy();
+    await settled();
     expect(machine.isWaitingForMemory).toBe(false);
     expect(pool.framesInUse).toBe(0);
+    expect(machine.memory.populate(DATA, 8, () => {})).toBe(false);
+    await settled();
+    expect(times).toBe(2);
   });
 
   it("spins beside one that waits", async () => {
