@@ -1,11 +1,14 @@
-/** Debian machines on a switch: in one process by a tagged VLAN, and in two processes by name. */
-import { mkdtemp, rm } from "node:fs/promises";
+/** Debian machines on a switch: in one process by a tagged VLAN, in two processes by name, and with one of QEMU's. */
+import { spawn } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { debianDemoImage } from "../src/host/node/debian-image.js";
+import { obtainQemu } from "../src/host/node/debian-qemu.js";
+import { listenForLinks } from "../src/host/node/index.js";
 import { joinSwitch } from "../src/host/node/named-switch.js";
 import { nat } from "../src/host/node/nat.js";
 import { linux, Machine, type NetworkBackend, NetworkSwitch, virtioNet } from "../src/index.js";
@@ -86,6 +89,45 @@ describeOnline("machines on a switch", () => {
     expect(await vlan(20)).toBe("up\n");
     await sh(access, "ip addr add 192.168.20.2/24 dev eth0");
     expect(await sh(trunk, "ping -c 1 -W 1 192.168.20.2")).toContain("0 packets received");
+  });
+
+  it.runIf(process.platform === "linux" && process.arch === "x64")("talk with a machine of QEMU's", async () => {
+    const lan = new NetworkSwitch();
+    const network = await nat();
+    lan.plug(network);
+    await using vm = await machineOn(lan.card(), 1);
+    const listener = await listenForLinks(lan, { port: 0 });
+    await sh(vm, "mkdir -p /srv; dd if=/dev/urandom of=/srv/data bs=1M count=2; httpd -p 7000 -h /srv");
+    const address = (await sh(vm, "ip -4 -o addr show eth0")).match(/10\.0\.2\.\d+/)?.[0];
+    const { kernel, initrd } = await debianDemoImage();
+    await writeFile(join(folder, "Image"), kernel);
+    await writeFile(join(folder, "initrd"), initrd);
+    const qemu = await obtainQemu();
+    const [program, ...args] = qemu.command;
+    const child = spawn(program, [
+      ...[...args, "-M", "virt", "-m", "256", "-display", "none", "-monitor", "none", "-append", "console=ttyS0 quiet"],
+      ...["-nodefaults", "-serial", "stdio", "-kernel", join(folder, "Image"), "-initrd", join(folder, "initrd")],
+      ...["-netdev", `stream,id=net,addr.type=inet,addr.host=127.0.0.1,addr.port=${listener.port}`],
+      ...["-device", "virtio-net-device,netdev=net"],
+    ]);
+    try {
+      let output = "";
+      child.stdout.setEncoding("utf8").on("data", (text: string) => {
+        output += text;
+      });
+      await expect.poll(() => output, { timeout: 120_000, interval: 200 }).toContain("hartvisor:~#");
+      // The words of the command, as the terminal echoes them, are not what is waited for.
+      child.stdin.write(
+        `until wget -qO/tmp/data http://${address}:7000/data; do sleep 1; done; md5sum < /tmp/data; echo do''ne\n`,
+      );
+      await expect.poll(() => output, { timeout: 120_000, interval: 200 }).toContain("done\r\n");
+      expect(output).toContain((await sh(vm, "md5sum < /srv/data")).slice(0, 32));
+      expect(lan.stats.dropped).toEqual({ malformed: 0, vlan: 0, address: 0, full: 0 });
+    } finally {
+      child.kill();
+      await listener.close();
+      await network.close();
+    }
   });
 
   it("of two processes talk", async () => {

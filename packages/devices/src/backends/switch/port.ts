@@ -27,17 +27,14 @@ export type DropReason =
   /** The other end had no room for so many. */
   | "full";
 
-/** What is on the other side of a port: takes a frame, or says that it has no room and calls {@link Port.drain} later. */
-export type PortEnd = NetworkCard;
-
 interface Waiting {
   readonly bytes: Uint8Array;
   readonly offload: FrameOffload | undefined;
 }
 
 export class Port {
-  /** What is plugged in; undefined: nothing, and frames are lost. */
-  end: PortEnd | undefined;
+  /** What is plugged in: takes frames, or has no room, and has {@link drain} called later. Undefined: nothing, and frames are lost. */
+  end: NetworkCard | undefined;
   /** Whether the end is a wire, which takes frames as they are: nothing can be left to whoever is there. */
   isWire = false;
   /** Hears that frames were sent, once those of one batch all were. */
