@@ -43,7 +43,9 @@ try {
   ];
   run(join(root, "node_modules/.bin/tsc"), [...tsc, "--strict", "--types", "", "consumer.ts"], project);
   run(process.execPath, ["consumer.js"], project);
-  run(join(project, "node_modules/.bin/hartvisor"), ["--version"], project);
+  const hartvisor = join(project, "node_modules/.bin/hartvisor");
+  run(hartvisor, ["--version"], project);
+  run(hartvisor, ["bench", "--clock", "virtual", "--filter", "syscall"], project);
   console.log(`\n${readdirSync(work).filter((name) => name.endsWith(".tgz")).length} packages are fit to publish`);
 } finally {
   rmSync(work, { recursive: true, force: true });

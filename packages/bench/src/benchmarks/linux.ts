@@ -27,6 +27,10 @@ async function devices() {
   ];
 }
 
+/** Why Linux hides the price of an exit. */
+const COMPUTES =
+  "The exits are there; but between them Linux executes hundreds to thousands of instructions, which take as long under every technique here and outweigh an exit of about a microsecond.";
+
 let port: Promise<number> | undefined;
 /** A server on this host that gives to each who connects as many MiB as its first line says. */
 function source(): Promise<number> {
@@ -106,18 +110,21 @@ export const LINUX: readonly Benchmark[] = [
     guest: { boot: "debian" },
     operations: 1,
     mostRepetitions: 2,
-    expectation: expected(
-      "An unmodified kernel boots under full virtualization, at a price: hundreds of thousands of exits under trap-and-emulate, and fewer where privileged instructions are rewritten.",
-      slower("trap-and-emulate", 1.1),
-      exits("trap-and-emulate", atLeast(100_000)),
-      (findings, engine) => {
-        const [trapped, rewritten] = [
-          exitsOf(findings, "trap-and-emulate", engine),
-          exitsOf(findings, "binary-translation", engine),
-        ];
-        return trapped === undefined || rewritten === undefined ? undefined : rewritten < trapped;
-      },
-    ),
+    expectation: {
+      otherwise: COMPUTES,
+      ...expected(
+        "An unmodified kernel boots under full virtualization, at a price: hundreds of thousands of exits under trap-and-emulate, and fewer where privileged instructions are rewritten.",
+        slower("trap-and-emulate", 1.1),
+        exits("trap-and-emulate", atLeast(100_000)),
+        (findings, engine) => {
+          const [trapped, rewritten] = [
+            exitsOf(findings, "trap-and-emulate", engine),
+            exitsOf(findings, "binary-translation", engine),
+          ];
+          return trapped === undefined || rewritten === undefined ? undefined : rewritten < trapped;
+        },
+      ),
+    },
   }),
   linuxBenchmark({
     name: "linux-syscall",
@@ -144,12 +151,15 @@ export const LINUX: readonly Benchmark[] = [
     },
     operations: 20,
     exactly: true,
-    expectation: expected(
-      "Dear under shadow paging, by either technique that has it: hundreds of exits a process.",
-      slower("trap-and-emulate", 2),
-      exits("trap-and-emulate", atLeast(100)),
-      exits("binary-translation", atLeast(100)),
-    ),
+    expectation: {
+      otherwise: COMPUTES,
+      ...expected(
+        "Dear under shadow paging, by either technique that has it: hundreds of exits a process.",
+        slower("trap-and-emulate", 2),
+        exits("trap-and-emulate", atLeast(100)),
+        exits("binary-translation", atLeast(100)),
+      ),
+    },
   }),
   diskRead("vda", "virtio"),
   diskRead("nvme0n1", "NVMe"),

@@ -1,5 +1,6 @@
 /** Holds the textbook's expectations against the figures, and says where the exits come from that contradict them. */
 import type { EngineName } from "hartvisor";
+import { count } from "../report/number.js";
 import type { Expectation, Findings } from "./definition.js";
 import type { Figures } from "./figures.js";
 import type { Cell, Entry } from "./measure.js";
@@ -71,10 +72,10 @@ function explain({ cells }: Entry, engine: EngineName, { otherwise }: Expectatio
 function describeExits({ figures }: Extract<Cell, { status: "measured" }>): string {
   const { exits, instructions } = figures;
   const largest = Object.entries(exits.byKind).sort(([, a], [, b]) => b - a);
-  const kinds = largest.slice(0, NAMED_KINDS).map(([kind, count]) => `${count.toPrecision(3)} ${kind}`);
+  const kinds = largest.slice(0, NAMED_KINDS).map(([kind, value]) => `${count(value)} ${kind}`);
   const rest = largest.length > NAMED_KINDS ? " and others" : "";
-  const what = kinds.length === 0 ? "none" : `${exits.total.toPrecision(3)} (${kinds.join(", ")}${rest})`;
-  return `${what}, with ${instructions.median.toPrecision(3)} instructions`;
+  const what = kinds.length === 0 ? "none" : `${count(exits.total)} (${kinds.join(", ")}${rest})`;
+  return `${what}, with ${count(instructions.median)} instructions`;
 }
 
 /** How many times as much as `direct` with the same engine; undefined where that was not measured. */
