@@ -23,6 +23,7 @@ export class MemoryTree implements FileTree {
   readonly root: MemoryDirectory;
   readonly hasAttributes = true;
   readonly isPrivate = true;
+  readonly opensFreely = true;
   readonly maxBytes: number;
   readonly now: () => FileTime;
   #usedBytes = 0;

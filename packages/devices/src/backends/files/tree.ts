@@ -256,6 +256,8 @@ export interface FileTree {
   readonly hasAttributes: boolean;
   /** Whether nodes change only through this object, so that a guest that has it to itself may keep what it knows. */
   readonly isPrivate: boolean;
+  /** Whether `open` answers at once and holds nothing of the host, so that any number of files may be open. Default: no. */
+  readonly opensFreely?: boolean;
   room(): Later<TreeRoom>;
   /** Gives back what the tree holds of its host. */
   close(): Promise<void>;

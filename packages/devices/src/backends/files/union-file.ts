@@ -20,7 +20,7 @@ export interface CopiedNode {
   /** Its copy in the upper layer, if there is one. */
   readonly upper: FileNode | undefined;
   copyUp(bytes?: number): Steps<FileNode>;
-  leaveWork(): Steps<void>;
+  closed(): Steps<void>;
   stat(): Later<FileStat>;
   seen(stat: FileStat): FileStat;
 }
@@ -98,7 +98,12 @@ export class UnionFile implements OpenFile {
   }
 
   close(): Later<void> {
-    return this.#file.close();
+    return perform(this.#close());
+  }
+
+  *#close(): Steps<void> {
+    yield* wait(this.#file.close());
+    yield* this.#node.closed();
   }
 
   /** Somebody has copied it up since it was opened. */
@@ -113,7 +118,6 @@ export class UnionFile implements OpenFile {
       const below = this.#file;
       this.#file = yield* wait(upper.open(this.#mode));
       this.#isUpper = true;
-      yield* this.#node.leaveWork();
       yield* wait(below.close());
     }
     return yield* wait(act(this.#file));

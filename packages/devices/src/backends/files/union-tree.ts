@@ -76,6 +76,7 @@ class UnionTree implements FileTree {
   readonly isReadOnly: boolean;
   readonly hasAttributes = true;
   readonly isPrivate: boolean;
+  readonly opensFreely: boolean;
   readonly #upper: FileTree | undefined;
   readonly #layers: readonly FileTree[];
   /** By any node of a layer that a node of the union stands on: what it knows lasts as long as the layer's node. */
@@ -91,7 +92,9 @@ class UnionTree implements FileTree {
     this.#upper = upper;
     this.#layers = layers;
     this.isReadOnly = upper === undefined;
-    this.isPrivate = [...layers, ...(upper ? [upper] : [])].every(({ isPrivate }) => isPrivate);
+    const all = [...layers, ...(upper ? [upper] : [])];
+    this.isPrivate = all.every(({ isPrivate }) => isPrivate);
+    this.opensFreely = all.every(({ opensFreely }) => opensFreely === true);
     const roots = layers.map(({ root }) => root);
     this.root = this.node(upper?.root, roots, undefined, "");
   }
@@ -163,6 +166,7 @@ class UnionNode extends FileNode {
   #links: number | undefined;
   /** Its name in the work directory, where it is kept while names below lead to it, or it has none. */
   #workName: string | undefined;
+  #openFiles = 0;
   #copying: Promise<unknown> | undefined;
 
   constructor(
@@ -418,6 +422,7 @@ class UnionNode extends FileNode {
     // What is below is only read: writing copies it up.
     const below = this.#upper === undefined;
     const file = yield* wait(this.top.open(below ? { read: true, write: false } : mode));
+    this.#openFiles++;
     return new UnionFile(this, mode, file, !below);
   }
 
@@ -466,9 +471,15 @@ class UnionNode extends FileNode {
     yield* wait(upper.removeAttribute(name));
   }
 
+  /** One who had it open has it no more. */
+  *closed(): Steps<void> {
+    this.#openFiles--;
+    yield* this.leaveWork();
+  }
+
   /** What was copied without a name, for who had it open, stays in the work directory no longer. */
   *leaveWork(): Steps<void> {
-    if (this.#workName === undefined || !this.#isRemoved) return;
+    if (this.#workName === undefined || !this.#isRemoved || this.#openFiles > 0) return;
     const { directory } = yield* this.#tree.work();
     const name = this.#workName;
     this.#workName = undefined;

@@ -120,6 +120,26 @@ describe("a session", () => {
     expect(new TextDecoder().decode(answer)).toBe("still here");
   });
 
+  it("has no file opened by a kernel that may cache everything, and keeps what that has when its name is gone", async () => {
+    const cached = await FuseClient.mount({ tree, cache: "always" });
+    for (const remove of [() => cached.remove("f", "other"), () => cached.rename("g", "f")]) {
+      await cached.makeFile("f", 0o600);
+      await cached.makeFile("g", 0o600).catch(() => {});
+      await cached.write("f", 0, text("still here"));
+      const node = await cached.find("f");
+      await expect(cached.call(Opcode.Open, node, pack([4, 0], [4, 0]))).rejects.toThrow("ENOSYS");
+      await remove();
+      expect(new TextDecoder().decode(await cached.readOpen(node, 0, 0, 100))).toBe("still here");
+      const before = tree.room().freeFiles;
+      await cached.send(cached.message(Opcode.Forget, node, pack([8, 1000])), { room: 0, queue: 0 });
+      expect(tree.room().freeFiles).toBeGreaterThan(before);
+    }
+    const still = new MemoryTree();
+    still.freeze();
+    const frozen = await FuseClient.mount({ tree: still, cache: "always" });
+    await expect(frozen.call(Opcode.Open, 1, pack([4, 0], [4, 0]))).rejects.toThrow("EISDIR");
+  });
+
   it("creates and opens in one step, or opens what is there", async () => {
     const create = (flags: number) =>
       client.call(Opcode.Create, 1, pack([4, flags], [4, 0o100400], [4, 0], [4, 0], "f"));

@@ -62,6 +62,7 @@ export const InitFlag = {
   DoReadDirPlus: 1 << 13,
   ReadDirPlusAuto: 1 << 14,
   WritebackCache: 1 << 16,
+  NoOpen: 1 << 17,
   ParallelDirectories: 1 << 18,
   MaxPages: 1 << 22,
   CacheSymlinks: 1 << 23,

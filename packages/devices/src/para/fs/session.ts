@@ -111,6 +111,8 @@ interface KnownNode {
   readonly node: FileNode;
   /** Times that the kernel was told of it, less what it has forgotten. */
   lookups: number;
+  /** For a kernel that does not open files: what is read and written. */
+  file?: OpenFile;
 }
 
 const NOTHING = new Uint8Array();
@@ -127,6 +129,8 @@ export class FuseSession {
   #nextId = ROOT_ID + 1;
   #nextHandle = 1;
   #isOn = false;
+  /** Whether files are not opened: the kernel reads and writes nodes, which saves it two requests a file. */
+  #isOpenless = false;
 
   constructor(tree: FileTree, cache: FileCache) {
     this.#tree = tree;
@@ -141,7 +145,8 @@ export class FuseSession {
 
   /** Forgets everything and closes what is open. */
   end(): void {
-    const open = [...this.#files.values(), ...[...this.#directories.values()].map(({ reader }) => reader)];
+    const implicit = [...this.#nodes.values()].flatMap(({ file }) => file ?? []);
+    const open = [...this.#files.values(), ...implicit, ...[...this.#directories.values()].map(({ reader }) => reader)];
     this.#files.clear();
     this.#directories.clear();
     this.#nodes.clear();
@@ -195,7 +200,7 @@ export class FuseSession {
         return this.#make(request, this.#name(request, 8), { mode });
       }
       case Opcode.Unlink:
-        return after(this.#node(request.node).remove(this.#name(request, 0), "other"), () => NOTHING);
+        return this.#unlink(request);
       case Opcode.RmDir:
         return after(this.#node(request.node).remove(this.#name(request, 0), "directory"), () => NOTHING);
       case Opcode.Rename:
@@ -261,13 +266,23 @@ export class FuseSession {
     if (major < FUSE_MAJOR || minor < FUSE_MINOR) throw FileError.of("EPROTO");
     this.end();
     this.#isOn = true;
+    // On a read-only tree it is the open that must fail, not a write from the cache much later.
+    const mayStayClosed = this.#cache === "always" && !this.#tree.isReadOnly && this.#tree.opensFreely === true;
+    this.#isOpenless = mayStayClosed && (this.#word(request, 12) & InitFlag.NoOpen) !== 0;
     this.#nodes.set(ROOT_ID, { id: ROOT_ID, node: this.#tree.root, lookups: 1 });
     this.#ids.set(this.#tree.root, this.#nodes.get(ROOT_ID) as KnownNode);
     const { AsyncRead, AtomicTruncate, BigWrites, DoReadDirPlus, ReadDirPlusAuto, ParallelDirectories, MaxPages } =
       InitFlag;
     const { AutoInvalidate, WritebackCache, CacheSymlinks } = InitFlag;
     const wanted =
-      AsyncRead | AtomicTruncate | BigWrites | DoReadDirPlus | ReadDirPlusAuto | ParallelDirectories | MaxPages;
+      AsyncRead |
+      // Nobody would hear of a truncation by an open that is not asked for.
+      (this.#isOpenless ? 0 : AtomicTruncate) |
+      BigWrites |
+      DoReadDirPlus |
+      ReadDirPlusAuto |
+      ParallelDirectories |
+      MaxPages;
     const cached = this.#cache === "always" ? WritebackCache | CacheSymlinks : AutoInvalidate;
     answer.setUint32(8, this.#word(request, 8), true); // read-ahead, as the kernel would have it
     answer.setUint32(12, this.#word(request, 12) & (wanted | cached), true);
@@ -300,7 +315,8 @@ export class FuseSession {
 
   #getAttr(request: FuseRequest): Later<FuseAnswer> {
     this.#need(request, 16);
-    const file = this.#word(request, 0) & 1 ? this.#files.get(read64(request.view, IN_HEADER + 8)) : undefined;
+    const handle = this.#word(request, 0) & 1 ? this.#files.get(read64(request.view, IN_HEADER + 8)) : undefined;
+    const file = handle ?? this.#nodes.get(request.node)?.file;
     return after((file ?? this.#node(request.node)).stat(), (stat) => this.#attrOut(stat));
   }
 
@@ -321,12 +337,38 @@ export class FuseSession {
       ...(valid & SetAttr.Atime && { atime: valid & SetAttr.AtimeNow ? ("now" as const) : time(32, 56) }),
       ...(valid & SetAttr.Mtime && { mtime: valid & SetAttr.MtimeNow ? ("now" as const) : time(40, 60) }),
     };
-    const file = valid & SetAttr.Handle ? this.#files.get(read64(view, IN_HEADER + 8)) : undefined;
+    const handle = valid & SetAttr.Handle ? this.#files.get(read64(view, IN_HEADER + 8)) : undefined;
+    const file = handle ?? this.#nodes.get(request.node)?.file;
     return after((file ?? this.#node(request.node)).change(changes), (stat) => this.#attrOut(stat));
   }
 
   #make({ node, uid, gid }: FuseRequest, name: string, made: Omit<NewNode, "uid" | "gid">): Later<FuseAnswer> {
     return after(this.#node(node).create(name, { ...made, uid, gid }), (created) => this.#entry(created));
+  }
+
+  #unlink(request: FuseRequest): Later<FuseAnswer> {
+    const directory = this.#node(request.node);
+    const name = this.#name(request, 0);
+    this.#hold(directory, name);
+    return after(directory.remove(name, "other"), () => NOTHING);
+  }
+
+  /** What is to lose its name may be open without our knowing: then it stays until the kernel forgets it. */
+  #hold(directory: FileNode, name: string): void {
+    if (!this.#isOpenless) return;
+    try {
+      const node = directory.lookup(name);
+      const known = node instanceof Promise ? undefined : this.#ids.get(node);
+      if (known?.node.type === FileType.Regular) this.#implicitFile(known);
+    } catch {} // there is none: whoever asks is told so
+  }
+
+  #implicitFile(known: KnownNode): OpenFile {
+    if (known.file !== undefined) return known.file;
+    const file = known.node.open({ read: true, write: true });
+    if (file instanceof Promise) throw FileError.of("EIO"); // not what the tree says of itself
+    known.file = file;
+    return file;
   }
 
   #rename(request: FuseRequest, namesAt: number, flags: number): Later<FuseAnswer> {
@@ -336,6 +378,7 @@ export class FuseSession {
     checkName(newName);
     const noReplace = (flags & RenameFlag.NoReplace) !== 0;
     const exchange = (flags & RenameFlag.Exchange) !== 0;
+    this.#hold(to, newName);
     if (flags & ~3 || (noReplace && exchange)) throw FileError.of("EINVAL");
     const renamed = this.#node(request.node).rename(name, to, newName, { noReplace, exchange });
     return after(renamed, () => NOTHING);
@@ -343,6 +386,7 @@ export class FuseSession {
 
   #open(request: FuseRequest): Later<FuseAnswer> {
     this.#need(request, 8);
+    if (this.#isOpenless) throw FileError.of("ENOSYS");
     const flags = this.#word(request, 0);
     return after(this.#openNode(this.#node(request.node), flags), (handle) => openOut(handle, this.#openFlags));
   }
@@ -570,6 +614,7 @@ export class FuseSession {
     if (known.lookups > 0) return;
     this.#nodes.delete(id);
     this.#ids.delete(known.node);
+    known.file?.close();
   }
 
   get #openFlags(): number {
@@ -613,9 +658,12 @@ export class FuseSession {
   /** The file whose handle a request begins with. */
   #file(request: FuseRequest): OpenFile {
     this.#need(request, 8);
-    const file = this.#files.get(read64(request.view, IN_HEADER));
-    if (file === undefined) throw FileError.of("EBADF");
-    return file;
+    const handle = read64(request.view, IN_HEADER);
+    const file = this.#files.get(handle);
+    if (file !== undefined) return file;
+    const known = this.#nodes.get(request.node);
+    if (!this.#isOpenless || handle !== 0 || known === undefined) throw FileError.of("EBADF");
+    return this.#implicitFile(known);
   }
 
   #checkHandles(): void {
