@@ -7,6 +7,8 @@ import type { DebugConsole } from "@hartvisor/core";
 
 /** Unread output kept, in bytes. */
 const OUTPUT_CAP = 1 << 20;
+/** What is printed a little at a time goes out in chunks of so many bytes at most. */
+const CHUNK = 4096;
 
 /** What takes input: `receive` says how many bytes it had room for. */
 export interface InputSink {
@@ -22,7 +24,9 @@ export class SerialConsole implements DebugConsole {
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   #unread: Uint8Array[] = [];
   #unreadBytes = 0;
-  #fresh: number[] = [];
+  /** What is no chunk yet. */
+  readonly #fresh = new Uint8Array(CHUNK);
+  #freshBytes = 0;
   #flushing = false;
   #wanted = false;
   #ended = false;
@@ -64,11 +68,9 @@ export class SerialConsole implements DebugConsole {
 
   /** Takes a byte that the guest printed. */
   put(byte: number): void {
-    this.#fresh.push(byte);
-    if (this.#flushing) return;
-    this.#flushing = true;
-    // One chunk for all that is printed before the machine next yields.
-    queueMicrotask(() => this.#flush());
+    if (this.#freshBytes === CHUNK) this.#gather();
+    this.#fresh[this.#freshBytes++] = byte;
+    this.#flushSoon();
   }
 
   /** Hands waiting input on as far as there is room. */
@@ -78,7 +80,13 @@ export class SerialConsole implements DebugConsole {
   }
 
   write(bytes: Uint8Array): void {
-    for (const byte of bytes) this.put(byte);
+    if (this.#freshBytes + bytes.length > CHUNK) this.#gather();
+    if (bytes.length > CHUNK) this.#keep(bytes.slice());
+    else {
+      this.#fresh.set(bytes, this.#freshBytes);
+      this.#freshBytes += bytes.length;
+    }
+    this.#flushSoon();
   }
 
   read(length: number): Uint8Array {
@@ -103,17 +111,33 @@ export class SerialConsole implements DebugConsole {
     accepted?.();
   }
 
+  /** Bytes that are printed before the machine next yields go out together. */
+  #flushSoon(): void {
+    if (this.#flushing) return;
+    this.#flushing = true;
+    queueMicrotask(() => this.#flush());
+  }
+
   #flush(): void {
     this.#flushing = false;
-    if (this.#fresh.length === 0) return;
-    const chunk = Uint8Array.from(this.#fresh);
-    this.#fresh = [];
+    this.#gather();
+    this.#deliver();
+  }
+
+  /** Makes a chunk of what is none yet. */
+  #gather(): void {
+    if (this.#freshBytes === 0) return;
+    this.#keep(this.#fresh.slice(0, this.#freshBytes));
+    this.#freshBytes = 0;
+  }
+
+  #keep(chunk: Uint8Array): void {
+    if (chunk.length === 0) return;
     this.#unread.push(chunk);
     this.#unreadBytes += chunk.length;
     while (this.#unreadBytes > OUTPUT_CAP && this.#unread.length > 1) {
       this.#unreadBytes -= this.#unread.shift()?.length ?? 0;
     }
-    this.#deliver();
   }
 
   #deliver(): void {
