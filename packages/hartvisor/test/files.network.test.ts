@@ -109,10 +109,6 @@ describeOnline("a folder in Debian", () => {
       ],
     });
     await run(`
-      for tag in share memory; do
-        mkdir -p /mnt/$tag
-        mount -t 9p -o trans=virtio,version=9p2000.L,msize=262144 $tag /mnt/$tag
-      done
       cp -a "/mnt/share/from host" /mnt/memory/copy
       cp -a "/mnt/share/from host" /tmp/copy
       cp -a /mnt/memory/copy "/mnt/share/through memory"
