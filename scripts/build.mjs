@@ -27,6 +27,7 @@ const PACKAGES = {
     soak: "src/soak.ts",
     "boot-to-shell": "src/boot-to-shell.ts",
     io: "src/io/main.ts",
+    files: "src/files/main.ts",
     peers: "src/peers/main.ts",
     "peers-v86": "src/peers/v86-machine.ts",
   },
