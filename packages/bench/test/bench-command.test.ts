@@ -74,10 +74,11 @@ describe.concurrent("hartvisor bench", () => {
 
 describe.concurrent("hartvisor bench, told wrongly", () => {
   it.each([
+    ["an unknown technique", ["--technique", "magic"], /technique magic: give one of direct, trap-and-emulate,/],
     [
-      "an unknown technique",
-      ["--technique", "magic"],
-      /'magic' is invalid. "magic" is none of direct, trap-and-emulate,/,
+      "a technique that is not there yet",
+      ["--technique", "direct,hardware-assisted"],
+      /technique hardware-assisted: it needs harts with the hypervisor extension/,
     ],
     ["an unknown engine", ["--engine", "steam"], /"steam" is none of interpreter, jit, auto/],
     ["an unknown option", ["--fly"], /unknown option '--fly'/],

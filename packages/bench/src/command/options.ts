@@ -1,5 +1,5 @@
 /** The command line of `hartvisor bench`. */
-import { HartvisorError, TECHNIQUES, type TechniqueName } from "@hartvisor/core";
+import { HartvisorError, TECHNIQUES, type TechniqueName, techniqueNamed } from "@hartvisor/core";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { EngineName } from "hartvisor";
 
@@ -39,15 +39,15 @@ export function benchCommand(act: (files: readonly string[], flags: BenchFlags) 
     .argument("[files...]", "benchmarks of your own")
     .option("--filter <text,...>", "only benchmarks whose name holds a text, or whose group begins with it", words)
     .addOption(
-      new Option("--technique <name,...>", `some of ${TECHNIQUES.join(", ")}`).argParser((text) =>
-        someOf<TechniqueName>(text, TECHNIQUES),
-      ),
+      new Option("--technique <name,...>", `some of ${TECHNIQUES.join(", ")}`).argParser((text) => [
+        ...new Set(words(text).map(techniqueNamed)),
+      ]),
     )
     .addOption(
       new Option(
         "--engine <name,...>",
         `some of ${ENGINE_NAMES.join(", ")} (default: what a benchmark says)`,
-      ).argParser((text) => someOf<EngineName>(text, ENGINE_NAMES)),
+      ).argParser(engines),
     )
     .addOption(
       new Option("--clock <kind>", "virtual: instructions and exits only, the same in every run")
@@ -79,12 +79,13 @@ function words(text: string): readonly string[] {
   return list;
 }
 
-function someOf<Name extends string>(text: string, names: readonly string[]): readonly Name[] {
+function engines(text: string): readonly EngineName[] {
   const list = words(text);
   for (const word of list) {
-    if (!names.includes(word)) throw new InvalidArgumentError(`"${word}" is none of ${names.join(", ")}.`);
+    if (!ENGINE_NAMES.includes(word))
+      throw new InvalidArgumentError(`"${word}" is none of ${ENGINE_NAMES.join(", ")}.`);
   }
-  return [...new Set(list)] as Name[];
+  return [...new Set(list)] as EngineName[];
 }
 
 function wholeNumber(least: number): (text: string) => number {
