@@ -1,6 +1,7 @@
 /** The cost of leaving WebAssembly for the monitor and of going on behind the exit. */
 import { Machine } from "@hartvisor/core";
 import Benchmark from "benchmark";
+import { nothingAt } from "./nothing-device.js";
 
 export interface ExitCost {
   readonly name: string;
@@ -10,23 +11,10 @@ export interface ExitCost {
 const RAM = 0x80000000;
 const DEVICE = 0x10000000;
 
-/** A register file of nothing: what remains is the cost of getting there. */
-const nothing = {
-  name: "nothing",
-  base: DEVICE,
-  size: 16,
-  read: () => 0,
-  write: () => {},
-  reset: () => {},
-  save: () => ({ version: 1 }),
-  restore: () => {},
-  deviceTree: () => [],
-};
-
 /** Measures single steps of an instruction that stays inside, and of one that reads a device. */
 export async function measureExits(): Promise<ExitCost[]> {
   await using machine = await Machine.create({ memoryBytes: 2 ** 20 });
-  machine.attach(nothing);
+  machine.attach(nothingAt(DEVICE));
   machine.memory.write(RAM, new Uint8Array(Uint32Array.of(0x0000006f).buffer)); // j .
   machine.memory.write(RAM + 16, new Uint8Array(Uint32Array.of(0x00052583, 0xffdff06f).buffer)); // lw a1, (a0); j .-4
   machine.enterMachine(0, { address: BigInt(RAM), opaque: 0n });

@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { elf, Machine, SbiError } from "@hartvisor/core";
 import { type Benchmark, defineBenchmark, type HostWork } from "../micro/definition.js";
+import { nothingAt } from "../nothing-device.js";
 
 const group = "Host";
 const RAM = 0x8000_0000;
@@ -9,24 +10,11 @@ const DEVICE = 0x1000_0000;
 const MIB = 2 ** 20;
 const KERNEL = new URL("../guests/built/microkernel.elf", import.meta.url);
 
-/** A register file of nothing: what remains is the cost of getting there. */
-const NOTHING = {
-  name: "nothing",
-  base: DEVICE,
-  size: 16,
-  read: () => 0,
-  write: () => {},
-  reset: () => {},
-  save: () => ({ version: 1 }),
-  restore: () => {},
-  deviceTree: () => [],
-};
-
 /** Steps one instruction of S-mode, always the same; its registers are given by number. */
 async function stepping(instruction: number, registers: Readonly<Record<number, bigint>> = {}): Promise<HostWork> {
   const nothing = { id: 1, name: "NOTHING", call: () => ({ error: SbiError.Success }) };
   const machine = await Machine.create({ memoryBytes: MIB, hypercalls: [nothing] });
-  machine.attach(NOTHING);
+  machine.attach(nothingAt(DEVICE));
   machine.memory.write(RAM, new Uint8Array(Uint32Array.of(instruction).buffer));
   machine.enterSupervisor(0, { address: BigInt(RAM), opaque: 0n });
   const [hart] = machine.harts;

@@ -19,6 +19,10 @@ const { values } = parseArgs({
   options: { rounds: { type: "string", default: "3" }, engine: { type: "string", default: "auto" } },
 });
 const ROUNDS = Number(values.rounds);
+if (!Number.isSafeInteger(ROUNDS) || ROUNDS < 1) {
+  console.error(`bench:files: --rounds ${values.rounds}: give a whole number above 0`);
+  process.exit(2);
+}
 const DIRECTORIES = 100;
 const FILES = 100;
 /** Sizes go from nothing to this, in bytes; 2 KiB in the mean. */

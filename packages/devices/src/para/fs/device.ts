@@ -18,7 +18,9 @@ import { type FileCache, type FuseAnswer, type FuseData, FuseSession, MAX_REQUES
 const QUEUE_SIZE = 512;
 /** `struct virtio_fs_config`: the tag's bytes, padded with NULs, and the count of request queues (5.11.4). */
 const TAG_BYTES = 36;
+/** Bytes of a WRITE's arguments, before its data (`struct fuse_write_in`). */
 const WRITE_IN = 40;
+
 /** What a {@link VirtioFs} is made of. */
 export interface VirtioFsOptions {
   readonly tree: FileTree;
