@@ -4,16 +4,16 @@
  * (`mount -t 9p -o trans=virtio,version=9p2000.L TAG DIRECTORY`), or boots from. What the tree answers at once is
  * answered before the doorbell returns.
  */
-import { type DeviceState, HartvisorError } from "@hartvisor/core";
-import { Errno, errnoOf } from "../../backends/files/errno.js";
+import { Errno } from "../../backends/files/errno.js";
 import type { FileTree } from "../../backends/files/tree.js";
-import { SavedFields } from "../../full/saved-fields.js";
+import { type FileAnswer, FileTreeDevice, tagBytes } from "../files/device.js";
+import { ChainData, type DataPlaces } from "../files/request-data.js";
 import type { DescriptorChain } from "../virtio/descriptor-chain.js";
-import { featureBits, type VirtioContext, type VirtioDevice } from "../virtio/device.js";
-import { RequestLoop } from "../virtio/request-loop.js";
+import { featureBits } from "../virtio/device.js";
 import type { SplitQueue } from "../virtio/split-queue.js";
 import { HEADER, Message, MessageWriter, NO_TAG, READ_HEAD, WRITE_HEAD } from "./message.js";
-import { type AnswerBody, MAX_MESSAGE, NinePSession, type RequestData } from "./session.js";
+import type { AnswerBody, Request } from "./request.js";
+import { MAX_MESSAGE, NinePSession } from "./session.js";
 
 /** As Linux's driver has it, whose largest message has a page for each descriptor. */
 const QUEUE_SIZE = 128;
@@ -22,6 +22,7 @@ const MOUNT_TAG = 0;
 const MAX_TAG_BYTES = 255;
 /** Messages other than Twrite are shorter: the longest has two strings. */
 const MAX_REQUEST = 160 * 1024;
+const DATA: DataPlaces = { write: HEADER + WRITE_HEAD, read: HEADER + READ_HEAD };
 
 /** What a {@link Virtio9p} is made of. */
 export interface Virtio9pOptions {
@@ -33,69 +34,29 @@ export interface Virtio9pOptions {
 }
 
 /** A shared folder, or a root. */
-export class Virtio9p implements VirtioDevice {
-  readonly name: string;
+export class Virtio9p extends FileTreeDevice<Request, AnswerBody> {
   readonly type = 9;
   readonly features = featureBits(MOUNT_TAG);
   readonly queueSizes = [QUEUE_SIZE];
   readonly configuration: Uint8Array;
-  readonly #makeSession: () => NinePSession;
-  #session: NinePSession;
   readonly #bytes = new Uint8Array(MAX_REQUEST);
   readonly #view = new DataView(this.#bytes.buffer);
-  readonly #requests = new RequestLoop((queue, chain) => this.#begin(queue, chain));
   /** Messages that wait for the host, by their tags. */
   readonly #pending = new Map<number, Promise<void>>();
 
   /** Throws `invalid-argument` for a tag that cannot be one. */
   constructor({ tree, tag, name = `9p.${tag}` }: Virtio9pOptions) {
-    const bytes = new TextEncoder().encode(tag);
-    if (bytes.length === 0 || bytes.length > MAX_TAG_BYTES || tag.includes("\0")) {
-      throw new HartvisorError("invalid-argument", `a tag has 1 to ${MAX_TAG_BYTES} bytes, which "${tag}" has not`);
-    }
-    this.name = name;
+    const bytes = tagBytes(tag, MAX_TAG_BYTES);
+    super(name, () => new NinePSession(tree));
     this.configuration = Uint8Array.of(bytes.length, 0, ...bytes);
-    this.#makeSession = () => new NinePSession(tree);
-    this.#session = this.#makeSession();
   }
 
-  activate({ queues }: VirtioContext): void {
-    this.#requests.activate(queues);
-  }
-
-  notify(index: number): void {
-    this.#requests.notify(index);
-  }
-
-  reset(): void {
-    this.#requests.reset();
+  override reset(): void {
     this.#pending.clear();
-    // What still waits for the host ends in the session that it began in.
-    this.#session.end();
-    this.#session = this.#makeSession();
+    super.reset();
   }
 
-  quiesce(): Promise<void> {
-    return this.#requests.quiesce();
-  }
-
-  resume(): void {
-    this.#requests.resume();
-  }
-
-  /** Throws `invalid-state` while a guest has it mounted: what its fids stand for cannot be moved. */
-  save(): DeviceState {
-    if (this.#session.isOn) {
-      throw new HartvisorError("invalid-state", `${this.name} is mounted in the guest: unmount it there first`);
-    }
-    return { version: 1 };
-  }
-
-  restore(state: DeviceState): void {
-    new SavedFields(this.name, state, 1, []);
-  }
-
-  #begin(queue: SplitQueue, chain: DescriptorChain): void | Promise<void> {
+  protected override begin(queue: SplitQueue, chain: DescriptorChain): void | Promise<void> {
     const view = this.#view;
     if (chain.read(0, this.#bytes.subarray(0, HEADER)) < HEADER) {
       queue.complete(chain, 0);
@@ -114,27 +75,13 @@ export class Virtio9p implements VirtioDevice {
     }
     chain.read(HEADER, this.#bytes.subarray(HEADER, kept));
     if (type === Message.Flush) return this.#flush(kept, answer);
-    const data = new ChainData(chain, length);
     const room = Math.max(0, chain.writableBytes - HEADER);
-    let outcome: ReturnType<NinePSession["perform"]>;
-    try {
-      outcome = this.#session.perform({ type, tag, view, length: kept, room, data });
-    } catch (error) {
-      answer.fail(errnoOf(error));
-      return;
-    }
-    if (!(outcome instanceof Promise)) {
-      answer.give(outcome);
-      return;
-    }
-    const answered: Promise<void> = outcome
-      .then(
-        (given) => answer.give(given),
-        (error) => answer.fail(errnoOf(error)),
-      )
-      .then(() => {
-        if (this.#pending.get(tag) === answered) this.#pending.delete(tag);
-      });
+    const data = new ChainData(chain, DATA, length);
+    const outcome = this.answer({ type, tag, view, length: kept, room, data }, answer);
+    if (outcome === undefined) return;
+    const answered: Promise<void> = outcome.then(() => {
+      if (this.#pending.get(tag) === answered) this.#pending.delete(tag);
+    });
     if (tag !== NO_TAG) this.#pending.set(tag, answered);
     return answered;
   }
@@ -153,7 +100,7 @@ export class Virtio9p implements VirtioDevice {
 }
 
 /** Where a message's answer goes. */
-class Answer {
+class Answer implements FileAnswer<AnswerBody> {
   readonly #queue: SplitQueue;
   readonly #chain: DescriptorChain;
   readonly #type: number;
@@ -187,33 +134,5 @@ class Answer {
     chain.write(0, header.bytes);
     chain.write(HEADER, bytes);
     this.#queue.complete(chain, length);
-  }
-}
-
-class ChainData implements RequestData {
-  readonly #chain: DescriptorChain;
-  readonly writeLength: number;
-
-  constructor(chain: DescriptorChain, length: number) {
-    this.#chain = chain;
-    this.writeLength = Math.max(0, length - HEADER - WRITE_HEAD);
-  }
-
-  writeViews(length: number): readonly Uint8Array[] {
-    const views: Uint8Array[] = [];
-    this.#chain.readableViews(HEADER + WRITE_HEAD, length, views);
-    return views;
-  }
-
-  writeCopy(length: number): Uint8Array {
-    const bytes = new Uint8Array(length);
-    this.#chain.read(HEADER + WRITE_HEAD, bytes);
-    return bytes;
-  }
-
-  readViews(length: number): readonly Uint8Array[] {
-    const views: Uint8Array[] = [];
-    this.#chain.writableViews(HEADER + READ_HEAD, length, views);
-    return views;
   }
 }

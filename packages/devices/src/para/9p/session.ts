@@ -4,31 +4,26 @@
  */
 import { FileError } from "../../backends/files/errno.js";
 import { after, type Later, perform, type Steps, wait } from "../../backends/files/later.js";
-import { type FileLock, LockHolder } from "../../backends/files/locks.js";
-import { bytesFromName, checkName, MAX_PATH_BYTES, nameLength } from "../../backends/files/names.js";
+import { LockHolder } from "../../backends/files/locks.js";
+import { bytesFromName, checkName, nameLength } from "../../backends/files/names.js";
 import {
-  type DirectoryReader,
-  type FileNode,
   type FileTree,
   FileType,
   type NewNode,
-  type OpenFile,
   PERMISSION_BITS,
   type StatChanges,
   TYPE_BITS,
-  XattrFlag,
 } from "../../backends/files/tree.js";
+import type { FileSession } from "../files/device.js";
+import { type Fid, Fids, type Place } from "./fids.js";
+import { getLock, lock } from "./locking.js";
 import { HEADER, Message, MessageReader, MessageWriter, QID, READ_HEAD, VERSION } from "./message.js";
+import { type AnswerBody, body, counted, type Request } from "./request.js";
 
 /** Bytes of a message, header and all. Linux's virtio transport uses at most 500 KiB. */
 export const MAX_MESSAGE = 2 ** 20;
 /** A message must hold what has no parts: a name, an `Rgetattr`. Linux refuses less as well. */
 const MIN_MESSAGE = 4096;
-/** Fids at once: a client that caches keeps one for each directory entry. */
-const MAX_FIDS = 2 ** 18;
-const MAX_OPEN = 2 ** 16;
-/** Bytes of attributes that are being read or written. */
-const MAX_ATTRIBUTE_BYTES = 4 * 2 ** 20;
 const MAX_ATTRIBUTE = 65_536;
 /** Names of one Twalk (walk(5)). */
 const MAX_WALK = 16;
@@ -47,62 +42,12 @@ const O_TRUNC = 0o1000;
 
 /** Which fields of a Tsetattr count. */
 const SetAttr = { Mode: 1, Uid: 2, Gid: 4, Size: 8, Atime: 0x10, Mtime: 0x20, AtimeSet: 0x80, MtimeSet: 0x100 };
-const LockType = { Read: 0, Write: 1, Unlock: 2 } as const;
-const LockStatus = { Success: 0, Blocked: 1 } as const;
-
-/** A message whose header was read. */
-export interface Request {
-  readonly type: number;
-  readonly tag: number;
-  /** The message from its header on; of a Twrite up to its data. Good until the first thing that waits. */
-  readonly view: DataView;
-  readonly length: number;
-  /** Room for the answer behind its header. */
-  readonly room: number;
-  readonly data: RequestData;
-}
-
-/** The part of a message that is as long as pages are. */
-export interface RequestData {
-  /** Bytes behind the fields of a Twrite. */
-  readonly writeLength: number;
-  /** The data of a Twrite, as views that are good now, or as a copy. */
-  writeViews(length: number): readonly Uint8Array[];
-  writeCopy(length: number): Uint8Array;
-  /** Room for the data of an Rread, as views that are good now. */
-  readViews(length: number): readonly Uint8Array[];
-}
-
-/** What to answer with: the body; and a count of bytes that are behind it already, in the views of a read. */
-export interface AnswerBody {
-  readonly bytes: Uint8Array;
-  readonly inPlace: number;
-}
-
-/** A node as it was walked to. */
-interface Place {
-  readonly node: FileNode;
-  /** None above the root. */
-  readonly up: { readonly place: Place; readonly name: string } | undefined;
-}
-
-/** What a fid stands for. */
-interface Fid {
-  place: Place;
-  readonly uid: number;
-  open?: { readonly file: OpenFile } | { readonly reader: DirectoryReader };
-  /** An attribute that is read, or filled and set when the fid is clunked. */
-  attribute?: { value: Uint8Array; readonly set?: { readonly name: string; readonly flags: number; filled: number } };
-}
-
 /** A session, from one Tversion to the next. */
-export class NinePSession {
+export class NinePSession implements FileSession<Request, AnswerBody> {
   readonly #tree: FileTree;
-  readonly #fids = new Map<number, Fid>();
+  readonly #fids = new Fids();
   #locks = new LockHolder();
   #messageSize = 0;
-  #opened = 0;
-  #attributeBytes = 0;
 
   constructor(tree: FileTree) {
     this.#tree = tree;
@@ -120,14 +65,7 @@ export class NinePSession {
 
   /** Forgets everything and closes what is open. */
   end(): void {
-    const fids = [...this.#fids.values()];
-    this.#fids.clear();
-    for (const fid of fids) {
-      try {
-        // What cannot be closed any more is nobody's concern by now.
-        Promise.resolve(this.#close(fid)).catch(() => {});
-      } catch {}
-    }
+    this.#fids.end();
     this.#locks.end();
     this.#locks = new LockHolder();
     this.#messageSize = 0;
@@ -198,12 +136,8 @@ export class NinePSession {
       }
       case Message.Remove:
         return perform(this.#remove(message));
-      case Message.Clunk: {
-        const fid = message.u32();
-        const clunked = this.#known(fid);
-        this.#fids.delete(fid);
-        return after(this.#close(clunked), nothing);
-      }
+      case Message.Clunk:
+        return after(this.#fids.close(this.#fids.take(message.u32())), nothing);
       case Message.FSync: {
         const { open } = this.#fid(message);
         const dataOnly = message.hasMore && message.u32() !== 0;
@@ -216,9 +150,9 @@ export class NinePSession {
       case Message.XattrCreate:
         return this.#attributeCreate(message);
       case Message.Lock:
-        return this.#lock(message);
+        return lock(this.#locks, this.#fid(message).place.node, message);
       case Message.GetLock:
-        return this.#getLock(message);
+        return getLock(this.#locks, this.#fid(message).place.node, message);
       default:
         // Tauth as well: there is nobody to ask who somebody is.
         throw FileError.of("EOPNOTSUPP");
@@ -245,19 +179,19 @@ export class NinePSession {
     // One tree, and all of it.
     if (name !== "" && name !== "/") throw FileError.of("ENOENT");
     const { root } = this.#tree;
-    this.#put(fid, { place: { node: root, up: undefined }, uid: uid === NO_UID ? 0 : uid });
+    this.#fids.put(fid, { place: { node: root, up: undefined }, uid: uid === NO_UID ? 0 : uid });
     return new MessageWriter().qid(root);
   }
 
   *#walk(message: MessageReader): Steps<MessageWriter> {
     const from = message.u32();
-    const { place: start, uid, open, attribute } = this.#known(from);
+    const { place: start, uid, open, attribute } = this.#fids.get(from);
     const to = message.u32();
     const count = message.u16();
     if (count > MAX_WALK) throw FileError.of("EINVAL");
     const names = Array.from({ length: count }, () => message.string());
     // walk(5): what is open cannot move. Linux makes another fid of it, of a file whose name is gone.
-    if (to !== from) this.#checkFree(to);
+    if (to !== from) this.#fids.checkFree(to);
     else if (open !== undefined || attribute !== undefined) throw FileError.of("EINVAL");
     let place = start;
     const answer = new MessageWriter(2 + count * QID).u16(0);
@@ -274,8 +208,8 @@ export class NinePSession {
     }
     new DataView(answer.bytes.buffer).setUint16(0, walked, true);
     if (walked === count) {
-      if (to === from) this.#known(from).place = place;
-      else this.#put(to, { place, uid });
+      if (to === from) this.#fids.get(from).place = place;
+      else this.#fids.put(to, { place, uid });
     }
     return answer;
   }
@@ -320,15 +254,15 @@ export class NinePSession {
   *#open(message: MessageReader): Steps<MessageWriter> {
     const fid = this.#fid(message);
     const flags = message.u32();
-    this.#checkOpen(fid);
+    this.#fids.checkOpen(fid);
     const { node } = fid.place;
     if (node.type === FileType.Directory) {
-      this.#opens(fid, { reader: yield* wait(node.openDirectory()) });
+      this.#fids.opens(fid, { reader: yield* wait(node.openDirectory()) });
     } else {
       const mode = openMode(flags);
       const file = yield* wait(node.open(mode));
       if (flags & O_TRUNC && mode.write) yield* wait(file.change({ size: 0 }));
-      this.#opens(fid, { file });
+      this.#fids.opens(fid, { file });
     }
     return new MessageWriter().qid(node).u32(0);
   }
@@ -337,12 +271,12 @@ export class NinePSession {
     const fid = this.#fid(message);
     const name = nameOf(message);
     const [flags, mode, gid] = [message.u32(), message.u32(), message.u32()];
-    this.#checkOpen(fid);
+    this.#fids.checkOpen(fid);
     const { place, uid } = fid;
     const made = { mode: FileType.Regular | (mode & PERMISSION_BITS), uid, gid };
     const { node, file } = yield* wait(place.node.createOpen(name, made, openMode(flags)));
     fid.place = { node, up: { place, name } };
-    this.#opens(fid, { file });
+    this.#fids.opens(fid, { file });
     return new MessageWriter().qid(node).u32(0);
   }
 
@@ -422,16 +356,14 @@ export class NinePSession {
   }
 
   *#remove(message: MessageReader): Steps<MessageWriter> {
-    const number = message.u32();
-    const fid = this.#known(number);
     // remove(5): clunked, whatever becomes of it.
-    this.#fids.delete(number);
+    const fid = this.#fids.take(message.u32());
     try {
       const { place, name } = yield* this.#nameOf(fid);
       const { type } = fid.place.node;
       yield* wait(place.node.remove(name, type === FileType.Directory ? "directory" : "other"));
     } finally {
-      yield* wait(this.#close(fid));
+      yield* wait(this.#fids.close(fid));
     }
     return nothing();
   }
@@ -456,14 +388,14 @@ export class NinePSession {
     const { place, uid } = this.#fid(message);
     const to = message.u32();
     const name = message.string();
-    this.#checkFree(to);
+    this.#fids.checkFree(to);
     let value: Uint8Array;
     if (name === "") {
       const names = yield* wait(place.node.listAttributes());
       value = Uint8Array.from(names.flatMap((each) => [...bytesFromName(each), 0]));
     } else value = yield* wait(place.node.getAttribute(name));
-    this.#holdAttribute(value.length);
-    this.#put(to, { place, uid, attribute: { value } });
+    this.#fids.holdAttribute(value.length);
+    this.#fids.put(to, { place, uid, attribute: { value } });
     return new MessageWriter().u64(value.length);
   }
 
@@ -475,102 +407,18 @@ export class NinePSession {
     if (size > MAX_ATTRIBUTE) throw FileError.of("E2BIG");
     if (name.length > 255) throw FileError.of("ERANGE");
     if (!this.#tree.hasAttributes) throw FileError.of("EOPNOTSUPP");
-    this.#holdAttribute(size);
+    this.#fids.holdAttribute(size);
     fid.attribute = { value: new Uint8Array(size), set: { name, flags, filled: 0 } };
     return nothing();
   }
 
-  #lock(message: MessageReader): MessageWriter {
-    const { place } = this.#fid(message);
-    const type = message.u8();
-    message.u32(); // flags: the client waits and asks again
-    const lock = lockOf(message, type);
-    if (type === LockType.Unlock) {
-      this.#locks.release(place.node, lock);
-      return new MessageWriter().u8(LockStatus.Success);
-    }
-    return new MessageWriter().u8(this.#locks.take(place.node, lock) ? LockStatus.Success : LockStatus.Blocked);
-  }
-
-  #getLock(message: MessageReader): MessageWriter {
-    const { place } = this.#fid(message);
-    const type = message.u8();
-    const lock = lockOf(message, type);
-    const conflict = this.#locks.conflict(place.node, lock);
-    const answer = new MessageWriter();
-    const { start, end, owner, isExclusive } = conflict ?? lock;
-    const [process = "0", ...client] = owner.split(" ");
-    answer.u8(conflict === undefined ? LockType.Unlock : isExclusive ? LockType.Write : LockType.Read);
-    answer.u64(start).u64(end === Number.POSITIVE_INFINITY ? 0 : end - start);
-    return answer.u32(Number(process)).string(client.join(" "));
-  }
-
-  #close(fid: Fid): Later<void> {
-    const { open, attribute, place } = fid;
-    if (attribute !== undefined) {
-      this.#attributeBytes -= attribute.value.length;
-      const { set, value } = attribute;
-      if (set === undefined) return;
-      if (value.length === 0) return place.node.removeAttribute(set.name);
-      if (set.filled < value.length) throw FileError.of("EINVAL");
-      const how = set.flags & XattrFlag.Create ? "create" : set.flags & XattrFlag.Replace ? "replace" : "either";
-      return place.node.setAttribute(set.name, value, how);
-    }
-    if (open === undefined) return;
-    this.#opened--;
-    return "file" in open ? open.file.close() : open.reader.close();
-  }
-
-  #holdAttribute(bytes: number): void {
-    if (this.#attributeBytes + bytes > MAX_ATTRIBUTE_BYTES) throw FileError.of("ENOMEM");
-    this.#attributeBytes += bytes;
-  }
-
-  #checkOpen({ open, attribute }: Fid): void {
-    if (open !== undefined || attribute !== undefined) throw FileError.of("EINVAL");
-    if (this.#opened >= MAX_OPEN) throw FileError.of("ENFILE");
-  }
-
-  #opens(fid: Fid, open: NonNullable<Fid["open"]>): void {
-    fid.open = open;
-    this.#opened++;
-  }
-
   #fid(message: MessageReader): Fid {
-    return this.#known(message.u32());
-  }
-
-  #known(number: number): Fid {
-    const fid = this.#fids.get(number);
-    if (fid === undefined) throw FileError.of("EBADF");
-    return fid;
-  }
-
-  #checkFree(number: number): void {
-    if (this.#fids.has(number)) throw FileError.of("EINVAL");
-    if (this.#fids.size >= MAX_FIDS) throw FileError.of("ENFILE");
-  }
-
-  #put(number: number, fid: Fid): void {
-    this.#checkFree(number);
-    this.#fids.set(number, fid);
+    return this.#fids.get(message.u32());
   }
 }
 
 function nothing(): MessageWriter {
   return new MessageWriter(0);
-}
-
-function body({ bytes }: MessageWriter): AnswerBody {
-  return { bytes, inPlace: 0 };
-}
-
-/** The body of an Rread. */
-function counted(bytes: Uint8Array): AnswerBody {
-  const answer = new Uint8Array(READ_HEAD + bytes.length);
-  new DataView(answer.buffer).setUint32(0, bytes.length, true);
-  answer.set(bytes, READ_HEAD);
-  return { bytes: answer, inPlace: 0 };
 }
 
 function nameOf(message: MessageReader): string {
@@ -582,14 +430,4 @@ function nameOf(message: MessageReader): string {
 function openMode(flags: number): { readonly read: boolean; readonly write: boolean } {
   const access = flags & O_ACCMODE;
   return { read: access !== O_WRONLY, write: access === O_WRONLY || access === O_RDWR };
-}
-
-/** start[8] length[8] proc_id[4] client_id[s]; a length of 0 is up to the end. */
-function lockOf(message: MessageReader, type: number): FileLock {
-  if (type > LockType.Unlock) throw FileError.of("EINVAL");
-  const [start, length] = [message.offset(), message.u64()];
-  const [process, client] = [message.u32(), message.string()];
-  if (nameLength(client) > MAX_PATH_BYTES) throw FileError.of("EINVAL");
-  const end = length === 0 ? Number.POSITIVE_INFINITY : start + length;
-  return { start, end, isExclusive: type === LockType.Write, owner: `${process} ${client}` };
 }

@@ -3,16 +3,15 @@
  * (`mount -t virtiofs TAG DIRECTORY`), or boots from. What the tree answers at once is answered before the doorbell
  * returns. There is no DAX window and no notification queue.
  */
-import { type DeviceState, HartvisorError } from "@hartvisor/core";
-import { Errno, errnoOf } from "../../backends/files/errno.js";
+import { Errno } from "../../backends/files/errno.js";
 import type { FileTree } from "../../backends/files/tree.js";
-import { SavedFields } from "../../full/saved-fields.js";
+import { type FileAnswer, FileTreeDevice, tagBytes } from "../files/device.js";
+import { ChainData, type DataPlaces } from "../files/request-data.js";
 import type { DescriptorChain } from "../virtio/descriptor-chain.js";
-import type { VirtioContext, VirtioDevice } from "../virtio/device.js";
-import { RequestLoop } from "../virtio/request-loop.js";
 import type { SplitQueue } from "../virtio/split-queue.js";
 import { IN_HEADER, Opcode, OUT_HEADER } from "./fuse.js";
-import { type FileCache, type FuseAnswer, type FuseData, FuseSession, MAX_REQUEST } from "./session.js";
+import { type FuseAnswer, type FuseRequest, MAX_REQUEST } from "./request.js";
+import { type FileCache, FuseSession } from "./session.js";
 
 /** So much that a request of 1 MiB has a descriptor for each page: Linux lets a request be as long as that. */
 const QUEUE_SIZE = 512;
@@ -20,6 +19,7 @@ const QUEUE_SIZE = 512;
 const TAG_BYTES = 36;
 /** Bytes of a WRITE's arguments, before its data (`struct fuse_write_in`). */
 const WRITE_IN = 40;
+const DATA: DataPlaces = { write: IN_HEADER + WRITE_IN, read: OUT_HEADER };
 
 /** What a {@link VirtioFs} is made of. */
 export interface VirtioFsOptions {
@@ -33,68 +33,25 @@ export interface VirtioFsOptions {
 }
 
 /** A shared folder, or a root. */
-export class VirtioFs implements VirtioDevice {
-  readonly name: string;
+export class VirtioFs extends FileTreeDevice<FuseRequest, FuseAnswer | undefined> {
   readonly type = 26;
   readonly features = 0n;
   /** High priority, and requests. */
   readonly queueSizes = [QUEUE_SIZE, QUEUE_SIZE];
   readonly configuration = new Uint8Array(TAG_BYTES + 4);
-  readonly #makeSession: () => FuseSession;
-  #session: FuseSession;
   readonly #bytes = new Uint8Array(MAX_REQUEST);
   readonly #view = new DataView(this.#bytes.buffer);
-  readonly #requests = new RequestLoop((queue, chain) => this.#begin(queue, chain));
 
   /** Throws `invalid-argument` for a tag that cannot be one. */
   constructor({ tree, tag, cache, name = `fs.${tag}` }: VirtioFsOptions) {
-    const bytes = new TextEncoder().encode(tag);
-    if (bytes.length === 0 || bytes.length > TAG_BYTES || tag.includes("\0")) {
-      throw new HartvisorError("invalid-argument", `a tag has 1 to ${TAG_BYTES} bytes, which "${tag}" has not`);
-    }
-    this.name = name;
+    const bytes = tagBytes(tag, TAG_BYTES);
+    const kept = cache ?? (tree.isPrivate && tree.isReadOnly ? "always" : "auto");
+    super(name, () => new FuseSession(tree, kept));
     this.configuration.set(bytes);
     new DataView(this.configuration.buffer).setUint32(TAG_BYTES, this.queueSizes.length - 1, true);
-    this.#makeSession = () => new FuseSession(tree, cache ?? (tree.isPrivate && tree.isReadOnly ? "always" : "auto"));
-    this.#session = this.#makeSession();
   }
 
-  activate({ queues }: VirtioContext): void {
-    this.#requests.activate(queues);
-  }
-
-  notify(index: number): void {
-    this.#requests.notify(index);
-  }
-
-  reset(): void {
-    this.#requests.reset();
-    // What still waits for the host ends in the session that it began in.
-    this.#session.end();
-    this.#session = this.#makeSession();
-  }
-
-  quiesce(): Promise<void> {
-    return this.#requests.quiesce();
-  }
-
-  resume(): void {
-    this.#requests.resume();
-  }
-
-  /** Throws `invalid-state` while a guest has it mounted: what its kernel knows of nodes and open files cannot be moved. */
-  save(): DeviceState {
-    if (this.#session.isOn) {
-      throw new HartvisorError("invalid-state", `${this.name} is mounted in the guest: unmount it there first`);
-    }
-    return { version: 1 };
-  }
-
-  restore(state: DeviceState): void {
-    new SavedFields(this.name, state, 1, []);
-  }
-
-  #begin(queue: SplitQueue, chain: DescriptorChain): void | Promise<void> {
+  protected override begin(queue: SplitQueue, chain: DescriptorChain): void | Promise<void> {
     const bytes = this.#bytes;
     const view = this.#view;
     if (chain.read(0, bytes.subarray(0, IN_HEADER)) < IN_HEADER) {
@@ -111,7 +68,7 @@ export class VirtioFs implements VirtioDevice {
       return;
     }
     chain.read(IN_HEADER, bytes.subarray(IN_HEADER, kept));
-    const request = {
+    const request: FuseRequest = {
       opcode,
       node: view.getUint32(16, true) + view.getUint32(20, true) * 2 ** 32,
       uid: view.getUint32(24, true),
@@ -119,28 +76,14 @@ export class VirtioFs implements VirtioDevice {
       view,
       length: kept,
       room: Math.max(0, chain.writableBytes - OUT_HEADER),
-      data: new ChainData(chain),
+      data: new ChainData(chain, DATA, chain.readableBytes),
     };
-    let outcome: ReturnType<FuseSession["perform"]>;
-    try {
-      outcome = this.#session.perform(request);
-    } catch (error) {
-      answer.fail(errnoOf(error));
-      return;
-    }
-    if (!(outcome instanceof Promise)) {
-      answer.give(outcome);
-      return;
-    }
-    return outcome.then(
-      (bytes) => answer.give(bytes),
-      (error) => answer.fail(errnoOf(error)),
-    );
+    return this.answer(request, answer);
   }
 }
 
 /** Where a request's answer goes. */
-class Answer {
+class Answer implements FileAnswer<FuseAnswer | undefined> {
   readonly #queue: SplitQueue;
   readonly #chain: DescriptorChain;
   readonly #header = new DataView(new ArrayBuffer(OUT_HEADER));
@@ -187,35 +130,5 @@ class Answer {
     this.#header.setInt32(4, error, true);
     chain.write(0, new Uint8Array(this.#header.buffer));
     this.#queue.complete(chain, OUT_HEADER + length);
-  }
-}
-
-class ChainData implements FuseData {
-  readonly #chain: DescriptorChain;
-
-  constructor(chain: DescriptorChain) {
-    this.#chain = chain;
-  }
-
-  get writeLength(): number {
-    return Math.max(0, this.#chain.readableBytes - IN_HEADER - WRITE_IN);
-  }
-
-  writeViews(length: number): readonly Uint8Array[] {
-    const views: Uint8Array[] = [];
-    this.#chain.readableViews(IN_HEADER + WRITE_IN, length, views);
-    return views;
-  }
-
-  writeCopy(length: number): Uint8Array {
-    const bytes = new Uint8Array(length);
-    this.#chain.read(IN_HEADER + WRITE_IN, bytes);
-    return bytes;
-  }
-
-  readViews(length: number): readonly Uint8Array[] {
-    const views: Uint8Array[] = [];
-    this.#chain.writableViews(OUT_HEADER, length, views);
-    return views;
   }
 }
