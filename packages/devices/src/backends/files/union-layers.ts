@@ -12,8 +12,6 @@ export const RESERVED = ".wh.";
 const OPAQUE_ATTRIBUTE = "trusted.overlay.opaque";
 const YES = Uint8Array.of(0x79);
 const OWN_ATTRIBUTES = "trusted.overlay.";
-/** Bytes copied at once. */
-const COPY_BYTES = 2 ** 20;
 /** Entries asked for at once. */
 const BATCH = 1024;
 
@@ -73,6 +71,40 @@ export function* entriesOf(directory: FileNode): Steps<DirectoryEntry[]> {
   }
 }
 
+/** What layers have by a name, the uppermost first: directories that are merged, or one other node. */
+export function* findIn(layers: readonly FileNode[], name: string): Steps<FileNode[]> {
+  const found: FileNode[] = [];
+  for (const directory of layers) {
+    const node = yield* lookupIn(directory, name);
+    if (node === undefined) continue;
+    if (yield* isWhiteout(node)) break;
+    if (node.type !== FileType.Directory) {
+      if (found.length === 0) found.push(node);
+      break;
+    }
+    found.push(node);
+    if (yield* isOpaque(node)) break;
+  }
+  return found;
+}
+
+/** All names that layers of a directory show, the uppermost first. */
+export function* namesIn(layers: readonly FileNode[]): Steps<string[]> {
+  const names = new Set<string>();
+  const hidden = new Set<string>();
+  for (const directory of layers) {
+    const gone: string[] = [];
+    for (const { name, type } of yield* entriesOf(directory)) {
+      if (name.startsWith(RESERVED) || names.has(name) || hidden.has(name)) continue;
+      const isGone = type === FileType.CharacterDevice && (yield* isWhiteout(yield* wait(directory.lookup(name))));
+      if (isGone) gone.push(name);
+      else names.add(name);
+    }
+    for (const name of gone) hidden.add(name);
+  }
+  return [...names];
+}
+
 /** Empties a directory of the upper that shows nothing. */
 export function* removeWhiteouts(directory: FileNode): Steps<void> {
   for (const { name } of yield* entriesOf(directory)) yield* wait(directory.remove(name, "other"));
@@ -84,26 +116,5 @@ export function* attributesOf(node: FileNode): Steps<readonly string[]> {
     return yield* wait(node.listAttributes());
   } catch {
     return [];
-  }
-}
-
-/** Copies what is in a file, up to a length. */
-export function* copyContents(from: FileNode, to: FileNode, length: number): Steps<void> {
-  if (length === 0) return;
-  const [source, target] = [
-    yield* wait(from.open({ read: true, write: false })),
-    yield* wait(to.open({ read: false, write: true })),
-  ];
-  try {
-    const bytes = new Uint8Array(Math.min(length, COPY_BYTES));
-    for (let at = 0; at < length; ) {
-      const count = yield* wait(source.read(at, bytes.subarray(0, Math.min(bytes.length, length - at))));
-      if (count === 0) break;
-      yield* wait(target.write(at, bytes.subarray(0, count)));
-      at += count;
-    }
-  } finally {
-    yield* wait(source.close());
-    yield* wait(target.close());
   }
 }
