@@ -48,9 +48,10 @@ export { checkInitrd, type InitrdFormat } from "./loader/initrd.js";
 export { isLinuxImage, type LinuxImage, linuxImage } from "./loader/linux-image.js";
 export { type Placement, type PlacementRequest, placeImages } from "./loader/placement.js";
 export { CounterEvent, PROGRAMMABLE_COUNTERS } from "./machine/counter-events.js";
+export type { MachineEvents } from "./machine/events.js";
 export type { ExitReason } from "./machine/exit-reason.js";
 export type { Hart, PrivilegeName } from "./machine/hart.js";
-export { type JitStats, Machine, type MachineEvents, type MachineStats } from "./machine/machine.js";
+export { Machine } from "./machine/machine.js";
 export {
   DEFAULT_MEMORY_BASE,
   type DebugConsole,
@@ -61,6 +62,7 @@ export {
   type MachineOptions,
 } from "./machine/options.js";
 export { type SharedPoolOptions, sharedPool } from "./machine/pool.js";
+export type { JitStats, MachineStats } from "./machine/statistics.js";
 export type { EntryPoint } from "./machine/vcpu.js";
 export type { AddressTranslation, TranslationRequest, TranslationResult } from "./memory/address-translation.js";
 export type { DmaMemory } from "./memory/dma.js";

@@ -3,12 +3,12 @@
  * no particular device, hypercall or firmware; those are given to it.
  */
 import type { IsaSet } from "../../isa/extensions.js";
-import { ASSIST_NAMES, CONSTANTS, EXIT_NAMES, MAX_BREAKPOINTS, vmOffset } from "../../isa/layout.js";
+import { ASSIST_NAMES, CONSTANTS, EXIT_NAMES, vmOffset } from "../../isa/layout.js";
 import { Bus } from "../bus/bus.js";
 import type { Device } from "../bus/device.js";
 import type { InterruptLine, WiredInterrupt } from "../bus/interrupt.js";
 import { type InterpreterExports, InterpreterInstance, requireWebAssembly } from "../engine/interpreter.js";
-import { HotBlocks, type Translator, type TranslatorStats } from "../engine/translator.js";
+import { HotBlocks, type Translator } from "../engine/translator.js";
 import { HartvisorError } from "../error.js";
 import type { ShutdownRequest } from "../hypercall/extension.js";
 import type { Hooks } from "../interpose/hooks.js";
@@ -21,66 +21,24 @@ import { Alarms } from "../time/alarms.js";
 import type { Clock } from "../time/clock.js";
 import { hostTicks, MachineClock } from "../time/host-clock.js";
 import { Monitor } from "../virtualization/monitor.js";
-import { ParavirtualMonitor, type ParavirtualStats } from "../virtualization/paravirtual.js";
+import { ParavirtualMonitor } from "../virtualization/paravirtual.js";
 import { SHADOW_FRAMES } from "../virtualization/shadow-tables.js";
 import { type TechniqueName, techniqueOf, usesShadowTables } from "../virtualization/technique.js";
+import { Breakpoints } from "./breakpoints.js";
 import { hostEntropy, seedOf } from "./entropy.js";
+import { type MachineEvents, MachineListeners } from "./events.js";
 import type { ExitReason } from "./exit-reason.js";
 import { DeviceExits, exitCounters, type WatchCallback } from "./exits.js";
 import { FrameShortage, type ShortageHost } from "./frame-shortage.js";
 import { Hart } from "./hart.js";
 import { HartState } from "./hart-state.js";
 import { Hypercalls } from "./hypercalls.js";
-import {
-  bankAddress,
-  framesOf,
-  hartAddress,
-  layOut,
-  type MachineTables,
-  tableBytes,
-  virtualHartAddress,
-} from "./layout-plan.js";
+import { framesOf, hartAddress, layOut, type MachineTables, tableBytes } from "./layout-plan.js";
+import { makeVcpus } from "./make-vcpus.js";
 import { checkOptions, DEFAULT_MEMORY_BASE, isaOf, type MachineOptions } from "./options.js";
 import { Scheduler } from "./scheduler.js";
-import { type EntryPoint, type GuestMonitor, type ResetOptions, Vcpu } from "./vcpu.js";
-
-/** Events of a machine and what their listeners get. */
-export interface MachineEvents {
-  /** The machine stopped for good. */
-  exit: ExitReason;
-  /** A hart is about to execute an instruction with a breakpoint; the machine is pausing. */
-  breakpoint: { readonly hart: number; readonly address: bigint };
-  /** The shared pool has no frame for the machine: it pauses until there is one, then goes on by itself. */
-  "memory-exhausted": { readonly framesInUse: number };
-  /** There are frames again. */
-  "memory-available": { readonly freeFrames: number };
-}
-
-/** What the translator did, and how much the guest made of it. */
-export interface JitStats extends TranslatorStats {
-  /** Instructions that all harts executed in translated code; the others of {@link MachineStats.instructions} were interpreted. */
-  readonly executed: number;
-}
-
-export interface MachineStats {
-  /** Instructions executed by all harts, those that trapped included. */
-  readonly instructions: number;
-  /** Returns from Wasm to TypeScript, by kind. */
-  readonly exits: Readonly<Record<string, number>>;
-  /** Work done in Wasm on the guest's behalf, by kind. */
-  readonly assists: Readonly<Record<string, number>>;
-  /** What the translator did; absent without one. */
-  readonly jit?: JitStats;
-  /** What a paravirtual guest asked of its monitor; absent under the other techniques. */
-  readonly paravirtual?: ParavirtualStats;
-  readonly memory: {
-    readonly guestBytes: number;
-    /** Frames of 4 KiB that back guest pages. */
-    readonly framesInUse: number;
-    /** Bytes of address space that the Wasm memory, of all machines that share it, takes; the host commits what is touched. */
-    readonly reservedBytes: number;
-  };
-}
+import type { MachineStats } from "./statistics.js";
+import type { EntryPoint, GuestMonitor, Vcpu } from "./vcpu.js";
 
 /** Exception cause of an ecall from U-mode (Privileged ISA 1.13, table 14). */
 const ECALL_FROM_U = 8n;
@@ -114,8 +72,8 @@ export class Machine {
   readonly #monitor: GuestMonitor | undefined;
   readonly #paravirtual: ParavirtualMonitor | undefined;
   readonly #exits = exitCounters();
-  readonly #breakpoints = new Set<bigint>();
-  readonly #listeners = new Map<keyof MachineEvents, Set<(event: never) => void>>();
+  readonly #breakpoints: Breakpoints;
+  readonly #listeners = new MachineListeners();
   #resolveExited: (reason: ExitReason) => void = () => {};
   #rejectExited: (error: unknown) => void = () => {};
   #exitReason: ExitReason | undefined;
@@ -173,6 +131,7 @@ export class Machine {
     this.#tables = tables;
     this.#interpreter = interpreter;
     this.#translator = translator;
+    this.#breakpoints = new Breakpoints(pool.memory, tables, () => interpreter.dropAllCode(tables.vm));
     this.#setVmField("sampleInterval", options.translator?.sampleInterval ?? 0);
     this.#setVmField("sampleThreshold", options.translator?.sampleThreshold ?? 0);
     this.#setVmField("hotBatch", options.translator?.hotBatch ?? 1);
@@ -185,11 +144,11 @@ export class Machine {
       (options.translation ? CONSTANTS.OPTION_HOST_TRANSLATION : 0);
 
     this.technique = techniqueOf(options);
-    const vcpus = Array.from({ length: options.harts ?? 1 }, (_, id) => {
-      const reset = { flags, virtualTime, compressed: isa.has("Zca"), entropy: seedOf(id, options.seed) };
-      return this.technique === "direct" ? this.#makeHart(id, reset) : this.#makeVirtualHart(id, reset);
+    const vcpus = makeVcpus({
+      ...{ pool, tables, interpreter, technique: this.technique, count: options.harts ?? 1 },
+      reset: (id) => ({ flags, virtualTime, compressed: isa.has("Zca"), entropy: seedOf(id, options.seed) }),
     });
-    this.#vcpus = vcpus as [Vcpu, ...Vcpu[]];
+    this.#vcpus = vcpus;
     this.harts = vcpus.map(({ id, state }) => new Hart(id, state, interpreter, () => this.#requirePaused()));
 
     const dropTranslations = () => {
@@ -399,17 +358,11 @@ export class Machine {
 
   /** Adds a breakpoint at a virtual address. Throws `invalid-argument` beyond 64 of them. */
   addBreakpoint(address: bigint): void {
-    const breakpoint = BigInt.asUintN(64, address);
-    if (this.#breakpoints.size >= MAX_BREAKPOINTS && !this.#breakpoints.has(breakpoint)) {
-      throw new HartvisorError("invalid-argument", `a machine has at most ${MAX_BREAKPOINTS} breakpoints`);
-    }
-    this.#breakpoints.add(breakpoint);
-    this.#writeBreakpoints();
+    this.#breakpoints.add(address);
   }
 
   removeBreakpoint(address: bigint): void {
-    this.#breakpoints.delete(BigInt.asUintN(64, address));
-    this.#writeBreakpoints();
+    this.#breakpoints.remove(address);
   }
 
   /**
@@ -426,10 +379,7 @@ export class Machine {
 
   /** Listens to an event; call the result to stop listening. */
   on<Name extends keyof MachineEvents>(name: Name, listener: (event: MachineEvents[Name]) => void): () => void {
-    const listeners = this.#listeners.get(name) ?? new Set();
-    this.#listeners.set(name, listeners);
-    listeners.add(listener);
-    return () => listeners.delete(listener);
+    return this.#listeners.add(name, listener);
   }
 
   get stats(): MachineStats {
@@ -472,7 +422,7 @@ export class Machine {
         return false;
       case CONSTANTS.EXIT_BREAKPOINT:
         this.#scheduler.requestStop();
-        this.#emit("breakpoint", { hart: vcpu.id, address: vcpu.state.pc });
+        this.#listeners.tell("breakpoint", { hart: vcpu.id, address: vcpu.state.pc });
         return false;
       case CONSTANTS.EXIT_STUCK:
         this.#finish({ kind: "crash", message: this.#whyStuck(vcpu) });
@@ -513,34 +463,13 @@ export class Machine {
       stop: () => scheduler.requestStop(),
       retry: () => this.memory.retry(),
       start: () => scheduler.start(),
-      began: () => this.#emit("memory-exhausted", { framesInUse: this.memory.framesInUse }),
-      ended: () => this.#emit("memory-available", { freeFrames: this.#pool.freeFrames }),
+      began: () => this.#listeners.tell("memory-exhausted", { framesInUse: this.memory.framesInUse }),
+      ended: () => this.#listeners.tell("memory-available", { freeFrames: this.#pool.freeFrames }),
     };
   }
 
   #count(kind: number): void {
     this.#exits[kind] = (this.#exits[kind] ?? 0) + 1;
-  }
-
-  #makeHart(id: number, options: ResetOptions): Vcpu {
-    const vcpu = new Vcpu(id, new HartState(this.#pool.memory, hartAddress(this.#tables, id)), this.#interpreter);
-    vcpu.reset(bankAddress(this.#tables, id), this.#tables.vm, options);
-    return vcpu;
-  }
-
-  /** A hart that is the guest's idea of one, and beside it the one that executes its code. */
-  #makeVirtualHart(id: number, options: ResetOptions): Vcpu {
-    const { vm } = this.#tables;
-    const executor = this.#makeHart(id, options);
-    const state = new HartState(this.#pool.memory, virtualHartAddress(this.#tables, id));
-    state.set32("executor", executor.address);
-    const vcpu = new Vcpu(id, state, this.#interpreter);
-    vcpu.reset(0, vm, options);
-    const flags = options.flags & ~CONSTANTS.OPTION_HYPERCALLS;
-    executor.resetExecutor(bankAddress(this.#tables, id), vm, { ...options, flags }, vcpu.address);
-    executor.state.set32("rewrites", this.technique === "binary-translation" ? 1 : 0);
-    for (const hart of [executor, vcpu]) hart.state.set32("paravirtual", this.technique === "paravirtual" ? 1 : 0);
-    return vcpu;
   }
 
   #finish(reason: ExitReason): void {
@@ -549,7 +478,7 @@ export class Machine {
     this.#shortage.close();
     // Whoever awaits the end finds the harts standing still.
     void this.#scheduler.stop().then(() => {
-      this.#emit("exit", reason);
+      this.#listeners.tell("exit", reason);
       this.#resolveExited(reason);
     });
   }
@@ -560,18 +489,6 @@ export class Machine {
     this.#exitReason = { kind: "destroyed" };
     this.#shortage.close();
     this.#rejectExited(error);
-  }
-
-  #emit<Name extends keyof MachineEvents>(name: Name, event: MachineEvents[Name]): void {
-    for (const listener of this.#listeners.get(name) ?? []) (listener as (event: MachineEvents[Name]) => void)(event);
-  }
-
-  #writeBreakpoints(): void {
-    const { buffer } = this.#pool.memory;
-    const table = new BigUint64Array(buffer, this.#tables.breakpointAddresses, MAX_BREAKPOINTS);
-    table.set([...this.#breakpoints]);
-    this.#setVmField("breakpoints", this.#breakpoints.size);
-    this.#interpreter.dropAllCode(this.#tables.vm);
   }
 
   #setVmField(name: string, value: number): void {
