@@ -21,6 +21,14 @@ export { type ArchiveOptions, archiveTree } from "./backends/files/archive/archi
 export type { ArchiveEntry } from "./backends/files/archive/entry.js";
 export { tarEntries } from "./backends/files/archive/tar.js";
 export { Errno, type ErrnoName, errnoOf, FileError } from "./backends/files/errno.js";
+export { type HttpTreeOptions, httpTree, INDEX_FILE } from "./backends/files/http/http-tree.js";
+export {
+  INDEX_FORMAT,
+  INDEX_VERSION,
+  type IndexEntry,
+  type IndexEntryType,
+  type TreeIndex,
+} from "./backends/files/http/tree-index.js";
 export { after, type Later, perform, type Steps, wait } from "./backends/files/later.js";
 export { MemoryDirectory } from "./backends/files/memory-directory.js";
 export { type FileContent, MemoryFile } from "./backends/files/memory-file.js";
@@ -47,6 +55,8 @@ export {
   TYPE_BITS,
 } from "./backends/files/tree.js";
 export { type UnionOptions, unionTree } from "./backends/files/union-tree.js";
+export type { HttpClientOptions, HttpRequest } from "./backends/http/http-client.js";
+export type { HttpFileOptions } from "./backends/http/http-file.js";
 export { type HttpDiskOptions, httpDisk } from "./backends/http-disk.js";
 export { memoryDisk } from "./backends/memory-disk.js";
 export type {

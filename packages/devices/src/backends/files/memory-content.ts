@@ -33,8 +33,12 @@ export class MemoryContent {
     return bytes;
   }
 
-  /** Copies out as much as there is; returns how much. */
   read(offset: number, into: Uint8Array): number {
+    return this.readNow(offset, into);
+  }
+
+  /** Copies out as much as there is; returns how much. */
+  readNow(offset: number, into: Uint8Array): number {
     const length = Math.max(0, Math.min(into.length, this.#size - offset));
     for (let at = 0; at < length; ) {
       const position = offset + at;

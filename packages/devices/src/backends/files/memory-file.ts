@@ -11,10 +11,20 @@ const MAX_FILE_BYTES = 2 ** 44;
 /** Bytes that lie somewhere else and do not change. */
 export interface FileContent {
   readonly size: number;
-  /** Whether every read answers at once. */
-  readonly isHere?: boolean;
+  /** As {@link read}, or undefined where that would have to wait. Default: it waits always. */
+  readNow?(offset: number, into: Uint8Array): number | undefined;
   /** Fills `into` with what there is from an offset on, and says how much. */
   read(offset: number, into: Uint8Array): Later<number>;
+}
+
+/** Contents that lie in this process's memory. */
+export function contentOf(bytes: Uint8Array): FileContent {
+  const readNow = (offset: number, into: Uint8Array) => {
+    const part = bytes.subarray(offset, offset + into.length);
+    into.set(part);
+    return part.length;
+  };
+  return { size: bytes.length, readNow, read: readNow };
 }
 
 /** A regular file in memory. */
@@ -93,12 +103,12 @@ export class MemoryFile extends MemoryNode {
   }
 
   #readNow(offset: number, into: readonly Uint8Array[]): number | undefined {
-    const content = this.#content;
-    if (!(content instanceof MemoryContent) && !content.isHere) return undefined;
+    const content: FileContent = this.#content;
     this.#accessed();
     let at = offset;
     for (const part of into) {
-      const count = content.read(at, part) as number;
+      const count = content.readNow?.(at, part);
+      if (count === undefined) return undefined;
       at += count;
       if (count < part.length) break;
     }

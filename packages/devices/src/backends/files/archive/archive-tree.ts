@@ -4,23 +4,14 @@
  * not copied: the tree stands on the archive's bytes.
  */
 import { HartvisorError } from "@hartvisor/core";
-import { FileError } from "../errno.js";
-import { MemoryDirectory } from "../memory-directory.js";
-import { type FileContent, MemoryFile } from "../memory-file.js";
-import type { MemoryNode } from "../memory-node.js";
-import { MemoryTree } from "../memory-tree.js";
-import { checkName, MAX_PATH_BYTES } from "../names.js";
-import { type FileTime, type FileTree, FileType, PERMISSION_BITS, TYPE_BITS } from "../tree.js";
-import { RESERVED, WHITEOUT } from "../union-layers.js";
+import { contentOf } from "../memory-file.js";
+import type { FileTree } from "../tree.js";
+import { TreeBuilder } from "../tree-builder.js";
+import { invalidTree } from "../tree-entry.js";
 import { cpioEntries, isCpio } from "./cpio.js";
-import { type ArchiveEntry, badArchive, shown } from "./entry.js";
 import { isTar, tarEntries } from "./tar.js";
 
 const DEFAULT_BYTES = 4 * 2 ** 30 - 1;
-/** What names and nodes may take: some two million of them. */
-const MAX_TREE_BYTES = 2 ** 30;
-const OPAQUE = `${RESERVED}.wh..opq`;
-const DAWN: FileTime = { seconds: 0, nanoseconds: 0 };
 /** Other compressions, by how they begin. */
 const COMPRESSIONS: readonly (readonly [string, readonly number[]])[] = [
   ["xz", [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
@@ -56,9 +47,11 @@ export async function archiveTree(
       throw new HartvisorError("unsupported", `${name} is compressed with ${compression}: decompress it, or use gzip`);
     }
   }
-  if (!isCpio(bytes) && !isTar(bytes)) throw badArchive(name, "it is neither a tar nor a cpio archive");
+  if (!isCpio(bytes) && !isTar(bytes)) throw invalidTree(name, "it is neither a tar nor a cpio archive");
   const builder = new TreeBuilder(name);
-  for (const entry of isCpio(bytes) ? cpioEntries(bytes, name) : tarEntries(bytes, name)) builder.add(entry);
+  for (const entry of isCpio(bytes) ? cpioEntries(bytes, name) : tarEntries(bytes, name)) {
+    builder.add(entry, contentOf(entry.content));
+  }
   return builder.finish();
 }
 
@@ -70,7 +63,7 @@ async function gunzip(archive: Uint8Array, name: string, maxBytes: number): Prom
     const stream = new Blob([archive as Uint8Array<ArrayBuffer>]).stream().pipeThrough(new DecompressionStream("gzip"));
     for await (const chunk of stream) {
       length += chunk.length;
-      if (length > maxBytes) throw badArchive(name, `it unpacks to more than ${maxBytes} bytes`);
+      if (length > maxBytes) throw invalidTree(name, `it unpacks to more than ${maxBytes} bytes`);
       chunks.push(chunk);
     }
   } catch (cause) {
@@ -86,149 +79,4 @@ async function gunzip(archive: Uint8Array, name: string, maxBytes: number): Prom
     at += chunk.length;
   }
   return whole;
-}
-
-/** Puts entries into a tree. */
-class TreeBuilder {
-  readonly #name: string;
-  readonly #tree = new MemoryTree({ maxBytes: MAX_TREE_BYTES, now: () => DAWN });
-  /** Directories last: what is put into them changes their times. */
-  readonly #directoryTimes = new Map<MemoryNode, FileTime>();
-  readonly #same = new Map<string, MemoryNode>();
-
-  constructor(name: string) {
-    this.#name = name;
-  }
-
-  add(entry: ArchiveEntry): void {
-    try {
-      this.#add(entry);
-    } catch (error) {
-      if (!(error instanceof FileError)) throw error;
-      const problem =
-        error.code === "ENOSPC" ? "there are too many entries" : `${shown(entry.path)} cannot be there (${error.code})`;
-      throw badArchive(this.#name, problem);
-    }
-  }
-
-  finish(): FileTree {
-    for (const [node, mtime] of this.#directoryTimes) node.setTimes(mtime, mtime, mtime);
-    this.#tree.freeze();
-    return this.#tree;
-  }
-
-  #add(entry: ArchiveEntry): void {
-    const parts = this.#parts(entry.path);
-    const name = parts.pop();
-    if (name === undefined) {
-      this.#dress(this.#tree.root, entry);
-      return;
-    }
-    const directory = this.#directory(parts, entry.path);
-    if (name === OPAQUE) {
-      directory.setAttribute("trusted.overlay.opaque", Uint8Array.of(0x79), "either");
-      return;
-    }
-    if (name.startsWith(RESERVED)) {
-      const hidden = name.slice(RESERVED.length);
-      checkName(hidden);
-      this.#makeRoom(directory, hidden, false, entry.path);
-      directory.create(hidden, WHITEOUT);
-      return;
-    }
-    checkName(name);
-    const linked = this.#linked(entry);
-    if (linked !== undefined) {
-      const there = directory.entries.get(name)?.node;
-      if (there !== linked) {
-        this.#makeRoom(directory, name, false, entry.path);
-        directory.link(name, linked);
-      }
-      // The contents come with one of the names of a cpio archive.
-      if (entry.content.length > 0 && linked instanceof MemoryFile) linked.refer(contentOf(entry.content));
-      return;
-    }
-    const isDirectory = (entry.mode & TYPE_BITS) === FileType.Directory;
-    const there = this.#makeRoom(directory, name, isDirectory, entry.path);
-    const { mode, uid, gid, major, minor, target } = entry;
-    const node = there ?? directory.create(name, { mode, uid, gid, major, minor, target });
-    if (node instanceof MemoryFile) node.refer(contentOf(entry.content));
-    this.#dress(node, entry);
-    if (entry.sameAs !== undefined) this.#same.set(entry.sameAs, node);
-  }
-
-  /** A path's names, from the root of the archive on. */
-  #parts(path: string): string[] {
-    if (path.length > MAX_PATH_BYTES) throw badArchive(this.#name, `${shown(path)} is too long a path`);
-    const parts = path.split("/").filter((part) => part !== "" && part !== ".");
-    if (parts.includes("..")) throw badArchive(this.#name, `${shown(path)} leads out of it`);
-    return parts;
-  }
-
-  /** A directory by its path; made where no entry has. */
-  #directory(parts: readonly string[], path: string): MemoryDirectory {
-    let directory = this.#tree.root;
-    for (const part of parts) {
-      checkName(part);
-      const node =
-        directory.entries.get(part)?.node ??
-        directory.create(part, { mode: FileType.Directory | 0o755, uid: 0, gid: 0 });
-      if (!(node instanceof MemoryDirectory)) {
-        const what = node.type === FileType.SymbolicLink ? "a symbolic link" : "what is no directory";
-        throw badArchive(this.#name, `${shown(path)} lies below ${what}`);
-      }
-      directory = node;
-    }
-    return directory;
-  }
-
-  /** The node of which an entry is one more name. */
-  #linked({ linkTo, sameAs, path }: ArchiveEntry): MemoryNode | undefined {
-    if (linkTo === undefined) return sameAs === undefined ? undefined : this.#same.get(sameAs);
-    let node: MemoryNode | undefined = this.#tree.root;
-    for (const part of this.#parts(linkTo)) {
-      node = node instanceof MemoryDirectory ? node.entries.get(part)?.node : undefined;
-    }
-    if (node === undefined || node instanceof MemoryDirectory) {
-      throw badArchive(this.#name, `${shown(path)} is a link to ${shown(linkTo)}, which is no file before it`);
-    }
-    return node;
-  }
-
-  /** Removes what has a name, for a later entry; a directory that stays one is kept. */
-  #makeRoom(directory: MemoryDirectory, name: string, isDirectory: boolean, path: string): MemoryNode | undefined {
-    const there = directory.entries.get(name)?.node;
-    if (there === undefined) return undefined;
-    if (there instanceof MemoryDirectory) {
-      if (isDirectory) return there;
-      if (there.entries.size > 0) {
-        throw badArchive(this.#name, `${shown(path)} takes the place of a directory that is not empty`);
-      }
-      this.#directoryTimes.delete(there);
-    }
-    directory.remove(name, there instanceof MemoryDirectory ? "directory" : "other");
-    return undefined;
-  }
-
-  #dress(node: MemoryNode, { mode, uid, gid, mtime, attributes }: ArchiveEntry): void {
-    const isLink = node.type === FileType.SymbolicLink;
-    node.change({ uid, gid, ...(!isLink && { mode: mode & PERMISSION_BITS }) });
-    for (const [name, value] of attributes) {
-      if (/^(?:user|trusted|security)\./.test(name)) node.setAttribute(name, value, "either");
-    }
-    node.setTimes(mtime, mtime, mtime);
-    if (node instanceof MemoryDirectory) this.#directoryTimes.set(node, mtime);
-  }
-}
-
-function contentOf(bytes: Uint8Array): FileContent {
-  return {
-    size: bytes.length,
-    isHere: true,
-    read: (offset, into) => {
-      const part = bytes.subarray(offset, offset + into.length);
-      into.set(part);
-      return part.length;
-    },
-  };
 }

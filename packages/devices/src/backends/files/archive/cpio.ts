@@ -4,7 +4,8 @@
  */
 import { nameFromBytes } from "../names.js";
 import { FileType, TYPE_BITS } from "../tree.js";
-import { type ArchiveEntry, badArchive } from "./entry.js";
+import { invalidTree } from "../tree-entry.js";
+import type { ArchiveEntry } from "./entry.js";
 
 const HEADER = 110;
 const TRAILER = "TRAILER!!!";
@@ -22,7 +23,7 @@ export function isCpio(bytes: Uint8Array): boolean {
  * @throws HartvisorError `invalid-image`: it is damaged or truncated
  */
 export function* cpioEntries(archive: Uint8Array, name: string): Generator<ArchiveEntry> {
-  const fail = (at: number, problem: string) => badArchive(name, `${problem}, at byte ${at}`);
+  const fail = (at: number, problem: string) => invalidTree(name, `${problem}, at byte ${at}`);
   for (let at = 0; ; ) {
     // Zeroes fill archives up, between them and behind the last.
     while (at < archive.length && archive[at] === 0) at++;

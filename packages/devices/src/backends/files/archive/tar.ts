@@ -4,7 +4,8 @@
  */
 import { nameFromBytes } from "../names.js";
 import { type FileTime, FileType, PERMISSION_BITS } from "../tree.js";
-import { type ArchiveEntry, badArchive, shown } from "./entry.js";
+import { invalidTree, shown } from "../tree-entry.js";
+import type { ArchiveEntry } from "./entry.js";
 
 const BLOCK = 512;
 /** Bytes of a pax header, or a long name: attributes may be in it, of 64 KiB each. */
@@ -45,7 +46,7 @@ interface Extension {
  * @throws HartvisorError `invalid-image`: it is damaged or truncated, or has sparse files
  */
 export function* tarEntries(archive: Uint8Array, name: string): Generator<ArchiveEntry> {
-  const fail = (at: number, problem: string) => badArchive(name, `${problem}, at byte ${at}`);
+  const fail = (at: number, problem: string) => invalidTree(name, `${problem}, at byte ${at}`);
   const global = new Map<string, Uint8Array>();
   let extension: Extension = { values: new Map() };
   for (let at = 0; at < archive.length; ) {
