@@ -182,17 +182,22 @@ describeOnline("a folder in Debian", () => {
     expect(await readFile(join(folder, "over/hello"), "utf8")).toBe("hello\n");
   }, 120_000);
 
-  it("is shared by the command, and mounted by the demo's guest", async () => {
-    await writeFile(join(folder, "input"), "from the host\n");
-    const script = "cat /mnt/code/input; echo no >/mnt/code/x; echo yes >/mnt/out/result";
-    await mkdir(join(folder, "out"));
-    const shares = ["--share", `${folder}:code:ro`, "--share", `${join(folder, "out")}:out`];
-    const cli = CliProcess.start(["exec", ...shares, "--", "sh", "-c", script]);
-    const { status, stdout, stderr } = await cli.ended;
-    expect([status, stdout]).toEqual([0, "from the host\n"]);
-    expect(stderr).toMatch(/Read-only file system/);
-    expect(await readFile(join(folder, "out/result"), "utf8")).toBe("yes\n");
-  }, 120_000);
+  it.each(["virtiofs", "9p"])(
+    "is shared by the command by %s, and mounted by the demo's guest",
+    async (protocol) => {
+      await writeFile(join(folder, "input"), "from the host\n");
+      const count = `grep -c ' /mnt/code ${protocol} ' /proc/mounts`;
+      const script = `cat /mnt/code/input; ${count}; echo no >/mnt/code/x; echo yes >/mnt/out/result`;
+      await mkdir(join(folder, "out"));
+      const shares = ["--share", `${folder}:code:ro`, "--share", `${join(folder, "out")}:out`];
+      const cli = CliProcess.start(["exec", ...shares, "--share-protocol", protocol, "--", "sh", "-c", script]);
+      const { status, stdout, stderr } = await cli.ended;
+      expect([status, stdout]).toEqual([0, "from the host\n1\n"]);
+      expect(stderr).toMatch(/Read-only file system/);
+      expect(await readFile(join(folder, "out/result"), "utf8")).toBe("yes\n");
+    },
+    120_000,
+  );
 });
 
 /** Files of all sizes, permissions and times; links of both kinds; names as they come. */

@@ -12,13 +12,16 @@ import { bridgeToSocket } from "../host/node/vsock-bridge.js";
 import { addNetworkOptions, type NetworkFlags, type OpenNetwork, openNetwork } from "./network.js";
 import { type OpenRoot, openRoot } from "./root.js";
 
+type FileProtocol = "virtiofs" | "9p";
+
 /** As commander hands them over. */
 export interface DeviceFlags extends NetworkFlags {
   readonly disk?: readonly string[];
   readonly vsock?: readonly VsockBridge[];
   readonly share?: readonly Share[];
   readonly root?: readonly string[];
-  readonly rootProtocol?: "virtiofs" | "9p";
+  readonly shareProtocol?: FileProtocol;
+  readonly rootProtocol?: FileProtocol;
   readonly packages?: readonly string[];
   readonly mirror?: string;
   readonly balloon?: number;
@@ -44,7 +47,7 @@ export interface OpenDevices {
   close(): Promise<void>;
 }
 
-/** Adds --disk, --share, --root, --balloon, --net, --forward, --allow, --deny, --capture and --vsock; `net` is what --net is by default. */
+/** Adds --disk, --share, --share-protocol, --root, --root-protocol, --balloon, --net, --forward, --allow, --deny, --capture and --vsock; `net` is what --net is by default. */
 export function addDeviceOptions(command: Command, net: "nat" | "none"): Command {
   const more = (text: string, before: readonly string[] = []) => [...before, text];
   return addNetworkOptions(command, net)
@@ -58,16 +61,13 @@ export function addDeviceOptions(command: Command, net: "nat" | "none"): Command
       "a directory of this host, which the guest mounts by its tag (mount -t virtiofs TAG DIRECTORY); ro: it cannot write there",
       (text: string, before: readonly Share[] = []) => [...before, parseShare(text)],
     )
+    .addOption(protocolOption("--share-protocol <name>", "how the guest reaches shared directories"))
     .option(
       "--root <image|directory[:rw]|archive>",
       "boot into an image (hartvisor image list says which there are), a directory, or a tar or cpio archive; again for layers above it. What the guest writes is not kept, but in a directory alone with :rw",
       more,
     )
-    .addOption(
-      new Option("--root-protocol <name>", "how the guest reaches its root")
-        .choices(["virtiofs", "9p"])
-        .default("virtiofs"),
-    )
+    .addOption(protocolOption("--root-protocol <name>", "how the guest reaches its root"))
     .option(
       "--balloon <size>",
       "memory that the guest gives up at first, 0 for none; what it does not use goes back to the host's pool by itself",
@@ -78,6 +78,10 @@ export function addDeviceOptions(command: Command, net: "nat" | "none"): Command
       "lead what the guest connects to at a vsock port of context 2 to a Unix socket of this host",
       (text: string, before: readonly VsockBridge[] = []) => [...before, parseBridge(text)],
     );
+}
+
+function protocolOption(flags: string, description: string): Option {
+  return new Option(flags, description).choices(["virtiofs", "9p"]).default("virtiofs");
 }
 
 function parseBridge(text: string): VsockBridge {
@@ -137,7 +141,7 @@ export async function openDevices(flags: DeviceFlags, signal?: AbortSignal): Pro
         return isNvme ? nvme(options) : virtioBlock(options);
       }),
       ...(root === undefined ? [] : [rootDevice(root.tree, flags.rootProtocol)]),
-      ...shares.map(virtioFs),
+      ...shares.map(flags.shareProtocol === "9p" ? virtio9p : virtioFs),
       ...(network?.card === undefined ? [] : [network.card]),
       ...(flags.balloon === undefined ? [] : [new Balloon({ targetBytes: flags.balloon }).device]),
       ...(flags.vsock === undefined ? [] : [bridges(flags.vsock).device]),
@@ -146,7 +150,7 @@ export async function openDevices(flags: DeviceFlags, signal?: AbortSignal): Pro
   };
 }
 
-function rootDevice(tree: FileTree, protocol: DeviceFlags["rootProtocol"]): () => PluggableDevice {
+function rootDevice(tree: FileTree, protocol: FileProtocol | undefined): () => PluggableDevice {
   return protocol === "9p" ? virtio9p({ tree, tag: ROOT_TAG }) : virtioFs({ tree, tag: ROOT_TAG, cache: "always" });
 }
 
