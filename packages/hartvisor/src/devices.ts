@@ -26,6 +26,7 @@ import {
   type VsockConnection,
 } from "@hartvisor/devices";
 import type { ConsolePort } from "./console/port.js";
+import type { RemoteBalloon } from "./thread/remote-balloon.js";
 
 /** What can be plugged into a machine. */
 export type PluggableDevice = VirtioDevice | PciDevice;
@@ -115,6 +116,9 @@ export function virtioRng(options?: VirtioRngOptions): () => VirtioDevice {
   return () => new VirtioRng(options);
 }
 
+/** What a {@link Balloon} is made of. */
+export type BalloonOptions = Omit<VirtioBalloonOptions, "onResize">;
+
 /**
  * A memory balloon: what the guest gives up goes back to the pool that the machine's frames come from.
  *
@@ -124,20 +128,29 @@ export function virtioRng(options?: VirtioRngOptions): () => VirtioDevice {
  * balloon.targetBytes = 128 * 2 ** 20;
  */
 export class Balloon {
-  readonly #options: VirtioBalloonOptions;
+  readonly #options: BalloonOptions;
+  /** Where the target is kept; the device itself, unless that is in a worker. */
   #device: VirtioBalloon;
+  #remote: RemoteBalloon | undefined;
 
   /** Throws `invalid-argument` for a target that is no multiple of 4,096. */
-  constructor(options: VirtioBalloonOptions = {}) {
+  constructor(options: BalloonOptions = {}) {
     this.#options = options;
     this.#device = new VirtioBalloon(options);
   }
 
   /** The recipe of the device, to plug into a machine. A machine made anew has the target that was set last. */
   readonly device = (): VirtioDevice => {
+    this.#remote = undefined;
     this.#device = new VirtioBalloon({ ...this.#options, targetBytes: this.targetBytes });
     return this.#device;
   };
+
+  /** For machines in workers: the device is at the other end from now on. Gives what it is made of. */
+  moveTo(remote: RemoteBalloon): BalloonOptions {
+    this.#remote = remote;
+    return { ...this.#options, targetBytes: this.targetBytes };
+  }
 
   /** Bytes that the guest is asked to give up; it takes its time. */
   get targetBytes(): number {
@@ -146,16 +159,17 @@ export class Balloon {
 
   set targetBytes(bytes: number) {
     this.#device.targetBytes = bytes;
+    this.#remote?.setTarget(bytes);
   }
 
   /** Bytes that the guest has given up, as it says. */
   get actualBytes(): number {
-    return this.#device.actualBytes;
+    return (this.#remote ?? this.#device).actualBytes;
   }
 
   /** Asks the guest how it uses its memory. Rejects with `invalid-state` if it has no driver that says so. */
   statistics(): Promise<BalloonStatistics> {
-    return this.#device.statistics();
+    return (this.#remote ?? this.#device).statistics();
   }
 }
 

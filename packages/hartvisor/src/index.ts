@@ -72,6 +72,7 @@ export { fetchDemoImage } from "./demo/fetch-image.js";
 export { ROOT_TAG } from "./demo/root.js";
 export {
   Balloon,
+  type BalloonOptions,
   type ConsoleOptions,
   e1000,
   nvme,
@@ -91,10 +92,18 @@ export { Machine } from "./machine.js";
 export type { EngineName, MachineOptions, WorkerMachineOptions } from "./options.js";
 export { type MemoryPool, type MemoryPoolOptions, memoryPool } from "./pool.js";
 export type {
+  PortableBalloon,
   PortableDevice,
   PortableDisk,
   PortableEntropy,
   PortableFolder,
   PortableNetwork,
 } from "./thread/portable-devices.js";
+export type {
+  PortableArchive,
+  PortableDirectory,
+  PortableImage,
+  PortableTree,
+  PortableUnion,
+} from "./thread/portable-trees.js";
 export { WorkerHart, WorkerMachine, type WorkerMemory } from "./thread/worker-machine.js";

@@ -6,7 +6,8 @@ import { linux } from "./boot/linux.js";
 import { supervisor } from "./boot/supervisor.js";
 import { ownEndpoint } from "./host/thread.js";
 import { type MachineCalls, machineCalls } from "./thread/calls.js";
-import { openPortableDevices } from "./thread/portable-devices.js";
+import { Channels } from "./thread/channel.js";
+import { openDevices } from "./thread/open-devices.js";
 import {
   type MachineShape,
   type OwnerMessage,
@@ -20,6 +21,7 @@ let calls: MachineCalls | undefined;
 let sendToAgent: (bytes: Uint8Array) => void = () => {};
 /** The guest's agent is held back until its bytes have been taken, so that they do not pile up between the threads. */
 const agentTaken: (() => void)[] = [];
+const channels = new Channels((channel, data) => tell({ kind: "channel", channel, data }));
 
 owner.listen((data) => {
   const message = data as OwnerMessage;
@@ -35,6 +37,9 @@ owner.listen((data) => {
       break;
     case "agentTaken":
       agentTaken.shift()?.();
+      break;
+    case "channel":
+      channels.receive(message.channel, message.data);
       break;
   }
 });
@@ -52,7 +57,7 @@ async function answer(id: number, work: () => unknown): Promise<void> {
 }
 
 async function create(options: PortableOptions): Promise<MachineShape> {
-  const open = await openPortableDevices(options.devices ?? []);
+  const open = await openDevices(options.devices, (channel) => channels.open(channel));
   const machine = await assemble({ ...options, boot: bootOf(options.boot), devices: open.devices }, (send) => {
     sendToAgent = send;
     return {

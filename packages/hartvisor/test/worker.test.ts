@@ -6,7 +6,9 @@ import type { WorkerMachineOptions } from "../src/index.js";
 
 // A worker's script is a file of the built package.
 const built = new URL("../dist/index.js", import.meta.url).href;
-const { bareMetal, Machine, memoryPool, virtioRng } = (await import(built)) as typeof import("../src/index.js");
+const { Balloon, bareMetal, Machine, memoryPool, NetworkSwitch, virtioRng } = (await import(
+  built
+)) as typeof import("../src/index.js");
 
 const guest = async (name: string) =>
   bareMetal({ image: await readFile(new URL(`../../bench/guests/built/${name}.elf`, import.meta.url)) });
@@ -87,14 +89,30 @@ describe("a machine in a worker", () => {
     const devices = { devices: [virtioRng()] } as unknown as Partial<WorkerMachineOptions>;
     await expect(inWorker("spin", devices)).rejects.toMatchObject({
       code: "unsupported",
-      message:
-        'a device that a function makes belongs to the calling thread: leave it out, or leave out thread: "worker"',
+      message: expect.stringMatching(/^devices: one that a function makes .* describe it/),
     });
     const shared = { pool: memoryPool({ memory: "16MiB", machines: 1 }) } as unknown as Partial<WorkerMachineOptions>;
-    await expect(inWorker("spin", shared)).rejects.toMatchObject({ code: "unsupported" });
+    await expect(inWorker("spin", shared)).rejects.toMatchObject({
+      code: "unsupported",
+      message: expect.stringMatching(/^pool: .* within one thread/),
+    });
     await expect(inWorker("spin", { boot: { hypercalls: false, load() {} } })).rejects.toMatchObject({
       code: "unsupported",
     });
+  });
+
+  it("has a balloon whose target this thread sets, and whose guest may say nothing", async () => {
+    const balloon = new Balloon();
+    await using vm = await inWorker("spin", { devices: [{ kind: "balloon", balloon }] });
+    vm.start();
+    balloon.targetBytes = 4096;
+    expect(() => {
+      balloon.targetBytes = 1;
+    }).toThrow(expect.objectContaining({ code: "invalid-argument" }));
+    expect([balloon.targetBytes, balloon.actualBytes]).toEqual([4096, 0]);
+    await expect(balloon.statistics()).rejects.toMatchObject({ code: "invalid-state", message: /no driver/ });
+    await vm.destroy();
+    await expect(balloon.statistics()).rejects.toMatchObject({ code: "invalid-state", message: /has exited/ });
   });
 
   it("refuses hooks, which are functions of the calling thread", async () => {
@@ -124,6 +142,33 @@ describe("a machine in a worker", () => {
     ],
     ["a disk of no model", { kind: "disk", source: new Uint8Array(512), model: "ide" }, "invalid-argument", /"ide"/],
     ["a card of no model", { kind: "network", model: "ne2000" }, "invalid-argument", /"ne2000"/],
+    [
+      "a card on a network of this thread that wants ports forwarded",
+      { kind: "network", backend: new NetworkSwitch().card(), forward: [{ host: 1, guest: 1 }] },
+      "invalid-argument",
+      /give them to that network/,
+    ],
+    ["a folder of nothing", { kind: "folder", tag: "x" }, "invalid-argument", /either a path or a tree/],
+    ["a folder by no protocol", { kind: "folder", tag: "x", path: "/", protocol: "nfs" }, "invalid-argument", /"nfs"/],
+    ["a tree of no kind", { kind: "folder", tag: "x", tree: { kind: "bush" } }, "invalid-argument", /"bush"/],
+    [
+      "a tree of an archive that is none",
+      { kind: "folder", tag: "x", tree: { kind: "archive", source: new Blob(["x"]) } },
+      "invalid-image",
+      /neither a tar nor a cpio/,
+    ],
+    [
+      "a union without layers",
+      { kind: "folder", tag: "x", tree: { kind: "union", lower: [] } },
+      "invalid-argument",
+      /no layers/,
+    ],
+    [
+      "an image that is not there",
+      { kind: "folder", tag: "x", tree: { kind: "image", name: "no-such-image" } },
+      "invalid-argument",
+      /there is no image "no-such-image"/,
+    ],
     ["a device of no kind", { kind: "toaster" }, "invalid-argument", /"toaster" is no kind of device/],
   ])("is refused %s", async (_, device, code, message) => {
     const devices = [device] as unknown as NonNullable<WorkerMachineOptions["devices"]>;

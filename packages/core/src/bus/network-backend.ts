@@ -26,6 +26,8 @@ export interface NetworkBackend {
   receive(frame: Uint8Array, offload?: FrameOffload): void;
   /** All frames of one doorbell were handed over. */
   flush(): void;
+  /** Frames of the guest's were lost on their way here, from another thread. Default: nobody counts them. */
+  lost?(frames: number): void;
   /** The guest has room again. */
   ready(): void;
   /** Gives back what the network holds of its host. */

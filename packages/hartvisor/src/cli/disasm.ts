@@ -2,8 +2,8 @@
 import { once } from "node:events";
 import { disassemble, elf } from "@hartvisor/core";
 import type { Command } from "commander";
+import { readWhole } from "../host/node/whole-file.js";
 import { type CodeRange, codeRanges } from "./code-ranges.js";
-import { readWhole } from "./files.js";
 import type { CommandContext } from "./main.js";
 
 export function addDisasmCommand(program: Command, context: CommandContext): void {

@@ -2,7 +2,8 @@
 import { elf } from "@hartvisor/core";
 import { type Command, Option } from "commander";
 import { bareMetal } from "../boot/bare-metal.js";
-import { checkWritable, readWhole, writeText } from "./files.js";
+import { readWhole } from "../host/node/whole-file.js";
+import { checkWritable, writeText } from "./files.js";
 import { JitTrace } from "./jit-trace.js";
 import type { CommandContext } from "./main.js";
 import { addMachineOptions, type MachineFlags, machineOptions } from "./options.js";

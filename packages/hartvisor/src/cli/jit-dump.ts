@@ -2,8 +2,8 @@
 import { disassemble, elf, HartvisorError, isaOf } from "@hartvisor/core";
 import { dumpRegion } from "@hartvisor/jit";
 import { type Command, Option } from "commander";
+import { readWhole } from "../host/node/whole-file.js";
 import { type CodeRange, codeRanges } from "./code-ranges.js";
-import { readWhole } from "./files.js";
 
 interface JitDumpFlags {
   readonly isa?: string;

@@ -2,7 +2,8 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import { HartvisorError } from "@hartvisor/core";
 import type { TranslatorEvent } from "@hartvisor/jit";
-import { checkWritable, refusal } from "./files.js";
+import { refusal } from "../host/node/whole-file.js";
+import { checkWritable } from "./files.js";
 import type { MachineFlags } from "./options.js";
 
 const MICROSECONDS_PER_MS = 1000;

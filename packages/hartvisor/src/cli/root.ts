@@ -6,7 +6,7 @@ import { Option } from "commander";
 import { hostDirectory } from "../host/node/files/host-directory.js";
 import { debianImage } from "../host/node/images/debian-root.js";
 import { type Image, ImageStore } from "../host/node/images/store.js";
-import { readWhole } from "./files.js";
+import { readWhole } from "../host/node/whole-file.js";
 import { ProgressLine } from "./progress.js";
 
 /** As commander hands them over. */

@@ -2,6 +2,7 @@
 import { HartvisorError } from "@hartvisor/core";
 import { startMachineThread, type Thread } from "../host/thread.js";
 import type { MachineCalls } from "./calls.js";
+import { type Channel, Channels } from "./channel.js";
 import {
   fromPortableError,
   type MachineShape,
@@ -11,7 +12,7 @@ import {
 } from "./protocol.js";
 
 /** What the worker says unasked. */
-export type Announcement = Exclude<WorkerMessage, { kind: "result" | "error" }>;
+export type Announcement = Exclude<WorkerMessage, { kind: "result" | "error" | "channel" }>;
 
 export type MachineState = "paused" | "running" | "exited";
 
@@ -29,6 +30,7 @@ const CONSOLE_CALLS: ReadonlySet<keyof MachineCalls> = new Set(["readOutput", "w
 export class MachineLink {
   readonly #thread: Thread;
   readonly #pending = new Map<number, Pending>();
+  readonly #channels = new Channels((channel, data) => this.post({ kind: "channel", channel, data }));
   #nextId = 1;
   #state: MachineState = "paused";
   #closed: Error | undefined;
@@ -40,6 +42,7 @@ export class MachineLink {
       const message = data as WorkerMessage;
       if (message.kind === "result") this.#settle(message.id)?.resolve(message.value);
       else if (message.kind === "error") this.#settle(message.id)?.reject(fromPortableError(message.error));
+      else if (message.kind === "channel") this.#channels.receive(message.channel, message.data);
       else onAnnouncement(message);
     });
     this.#thread.onFailure((cause) => {
@@ -56,6 +59,11 @@ export class MachineLink {
 
   call<Name extends keyof MachineCalls>(name: Name, ...args: Parameters<MachineCalls[Name]>): Result<Name> {
     return this.#ask((id) => ({ kind: "call", id, name, args }), !CONSOLE_CALLS.has(name)) as Result<Name>;
+  }
+
+  /** A way to a device in the worker. */
+  openChannel(channel: number): Channel {
+    return this.#channels.open(channel);
   }
 
   /** Sends what has no answer. */

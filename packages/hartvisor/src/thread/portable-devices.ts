@@ -1,21 +1,20 @@
 /**
- * Devices as data, for machines in workers: what cannot be cloned, such as open files and sockets, is opened on the
- * worker's thread, and belongs to it. The owner describes, the worker opens.
+ * Devices as data, for machines in workers. What can be opened anywhere, such as files, is described, and opened by the
+ * worker; what belongs to the owner's thread, such as a switch, stays there, and a channel leads to it.
  */
-import { type BlockBackend, HartvisorError, type NetworkBackend } from "@hartvisor/core";
-import {
-  blobDisk,
-  type FileTree,
-  httpDisk,
-  isNbdUri,
-  memoryDisk,
-  type NatOptions,
-  overlayDisk,
-  type VirtioBlockOptions,
-  type VirtioFsOptions,
-  type VirtioNetOptions,
+import { HartvisorError, type NetworkBackend } from "@hartvisor/core";
+import type {
+  NatOptions,
+  VirtioBalloonOptions,
+  VirtioBlockOptions,
+  VirtioFsOptions,
+  VirtioNetOptions,
 } from "@hartvisor/devices";
-import { e1000, nvme, type PluggableDevice, virtioBlock, virtioFs, virtioNet, virtioRng } from "../devices.js";
+import type { Balloon } from "../devices.js";
+import type { Channel } from "./channel.js";
+import type { PortableTree } from "./portable-trees.js";
+import { RemoteBalloon } from "./remote-balloon.js";
+import { serveNetwork } from "./remote-network.js";
 
 /** A disk. */
 export interface PortableDisk extends Pick<VirtioBlockOptions, "serial" | "queues" | "name"> {
@@ -28,11 +27,13 @@ export interface PortableDisk extends Pick<VirtioBlockOptions, "serial" | "queue
   readonly model?: "virtio" | "nvme";
 }
 
-/** A card on a network behind NAT, over sockets of Node, Deno or Bun. */
+/** A network card: on a NAT of the worker's, over sockets of Node, Deno or Bun, or on a network of the owner's thread. */
 export interface PortableNetwork
   extends Pick<VirtioNetOptions, "mac" | "rateLimit" | "name">,
     Pick<NatOptions, "forward" | "policy"> {
   readonly kind: "network";
+  /** A network of this thread, such as `lan.card()`; `forward` and `policy` are the worker's own NAT's. Default: a NAT. */
+  readonly backend?: NetworkBackend;
   /** What the guest drives it as. Default: virtio. */
   readonly model?: "virtio" | "e1000";
 }
@@ -42,113 +43,98 @@ export interface PortableEntropy {
   readonly kind: "entropy";
 }
 
-/** A directory of the host, shared by virtio-fs; for Node, Deno and Bun. */
+/** A file tree that the guest mounts. */
 export interface PortableFolder extends Pick<VirtioFsOptions, "tag" | "cache" | "name"> {
   readonly kind: "folder";
-  readonly path: string;
-  /** Default: false. */
+  /** A directory of the host; for Node, Deno and Bun. */
+  readonly path?: string;
+  /** Whether that directory can only be read. Default: false. */
   readonly readOnly?: boolean;
+  /** In place of a path: any tree. */
+  readonly tree?: PortableTree;
+  /** How the guest reaches it; `cache` is virtiofs's. Default: virtiofs. */
+  readonly protocol?: "virtiofs" | "9p";
+}
+
+/** A memory balloon, which the owner's thread drives. */
+export interface PortableBalloon {
+  readonly kind: "balloon";
+  readonly balloon: Balloon;
 }
 
 /** A device as data. */
-export type PortableDevice = PortableDisk | PortableNetwork | PortableEntropy | PortableFolder;
+export type PortableDevice = PortableDisk | PortableNetwork | PortableEntropy | PortableFolder | PortableBalloon;
 
-/** Devices that were opened, and how to give back what they hold. */
-export interface OpenPortableDevices {
-  readonly devices: readonly (() => PluggableDevice)[];
-  close(): Promise<void>;
+/** A device as it goes to the worker: what stays with the owner is the number of a channel. */
+export type SentDevice =
+  | PortableDisk
+  | (Omit<PortableNetwork, "backend"> & { readonly channel?: number })
+  | PortableEntropy
+  | PortableFolder
+  | (Omit<VirtioBalloonOptions, "onResize"> & { readonly kind: "balloon"; readonly channel: number });
+
+/** Devices that were prepared for a worker. */
+export interface SentDevices {
+  readonly devices: readonly SentDevice[];
+  /** The worker is gone: nobody is at the other end of the channels. */
+  end(reason: HartvisorError): void;
 }
 
 /**
- * Opens devices on this thread; nothing is left open if one fails.
+ * Prepares devices to go to a worker, and connects what stays here.
  *
- * @throws HartvisorError what the backends throw; `unsupported` for files and networks where the host has none
+ * @throws HartvisorError `invalid-argument`: a network of this thread with options of a NAT
  */
-export async function openPortableDevices(wanted: readonly PortableDevice[]): Promise<OpenPortableDevices> {
-  const backends: (BlockBackend | NetworkBackend | FileTree)[] = [];
-  const devices: (() => PluggableDevice)[] = [];
-  const close = async () => {
-    for (const backend of backends.splice(0)) await backend.close();
+export function sendDevices(
+  devices: readonly PortableDevice[],
+  openChannel: (channel: number) => Channel,
+): SentDevices {
+  const ends: ((reason: HartvisorError) => void)[] = [];
+  const send = (device: PortableDevice, n: number): SentDevice => {
+    switch (device.kind) {
+      case "network": {
+        const { backend, ...rest } = device;
+        if (backend === undefined) return rest;
+        if (rest.forward !== undefined || rest.policy !== undefined) {
+          const message =
+            "a card on a network of this thread has no forward or policy of its own: give them to that network";
+          throw new HartvisorError("invalid-argument", message);
+        }
+        ends.push(serveNetwork(backend, openChannel(n)));
+        return { ...rest, channel: n };
+      }
+      case "balloon": {
+        const { balloon } = device;
+        const remote = new RemoteBalloon(openChannel(n));
+        ends.push((reason) => remote.close(reason));
+        return { ...balloon.moveTo(remote), kind: "balloon", channel: n };
+      }
+      case "disk":
+        return { ...device, source: copied(device.source) };
+      case "folder":
+        return device.tree === undefined ? device : { ...device, tree: copiedTree(device.tree) };
+      default:
+        return device;
+    }
+  };
+  const end = (reason: HartvisorError) => {
+    for (const each of ends.splice(0)) each(reason);
   };
   try {
-    for (const device of wanted) {
-      switch (device.kind) {
-        case "disk": {
-          const { kind: _, source, mode, model = "virtio", ...options } = device;
-          if (model !== "virtio" && model !== "nvme") {
-            throw new HartvisorError("invalid-argument", `"${String(model)}" is no model of a disk: virtio or nvme`);
-          }
-          const backend = await openDisk(source, mode);
-          backends.push(backend);
-          devices.push(model === "nvme" ? nvme({ ...options, backend }) : virtioBlock({ ...options, backend }));
-          break;
-        }
-        case "network": {
-          const { kind: _, forward, policy, model = "virtio", ...options } = device;
-          if (model !== "virtio" && model !== "e1000") {
-            throw new HartvisorError("invalid-argument", `"${String(model)}" is no model of a card: virtio or e1000`);
-          }
-          const { nat } = await adapter("networks", () => import("../host/node/nat.js"));
-          const backend = await nat({ ...(forward && { forward }), ...(policy && { policy }) });
-          backends.push(backend);
-          devices.push((model === "e1000" ? e1000 : virtioNet)({ ...options, backend }));
-          break;
-        }
-        case "entropy":
-          devices.push(virtioRng());
-          break;
-        case "folder": {
-          const { kind: _, path, readOnly = false, ...options } = device;
-          const { hostDirectory } = await adapter("files", () => import("../host/node/files/host-directory.js"));
-          const tree = hostDirectory(path, { readOnly });
-          backends.push(tree);
-          devices.push(virtioFs({ ...options, tree }));
-          break;
-        }
-        default: {
-          const { kind } = device as { kind?: unknown };
-          throw new HartvisorError(
-            "invalid-argument",
-            `"${String(kind)}" is no kind of device: disk, network, folder or entropy`,
-          );
-        }
-      }
-    }
+    return { devices: devices.map(send), end };
   } catch (error) {
-    await close();
+    end(new HartvisorError("invalid-state", "this machine was never made"));
     throw error;
   }
-  return { devices, close };
 }
 
-async function openDisk(source: PortableDisk["source"], mode: PortableDisk["mode"]): Promise<BlockBackend> {
-  if (typeof source === "string" && isNbdUri(source)) {
-    const { nbd } = await adapter("sockets", () => import("../host/node/nbd.js"));
-    const disk = await nbd(source);
-    if (mode === "overlay") return overlayDisk(disk);
-    return mode === "readonly" ? { ...disk, isReadOnly: true } : disk;
-  }
-  const isRemote = source instanceof Blob || (typeof source === "string" && /^https?:\/\//.test(source));
-  if (isRemote && mode === "writable") {
-    throw new HartvisorError("unsupported", "a URL or a Blob cannot be written: make it an overlay or readonly");
-  }
-  const readOnly = (mode ?? (isRemote ? "readonly" : "writable")) !== "writable";
-  const open = async (): Promise<BlockBackend> => {
-    if (source instanceof Blob) return blobDisk(source);
-    if (typeof source !== "string") return memoryDisk(source, { readOnly });
-    if (isRemote) return httpDisk(source);
-    const { fileDisk } = await adapter("files", () => import("../host/node/file-disk.js"));
-    return fileDisk(source, { readOnly });
-  };
-  const disk = await open();
-  return mode === "overlay" ? overlayDisk(disk) : disk;
+/** A view of bytes would be cloned with all of its buffer. */
+function copied<Source>(source: Source): Source | Uint8Array {
+  return source instanceof Uint8Array ? source.slice() : source;
 }
 
-/** An adapter of Node's: it is a file of its own, because where there is no Node its imports fail. */
-async function adapter<Module>(what: string, load: () => Promise<Module>): Promise<Module> {
-  try {
-    return await load();
-  } catch (cause) {
-    throw new HartvisorError("unsupported", `this host has no ${what} for a machine in a worker`, { cause });
-  }
+function copiedTree(tree: PortableTree): PortableTree {
+  if (tree.kind === "archive") return { ...tree, source: copied(tree.source) };
+  if (tree.kind !== "union") return tree;
+  return { ...tree, lower: tree.lower.map(copiedTree), ...(tree.upper && { upper: copiedTree(tree.upper) }) };
 }

@@ -3,10 +3,12 @@ import { type ErrorCode, type ExitReason, HartvisorError, type MachineEvents } f
 import type { BootRecipe } from "../boot/boot.js";
 import type { WorkerMachineOptions } from "../options.js";
 import type { MachineCalls } from "./calls.js";
+import type { SentDevice } from "./portable-devices.js";
 
 /** Options without what cannot be cloned. */
-export interface PortableOptions extends Omit<WorkerMachineOptions, "thread" | "boot"> {
+export interface PortableOptions extends Omit<WorkerMachineOptions, "thread" | "boot" | "devices"> {
   readonly boot: BootRecipe;
+  readonly devices: readonly SentDevice[];
 }
 
 /** From the owner. Each `call` and `create` is answered by its number. */
@@ -21,7 +23,9 @@ export type OwnerMessage =
   /** Bytes for the guest's agent. */
   | { readonly kind: "agent"; readonly bytes: Uint8Array }
   /** The oldest bytes of the agent's have been taken. */
-  | { readonly kind: "agentTaken" };
+  | { readonly kind: "agentTaken" }
+  /** For a device, from what it belongs to in the owner's thread. */
+  | ChannelMessage;
 
 /** From the worker. */
 export type WorkerMessage =
@@ -31,7 +35,15 @@ export type WorkerMessage =
   | { readonly kind: "exited"; readonly reason: ExitReason }
   | { readonly kind: "failed"; readonly error: PortableError }
   | { readonly kind: "agent"; readonly bytes: Uint8Array }
-  | { readonly kind: "agentOpened"; readonly isOpen: boolean };
+  | { readonly kind: "agentOpened"; readonly isOpen: boolean }
+  | ChannelMessage;
+
+/** What goes over a channel. */
+export interface ChannelMessage {
+  readonly kind: "channel";
+  readonly channel: number;
+  readonly data: unknown;
+}
 
 /** An event with its name. */
 export type PortableEvent = {

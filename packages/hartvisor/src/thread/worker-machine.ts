@@ -16,7 +16,7 @@ import { GuestCommands } from "../exec/commands.js";
 import type { MachineOptions, WorkerMachineOptions } from "../options.js";
 import type { Remains } from "./calls.js";
 import { type Announcement, MachineLink, type MachineState } from "./machine-link.js";
-import type { PortableDevice } from "./portable-devices.js";
+import { type SentDevices, sendDevices } from "./portable-devices.js";
 import { fromPortableError, type MachineShape, type PortableOptions } from "./protocol.js";
 
 /** The guest's physical memory. Bytes are copied between the threads. */
@@ -100,6 +100,7 @@ export class WorkerMachine extends GuestCommands {
 
   readonly #link: MachineLink;
   readonly #agent: GuestAgent | undefined;
+  readonly #sent: SentDevices;
   readonly #listeners = new Map<keyof MachineEvents, Set<(event: never) => void>>();
   #resolveExited: (reason: ExitReason) => void = () => {};
   #rejectExited: (error: unknown) => void = () => {};
@@ -116,20 +117,26 @@ export class WorkerMachine extends GuestCommands {
     const link = new MachineLink((message) => {
       if (machine !== undefined) machine.#hear(message);
     });
+    let sent: SentDevices | undefined;
     try {
-      const shape = await link.create(portable);
+      sent = sendDevices(options.devices ?? [], (channel) => link.openChannel(channel));
+      const shape = await link.create({ ...portable, devices: sent.devices });
       const agent = hasAgent(options) ? new GuestAgent((bytes) => link.post({ kind: "agent", bytes })) : undefined;
-      machine = new WorkerMachine(link, shape, agent);
+      machine = new WorkerMachine(link, shape, sent, agent);
       return machine;
     } catch (error) {
-      link.close(new HartvisorError("invalid-state", "this machine was never made"));
+      const reason = new HartvisorError("invalid-state", "this machine was never made");
+      sent?.end(reason);
+      link.close(reason);
       throw error;
     }
   }
 
-  private constructor(link: MachineLink, { memoryBase, memorySize, harts }: MachineShape, agent?: GuestAgent) {
+  private constructor(link: MachineLink, shape: MachineShape, sent: SentDevices, agent: GuestAgent | undefined) {
     super(agent);
+    const { memoryBase, memorySize, harts } = shape;
     this.#link = link;
+    this.#sent = sent;
     this.#agent = agent;
     this.exited = new Promise((resolve, reject) => {
       this.#resolveExited = resolve;
@@ -248,6 +255,7 @@ export class WorkerMachine extends GuestCommands {
   #over(): void {
     this.#enter("exited");
     this.#agent?.end("the machine has exited");
+    this.#sent.end(new HartvisorError("invalid-state", "the machine has exited"));
   }
 
   /** A machine that has exited stays so. */
@@ -289,26 +297,26 @@ export class WorkerMachine extends GuestCommands {
   }
 }
 
-/** The options as plain data. Throws `unsupported` for one that belongs to the calling thread. */
-function portableOptions(options: WorkerMachineOptions): PortableOptions {
+/** The options as plain data, but for devices. Throws `unsupported` for one that belongs to the calling thread. */
+function portableOptions(options: WorkerMachineOptions): Omit<PortableOptions, "devices"> {
   const { thread: _, boot, devices = [], ...rest } = options;
   const { pool, hypercalls, onDeviceFailure, translator }: Partial<MachineOptions> = rest as MachineOptions;
+  if (pool !== undefined) {
+    const message =
+      'pool: machines share a pool\'s frames within one thread: leave it out, or leave out thread: "worker"';
+    throw new HartvisorError("unsupported", message);
+  }
+  if (devices.some((device: unknown) => typeof device === "function")) {
+    const message =
+      'devices: one that a function makes belongs to the calling thread: describe it, as in { kind: "disk", source }, or leave out thread: "worker"';
+    throw new HartvisorError("unsupported", message);
+  }
   const bound =
-    (devices.some((device: unknown) => typeof device === "function") && "a device that a function makes") ||
-    (pool !== undefined && "pool") ||
     (hypercalls !== undefined && "hypercalls") ||
     (onDeviceFailure !== undefined && "onDeviceFailure") ||
     (translator?.onEvent !== undefined && "translator.onEvent") ||
-    (boot.recipe === undefined && "a boot loader of one's own");
-  if (bound === false) {
-    return { ...rest, boot: boot.recipe as NonNullable<typeof boot.recipe>, devices: devices.map(portableDevice) };
-  }
+    (boot.recipe === undefined && "boot: a loader of one's own");
+  if (bound === false) return { ...rest, boot: boot.recipe as NonNullable<typeof boot.recipe> };
   const message = `${bound} belongs to the calling thread: leave it out, or leave out thread: "worker"`;
   throw new HartvisorError("unsupported", message);
-}
-
-/** A view of bytes would be cloned with all of its buffer. */
-function portableDevice(device: PortableDevice): PortableDevice {
-  if (device.kind !== "disk" || !(device.source instanceof Uint8Array)) return device;
-  return { ...device, source: device.source.slice() };
 }

@@ -87,8 +87,8 @@ export class NetworkSwitch {
   }
 
   /** Counts what a link refused before it was a frame. */
-  refuse(reason: DropReason): void {
-    this.#dropped[reason]++;
+  refuse(reason: DropReason, frames = 1): void {
+    this.#dropped[reason] += frames;
   }
 
   /** A backend for one card. Throws `invalid-argument` for VLANs that are none, or too many ports. */
@@ -102,6 +102,7 @@ export class NetworkSwitch {
       },
       receive: (frame, offload) => this.#receive(port, frame, offload),
       flush: () => this.#flush(),
+      lost: (frames) => this.refuse("full", frames),
       ready: () => port.drain(),
       close: async () => this.#remove(port),
     };

@@ -59,6 +59,20 @@ describe("a balloon", () => {
     expect(balloon.actualBytes).toBe(0);
   });
 
+  it("passes on what the driver gave up whenever that changes", () => {
+    const sizes: number[] = [];
+    const bench = new TestBench(new VirtioBalloon({ onResize: (bytes) => sizes.push(bytes) })).start();
+    for (const [offset, value] of [
+      [4, 5],
+      [4, 5],
+      [12, 1],
+      [4, 6],
+    ] as const)
+      configure(bench, offset, value);
+    bench.write(0x70, 0);
+    expect(sizes).toEqual([5 * 4096, 6 * 4096, 0]);
+  });
+
   it("gives the pages of a request back", () => {
     const bench = new TestBench(new VirtioBalloon()).start();
     offer(bench, 0, PAGE, PAGE + 2, PAGE + 7);

@@ -57,6 +57,8 @@ export interface VirtioBalloonOptions {
   readonly deflateOnOom?: boolean;
   /** Whether the guest is asked to report memory that it does not use. Default: true. */
   readonly reporting?: boolean;
+  /** Hears that the guest says it has given up more or less; in a doorbell of the guest's, so it must not wait. */
+  readonly onResize?: (actualBytes: number) => void;
   /** Unique on its machine. Default: `balloon`. */
   readonly name?: string;
 }
@@ -83,6 +85,7 @@ export class VirtioBalloon implements VirtioDevice {
   readonly queueSizes = [128, 128, 128, 128, 128];
   readonly configuration = new Uint8Array(CONFIGURATION_SIZE);
   readonly #view = new DataView(this.configuration.buffer);
+  readonly #onResize: (actualBytes: number) => void;
   readonly #pages: number[] = [];
   readonly #numbers = new Uint8Array(4 * MAX_PAGE_NUMBERS);
   #context: VirtioContext | undefined;
@@ -92,8 +95,10 @@ export class VirtioBalloon implements VirtioDevice {
   #askers: Asker[] = [];
 
   /** Throws `invalid-argument` for a target that is no size. */
-  constructor({ targetBytes = 0, deflateOnOom = true, reporting = true, name = "balloon" }: VirtioBalloonOptions = {}) {
+  constructor(options: VirtioBalloonOptions = {}) {
+    const { targetBytes = 0, deflateOnOom = true, reporting = true, name = "balloon", onResize = () => {} } = options;
     this.name = name;
+    this.#onResize = onResize;
     this.features =
       featureBits(Feature.Statistics, Feature.PagePoison) |
       (deflateOnOom ? featureBits(Feature.DeflateOnOom) : 0n) |
@@ -135,7 +140,10 @@ export class VirtioBalloon implements VirtioDevice {
 
   writeConfiguration(offset: number, bytes: Uint8Array): void {
     const isWritable = [ACTUAL, POISON].some((field) => offset >= field && offset + bytes.length <= field + 4);
-    if (isWritable) this.configuration.set(bytes, offset);
+    if (!isWritable) return;
+    const before = this.actualBytes;
+    this.configuration.set(bytes, offset);
+    if (this.actualBytes !== before) this.#onResize(this.actualBytes);
   }
 
   activate(context: VirtioContext): void {
@@ -163,8 +171,10 @@ export class VirtioBalloon implements VirtioDevice {
   reset(): void {
     this.#context = undefined;
     this.#statistics = undefined;
+    const wasInflated = this.actualBytes > 0;
     this.#view.setUint32(ACTUAL, 0, true);
     this.#view.setUint32(POISON, 0, true);
+    if (wasInflated) this.#onResize(0);
     for (const { reject } of this.#askers.splice(0)) {
       reject(new HartvisorError("invalid-state", `the guest has reset ${this.name}`));
     }
