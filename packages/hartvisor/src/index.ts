@@ -103,6 +103,7 @@ export type {
   PortableArchive,
   PortableDirectory,
   PortableImage,
+  PortableServedTree,
   PortableTree,
   PortableUnion,
 } from "./thread/portable-trees.js";

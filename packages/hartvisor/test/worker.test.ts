@@ -158,6 +158,12 @@ describe("a machine in a worker", () => {
       /neither a tar nor a cpio/,
     ],
     [
+      "a tree of a server that is not there",
+      { kind: "folder", tag: "x", tree: { kind: "served", url: "http://127.0.0.1:1/" } },
+      "unreadable-file",
+      /127\.0\.0\.1:1/,
+    ],
+    [
       "a union without layers",
       { kind: "folder", tag: "x", tree: { kind: "union", lower: [] } },
       "invalid-argument",

@@ -4,17 +4,20 @@ import {
   type ArchiveOptions,
   archiveTree,
   type FileTree,
+  type HttpTreeOptions,
+  httpTree,
   MemoryTree,
   type MemoryTreeOptions,
   unionTree,
 } from "@hartvisor/devices";
 import { hostAdapter } from "./host-adapter.js";
 
-/** A file tree: what a machine on its owner's thread would have from `hostDirectory`, `archiveTree`, `MemoryTree` and `unionTree`. */
+/** A file tree: what a machine on its owner's thread would have from `hostDirectory`, `archiveTree`, `httpTree`, `MemoryTree` and `unionTree`. */
 export type PortableTree =
   | PortableDirectory
   | PortableArchive
   | PortableImage
+  | PortableServedTree
   | ({ readonly kind: "memory" } & Pick<MemoryTreeOptions, "maxBytes">)
   | PortableUnion;
 
@@ -37,6 +40,12 @@ export interface PortableArchive extends ArchiveOptions {
 export interface PortableImage {
   readonly kind: "image";
   readonly name: string;
+}
+
+/** A tree that a web server has, which is read-only. */
+export interface PortableServedTree extends Pick<HttpTreeOptions, "blockBytes" | "cacheBytes"> {
+  readonly kind: "served";
+  readonly url: string;
 }
 
 /** Layers as one tree, the lowest first; only `upper` is written. */
@@ -75,6 +84,10 @@ export async function openPortableTree(wanted: PortableTree, opened: { close(): 
       }
       return keep(await image.openLayers());
     }
+    case "served": {
+      const { kind: _, url, ...options } = wanted;
+      return keep(await httpTree(url, options));
+    }
     case "memory": {
       const { kind: _, ...options } = wanted;
       return keep(new MemoryTree(options));
@@ -89,7 +102,7 @@ export async function openPortableTree(wanted: PortableTree, opened: { close(): 
       const { kind } = wanted as { kind?: unknown };
       throw new HartvisorError(
         "invalid-argument",
-        `"${String(kind)}" is no kind of tree: directory, archive, image, memory or union`,
+        `"${String(kind)}" is no kind of tree: directory, archive, image, served, memory or union`,
       );
     }
   }

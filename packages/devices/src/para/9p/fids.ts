@@ -3,7 +3,7 @@
  * being read or written. All of it has a cap, since a guest decides how much it is.
  */
 import { FileError } from "../../backends/files/errno.js";
-import type { Later } from "../../backends/files/later.js";
+import { type Later, type Steps, wait } from "../../backends/files/later.js";
 import { type DirectoryReader, type FileNode, type OpenFile, XattrFlag } from "../../backends/files/tree.js";
 
 /** Fids at once: a client that caches keeps one for each directory entry. */
@@ -23,6 +23,8 @@ export interface Place {
 export interface Fid {
   place: Place;
   readonly uid: number;
+  /** It was clunked, or its session has ended; whoever still waits with it gets nothing more. */
+  isGone?: boolean;
   open?: { readonly file: OpenFile } | { readonly reader: DirectoryReader };
   /** An attribute that is read, or filled and set when the fid is clunked. */
   attribute?: { value: Uint8Array; readonly set?: { readonly name: string; readonly flags: number; filled: number } };
@@ -49,14 +51,17 @@ export class Fids {
     if (this.#fids.size >= MAX_FIDS) throw FileError.of("ENFILE");
   }
 
+  /** Makes a fid, and accounts for the attribute that it holds. */
   put(number: number, fid: Fid): void {
     this.checkFree(number);
+    if (fid.attribute !== undefined) this.holdAttribute(fid.attribute.value.length);
     this.#fids.set(number, fid);
   }
 
   /** A fid that is to be {@link close closed}, and means nothing from now on. */
   take(number: number): Fid {
     const fid = this.get(number);
+    fid.isGone = true;
     this.#fids.delete(number);
     return fid;
   }
@@ -82,6 +87,7 @@ export class Fids {
     const fids = [...this.#fids.values()];
     this.#fids.clear();
     for (const fid of fids) {
+      fid.isGone = true;
       try {
         // What cannot be closed any more is nobody's concern by now.
         Promise.resolve(this.close(fid)).catch(() => {});
@@ -95,7 +101,12 @@ export class Fids {
     if (this.#opened >= MAX_OPEN) throw FileError.of("ENFILE");
   }
 
-  opens(fid: Fid, open: NonNullable<Fid["open"]>): void {
+  /** Something was opened under a fid. Where that took time, the fid may be gone or open by now: then it is closed. */
+  *opens(fid: Fid, open: NonNullable<Fid["open"]>): Steps<void> {
+    if (fid.isGone || fid.open !== undefined || fid.attribute !== undefined) {
+      yield* wait("file" in open ? open.file.close() : open.reader.close());
+      throw FileError.of(fid.isGone ? "EBADF" : "EINVAL");
+    }
     fid.open = open;
     this.#opened++;
   }

@@ -257,12 +257,12 @@ export class NinePSession implements FileSession<Request, AnswerBody> {
     this.#fids.checkOpen(fid);
     const { node } = fid.place;
     if (node.type === FileType.Directory) {
-      this.#fids.opens(fid, { reader: yield* wait(node.openDirectory()) });
+      yield* this.#fids.opens(fid, { reader: yield* wait(node.openDirectory()) });
     } else {
       const mode = openMode(flags);
       const file = yield* wait(node.open(mode));
       if (flags & O_TRUNC && mode.write) yield* wait(file.change({ size: 0 }));
-      this.#fids.opens(fid, { file });
+      yield* this.#fids.opens(fid, { file });
     }
     return new MessageWriter().qid(node).u32(0);
   }
@@ -275,8 +275,8 @@ export class NinePSession implements FileSession<Request, AnswerBody> {
     const { place, uid } = fid;
     const made = { mode: FileType.Regular | (mode & PERMISSION_BITS), uid, gid };
     const { node, file } = yield* wait(place.node.createOpen(name, made, openMode(flags)));
+    yield* this.#fids.opens(fid, { file });
     fid.place = { node, up: { place, name } };
-    this.#fids.opens(fid, { file });
     return new MessageWriter().qid(node).u32(0);
   }
 
@@ -394,7 +394,6 @@ export class NinePSession implements FileSession<Request, AnswerBody> {
       const names = yield* wait(place.node.listAttributes());
       value = Uint8Array.from(names.flatMap((each) => [...bytesFromName(each), 0]));
     } else value = yield* wait(place.node.getAttribute(name));
-    this.#fids.holdAttribute(value.length);
     this.#fids.put(to, { place, uid, attribute: { value } });
     return new MessageWriter().u64(value.length);
   }

@@ -3,7 +3,7 @@
  * cap, since a guest decides how much it is.
  */
 import { FileError } from "../../backends/files/errno.js";
-import type { Later } from "../../backends/files/later.js";
+import { after, type Later } from "../../backends/files/later.js";
 import { type DirectoryReader, type FileNode, FileType, type OpenFile } from "../../backends/files/tree.js";
 
 /** Nodes that a kernel may know at once: a Linux of 1 GiB keeps some 300,000. */
@@ -36,6 +36,7 @@ export class KnownFiles {
   #nextId = ROOT_ID + 1;
   #nextHandle = 1;
   #isOpenless = false;
+  #isOn = false;
 
   /** Whether files are not opened: the kernel reads and writes nodes, which saves it two requests a file. */
   get isOpenless(): boolean {
@@ -48,6 +49,7 @@ export class KnownFiles {
     this.#nodes.set(ROOT_ID, known);
     this.#ids.set(root, known);
     this.#isOpenless = isOpenless;
+    this.#isOn = true;
   }
 
   /** Forgets everything and closes what is open. */
@@ -58,6 +60,7 @@ export class KnownFiles {
     this.#directories.clear();
     this.#nodes.clear();
     this.#ids.clear();
+    this.#isOn = false;
     for (const each of open) {
       try {
         // What cannot be closed any more is nobody's concern by now.
@@ -139,14 +142,22 @@ export class KnownFiles {
     if (this.#files.size + this.#directories.size >= MAX_HANDLES) throw FileError.of("ENFILE");
   }
 
-  /** A handle for an open file. */
-  keepFile(file: OpenFile): number {
-    this.#files.set(this.#nextHandle, file);
-    return this.#nextHandle++;
+  /** A handle for an open file. Where opening took so long that the kernel is gone, the file is closed. */
+  keepFile(file: OpenFile): Later<number> {
+    return this.#keep(this.#files, file, file);
   }
 
-  keepDirectory(directory: OpenDirectory): number {
-    this.#directories.set(this.#nextHandle, directory);
+  keepDirectory(directory: OpenDirectory): Later<number> {
+    return this.#keep(this.#directories, directory, directory.reader);
+  }
+
+  #keep<T>(where: Map<number, T>, item: T, closed: { close(): Later<void> }): Later<number> {
+    if (!this.#isOn) {
+      return after(closed.close(), () => {
+        throw FileError.of("EIO");
+      });
+    }
+    where.set(this.#nextHandle, item);
     return this.#nextHandle++;
   }
 

@@ -340,7 +340,7 @@ export class FuseSession implements FileSession<FuseRequest, FuseAnswer | undefi
     try {
       const created = yield* wait(directory.createOpen(name, made, this.#openMode(flags)));
       node = created.node;
-      handle = this.#known.keepFile(created.file);
+      handle = yield* wait(this.#known.keepFile(created.file));
     } catch (error) {
       if (errnoOf(error) !== Errno.EEXIST || flags & O_EXCL) throw error;
       node = yield* wait(directory.lookup(name));
@@ -358,7 +358,7 @@ export class FuseSession implements FileSession<FuseRequest, FuseAnswer | undefi
     const directory = this.#node(node);
     const flags = this.#cache === "always" ? OpenFlag.CacheDirectory | OpenFlag.KeepCache : 0;
     return after(directory.openDirectory(), (reader) =>
-      openOut(this.#known.keepDirectory({ node: directory, reader }), flags),
+      after(this.#known.keepDirectory({ node: directory, reader }), (handle) => openOut(handle, flags)),
     );
   }
 
