@@ -80,7 +80,7 @@ export class Machine extends GuestCommands {
     this.#core.start();
   }
 
-  /** Resolves when every hart stands between two instructions. */
+  /** Resolves when every hart stands between two instructions. Devices finish what they were asked for. */
   pause(): Promise<void> {
     return this.#core.pause();
   }

@@ -308,7 +308,7 @@ export class Machine {
     this.#scheduler.start();
   }
 
-  /** Resolves when every hart stands between two instructions. */
+  /** Resolves when every hart stands between two instructions. Devices finish what they were asked for. */
   async pause(): Promise<void> {
     this.#shortage.userWants(false);
     await this.#scheduler.stop();

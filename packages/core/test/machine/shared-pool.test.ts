@@ -94,6 +94,24 @@ describe("a shared pool", () => {
     await machine.destroy();
   });
 
+  it("keeps what a device finishes for a machine that is gone from the one that has its frames now", async () => {
+    const pool = poolOf(100);
+    const gone = await guestOn(pool, touch(10));
+    gone.run();
+    const { memory } = gone.machine;
+    await gone.machine.destroy();
+    const other = await guestOn(pool, touch(10));
+    other.run();
+    const before = other.machine.memory.read(RAM, other.machine.memory.size);
+    const views: Uint8Array[] = [];
+    memory.writableViews(DATA + 8, 0x3000, views);
+    for (const view of views) view.fill(9);
+    memory.store8(DATA, 9);
+    expect(memory.populate(DATA, 8, () => {})).toBe(false);
+    expect(other.machine.memory.read(RAM, other.machine.memory.size)).toEqual(before);
+    expect(pool.framesInUse).toBe(other.machine.memory.framesInUse);
+  });
+
   it("has room for so many machines", async () => {
     const pool = sharedPool({ memoryBytes: 2 ** 20, machines: 1, hartsPerMachine: 1 });
     await createGuest({ pool, memoryBytes: 3 * 2 ** 30 });
