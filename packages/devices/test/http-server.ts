@@ -1,6 +1,8 @@
 /** For tests: a server of static files, which can be told to misbehave. */
+import { readdir, readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 
 /** What a server can be told to do with the next requests. */
 export type Behaviour =
@@ -51,6 +53,14 @@ export class TestHttpServer {
 
   put(path: string, content: string | Uint8Array): void {
     this.files.set(path, typeof content === "string" ? new TextEncoder().encode(content) : content);
+  }
+
+  /** Serves all that is in a folder of the host. */
+  async putFolder(folder: string): Promise<void> {
+    for (const name of await readdir(folder, { recursive: true })) {
+      const bytes = await readFile(join(folder, name)).catch(() => undefined);
+      if (bytes !== undefined) this.files.set(`/${name}`, bytes);
+    }
   }
 
   /** Answers what was kept waiting, and is right from now on. */

@@ -323,6 +323,41 @@ const refusals: readonly Refusal[] = [
     args: ["image", "build", "x", "--oci", "@text"],
     message: /^@text: truncated: a part of a header/,
   },
+  {
+    what: "a share at a URL without a tag",
+    args: [...run, "--share", "http://[::1]:80/x"],
+    message: /Write for example src:code/,
+  },
+  {
+    what: "a share at a URL that could be written",
+    args: [...run, "--share", "http://[::1]:80/x:tag"],
+    message: "--share http://[::1]:80/x:tag: a URL cannot be written; add :ro",
+  },
+  {
+    what: "a root at a URL that could be written",
+    args: [...run, "--root", "http://[::1]:80/x:rw"],
+    message: /only one directory alone can be written/,
+  },
+  {
+    what: "a root at a URL that nobody serves",
+    args: [...run, "--root", "http://127.0.0.1:1/x"],
+    message: /^cannot read http:\/\/127\.0\.0\.1:1\/x\/tree\.json: /,
+  },
+  {
+    what: "an export of what is not there",
+    args: ["image", "export", "@new", "nothing"],
+    message: /^--root nothing: there is no such image/,
+  },
+  {
+    what: "an export into a folder with something in it",
+    args: ["image", "export", "@", "@"],
+    message: /there is something else already; give a new folder$/,
+  },
+  {
+    what: "an export to where nothing can be written",
+    args: ["image", "export", "/dev/null/x", "@"],
+    message: /\/dev\/null\/x: a part of its path is no directory$/,
+  },
   { what: "a root that is not there", args: [...run, "--root", "x"], message: /^--root x: there is no such image/ },
   {
     what: "two roots",

@@ -1,6 +1,7 @@
 /** Folders of the host in Debian: mounted, copied both ways, and compared by what the host says of them. */
 
 import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
   chmod,
   link,
@@ -19,12 +20,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import { TestHttpServer } from "../../devices/test/http-server.js";
 import { ROOT_TAG } from "../src/demo/root.js";
 import { type DemoImage, debianDemoImage } from "../src/host/node/debian-image.js";
 import { hostDirectory } from "../src/host/node/files/host-directory.js";
+import { exportTree } from "../src/host/node/images/tree-export.js";
 import {
   archiveTree,
   type FileTree,
+  httpTree,
   linux,
   Machine,
   type MachineOptions,
@@ -36,10 +40,14 @@ import {
 import { CliProcess } from "./cli-process.js";
 import { describeOnline } from "./describe-where.js";
 
+/** What no page cache holds by chance. */
+const LARGE = Uint8Array.from({ length: 3_000_000 }, (_, n) => (n * 7 + (n >> 9)) & 0xff);
+
 describeOnline("a folder in Debian", () => {
   let image: DemoImage;
   let folder: string;
   let vm: Machine | undefined;
+  let server: TestHttpServer | undefined;
 
   beforeAll(async () => {
     image = await debianDemoImage();
@@ -52,6 +60,8 @@ describeOnline("a folder in Debian", () => {
   afterEach(async () => {
     await vm?.destroy();
     CliProcess.killAll();
+    await server?.close();
+    server = undefined;
     await rm(folder, { recursive: true });
   });
 
@@ -169,6 +179,52 @@ describeOnline("a folder in Debian", () => {
     void machine.console.output.cancel();
     machine.start();
     expect((await machine.exec(["grep", " / virtiofs ", "/proc/mounts"])).exitCode).toBe(0);
+  }, 120_000);
+
+  /** The demo's root on a web server, with one large file more. */
+  async function serveRoot(): Promise<TestHttpServer> {
+    const more = new MemoryTree();
+    const file = await more.root.createOpen("large", { mode: 0o100644, uid: 0, gid: 0 }, { read: false, write: true });
+    await file.file.write(0, LARGE);
+    await exportTree(unionTree({ lower: [await archiveTree(image.initrd), more] }), join(folder, "served"));
+    server = await TestHttpServer.open();
+    await server.putFolder(join(folder, "served"));
+    return server;
+  }
+
+  it.each(["virtiofs", "9p"] as const)(
+    "is the root on %s, from a web server, and can be read again when that was gone for a while",
+    async (protocol) => {
+      const web = await serveRoot();
+      const errors: string[] = [];
+      const onError = (error: Error) => errors.push(error.message);
+      const base = await httpTree(web.origin, { blockBytes: 2 ** 16, attempts: 1, onError });
+      const tree = unionTree({ lower: [base], upper: new MemoryTree() });
+      const run = await boot({
+        devices: [protocol === "9p" ? virtio9p({ tree, tag: ROOT_TAG }) : virtioFs({ tree, tag: ROOT_TAG })],
+      });
+      // What the shell needs is in the guest's memory then.
+      await run(`grep -q ' / ${protocol} ' /proc/mounts; cat /bin/busybox >/tmp/copy; cmp /bin/busybox /tmp/copy`);
+      expect(errors).toEqual([]);
+      web.behaviour = "down";
+      const failed = await run("cat /large 2>&1 >/dev/null || true; echo still here >/new; cat /new");
+      expect(failed).toBe("cat: read error: Input/output error\nstill here\n");
+      expect(errors[0]).toMatch(/^cannot read http:\S+: other side closed$/);
+      web.behaviour = "right";
+      const digest = createHash("sha256").update(LARGE).digest("hex");
+      expect(await run("sha256sum /large")).toBe(`${digest}  /large\n`);
+      await base.close();
+    },
+    240_000,
+  );
+
+  it("is the root and a share by the command, from a web server", async () => {
+    const { origin } = await serveRoot();
+    const args = ["exec", "--root", origin, "--share", `${origin}/:web:ro`, "--", "sh", "-c"];
+    const script = "mount -t virtiofs web /mnt; cmp /large /mnt/large; echo x >/x; echo x >/mnt/x; wc -c </large";
+    const { status, stdout, stderr } = await CliProcess.start([...args, script]).ended;
+    expect([status, stdout]).toEqual([0, `${LARGE.length}\n`]);
+    expect(stderr).toMatch(/\/mnt\/x: Read-only file system/);
   }, 120_000);
 
   it("is the root by the command: directories and archives, by either protocol", async () => {

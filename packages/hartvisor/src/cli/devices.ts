@@ -10,7 +10,8 @@ import { hostDirectory } from "../host/node/files/host-directory.js";
 import { nbd } from "../host/node/nbd.js";
 import { bridgeToSocket } from "../host/node/vsock-bridge.js";
 import { addNetworkOptions, type NetworkFlags, type OpenNetwork, openNetwork } from "./network.js";
-import { type OpenRoot, openRoot } from "./root.js";
+import { reportOnce } from "./report-once.js";
+import { isTreeUrl, type OpenRoot, openRoot, openTreeAt } from "./root.js";
 
 type FileProtocol = "virtiofs" | "9p";
 
@@ -27,7 +28,7 @@ export interface DeviceFlags extends NetworkFlags {
   readonly balloon?: number;
 }
 
-/** A directory of the host's, and the tag by which the guest mounts it. */
+/** A directory of the host's or a tree at a URL, and the tag by which the guest mounts it. */
 interface Share {
   readonly path: string;
   readonly tag: string;
@@ -57,14 +58,14 @@ export function addDeviceOptions(command: Command, net: "nat" | "none"): Command
       more,
     )
     .option(
-      "--share <directory:tag[:ro]>",
-      "a directory of this host, which the guest mounts by its tag (mount -t virtiofs TAG DIRECTORY); ro: it cannot write there",
+      "--share <directory|url:tag[:ro]>",
+      "a directory of this host, which the guest mounts by its tag (mount -t virtiofs TAG DIRECTORY); ro: it cannot write there. Or the http(s) URL of a tree, with ro",
       (text: string, before: readonly Share[] = []) => [...before, parseShare(text)],
     )
     .addOption(protocolOption("--share-protocol <name>", "how the guest reaches shared directories"))
     .option(
-      "--root <image|directory[:rw]|archive>",
-      "boot into an image (hartvisor image list says which there are), a directory, or a tar or cpio archive; again for layers above it. What the guest writes is not kept, but in a directory alone with :rw",
+      "--root <image|directory[:rw]|archive|url>",
+      "boot into an image (hartvisor image list says which there are), a directory, a tar or cpio archive, or a tree at an http(s) URL; again for layers above it. What the guest writes is not kept, but in a directory alone with :rw",
       more,
     )
     .addOption(protocolOption("--root-protocol <name>", "how the guest reaches its root"))
@@ -96,7 +97,9 @@ function parseBridge(text: string): VsockBridge {
 
 function parseShare(text: string): Share {
   const [, path, tag, readOnly] = /^(.+?):([^:]{1,36})(:ro)?$/s.exec(text) ?? [];
-  if (path === undefined || tag === undefined)
+  // What stands behind the colons of a URL is no tag.
+  const isCut = isTreeUrl(text) && tag?.includes("/");
+  if (path === undefined || tag === undefined || isCut)
     throw new InvalidArgumentError("Write for example src:code, or src:code:ro.");
   return { path, tag, readOnly: readOnly !== undefined };
 }
@@ -125,7 +128,7 @@ export async function openDevices(flags: DeviceFlags, signal?: AbortSignal): Pro
       if (tag === ROOT_TAG || shares.some((other) => other.tag === tag)) {
         throw new HartvisorError("invalid-argument", `--share ${path}:${tag}: another directory has this tag`);
       }
-      shares.push({ tree: hostDirectory(path, { readOnly }), tag });
+      shares.push({ tree: await openShare(path, tag, readOnly), tag });
     }
     network = await openNetwork(flags);
   } catch (error) {
@@ -150,20 +153,15 @@ export async function openDevices(flags: DeviceFlags, signal?: AbortSignal): Pro
   };
 }
 
-function rootDevice(tree: FileTree, protocol: FileProtocol | undefined): () => PluggableDevice {
-  return protocol === "9p" ? virtio9p({ tree, tag: ROOT_TAG }) : virtioFs({ tree, tag: ROOT_TAG, cache: "always" });
+async function openShare(path: string, tag: string, readOnly: boolean): Promise<FileTree> {
+  if (!isTreeUrl(path)) return hostDirectory(path, { readOnly });
+  if (!readOnly)
+    throw new HartvisorError("invalid-argument", `--share ${path}:${tag}: a URL cannot be written; add :ro`);
+  return openTreeAt(path);
 }
 
-/** Says each kind of failure once: a disk that is full fails every request from then on, and the guest hears of each. */
-function reportOnce(name: string): (error: unknown) => void {
-  const reported = new Set<string>();
-  return (error) => {
-    const { code, message } = error instanceof Error ? (error as NodeJS.ErrnoException) : { message: String(error) };
-    const kind = code ?? message;
-    if (reported.has(kind)) return;
-    reported.add(kind);
-    console.error(`hartvisor: ${name}: ${message}`);
-  };
+function rootDevice(tree: FileTree, protocol: FileProtocol | undefined): () => PluggableDevice {
+  return protocol === "9p" ? virtio9p({ tree, tag: ROOT_TAG }) : virtioFs({ tree, tag: ROOT_TAG, cache: "always" });
 }
 
 function bridges(wanted: readonly VsockBridge[]): Vsock {

@@ -4,7 +4,8 @@ import type { HartvisorError } from "@hartvisor/core";
 import type { NamedImage } from "../boot/linux.js";
 import { readWhole, refusal } from "../host/node/whole-file.js";
 
-function refusalToWrite(path: string, error: unknown): HartvisorError {
+/** As {@link refusal}, for what was to be written. */
+export function refusalToWrite(path: string, error: unknown): HartvisorError {
   const isFolderMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
   return refusal(path, isFolderMissing ? new Error("cannot be written: there is no such folder") : error);
 }

@@ -1,12 +1,14 @@
-/** `hartvisor image`: builds root file systems, lists and forgets them; packs Linux for npm. */
+/** `hartvisor image`: builds root file systems, lists and forgets them, writes them for web servers; packs Linux for npm. */
 import { HartvisorError } from "@hartvisor/core";
 import type { Command } from "commander";
 import { ociImage } from "../host/node/images/oci-import.js";
 import { packDemoImage } from "../host/node/images/pack.js";
 import { ImageStore } from "../host/node/images/store.js";
+import { exportTree } from "../host/node/images/tree-export.js";
+import { refusalToWrite } from "./files.js";
 import type { CommandContext } from "./main.js";
 import { ProgressLine } from "./progress.js";
-import { buildImage, parsePackages } from "./root.js";
+import { buildImage, openLayers, parsePackages } from "./root.js";
 
 interface BuildFlags {
   readonly packages?: readonly string[];
@@ -23,13 +25,14 @@ Images are kept in the cache directory ($XDG_CACHE_HOME, or ~/.cache), each laye
 Example:
   hartvisor image build tools --packages python3,sqlite3
   skopeo copy --override-arch riscv64 docker://alpine oci:alpine && hartvisor image build alpine --oci alpine
-  hartvisor demo --root tools`;
+  hartvisor demo --root tools
+  hartvisor image export public/tools tools     # then, where public is served: --root https://example.org/tools`;
 
 /** Adds the command to the program. */
 export function addImageCommand(program: Command, context: CommandContext): void {
   const image = program
     .command("image")
-    .description("build and list root file systems; pack Linux for npm")
+    .description("build, list and export root file systems; pack Linux for npm")
     .helpCommand(false)
     .addHelpText("after", HELP);
   image
@@ -49,6 +52,12 @@ export function addImageCommand(program: Command, context: CommandContext): void
     .description("forget images, and delete what no image needs any more")
     .argument("[name...]", "images to forget")
     .action(prune);
+  image
+    .command("export")
+    .description("write a root as files that any web server can serve; --root and --share take its URL")
+    .argument("<directory>", "a new folder for it, or one with an earlier version")
+    .argument("<root...>", "an image, a directory or an archive; again for layers above it")
+    .action((directory: string, roots: readonly string[]) => exportRoot(directory, roots, context));
   image
     .command("pack")
     .description("make an npm package of Debian's kernel and busybox; where it is installed, demo needs no apt")
@@ -82,6 +91,22 @@ async function prune(names: readonly string[]): Promise<void> {
   const store = new ImageStore();
   for (const name of names) if (!(await store.remove(name))) console.error(`hartvisor: there is no image ${name}`);
   console.log(`${mebibytes(await store.prune())} freed`);
+}
+
+async function exportRoot(
+  directory: string,
+  roots: readonly string[],
+  { interruptions }: CommandContext,
+): Promise<void> {
+  const { tree, close } = await openLayers(roots);
+  try {
+    const { entries, bytes } = await exportTree(tree, directory, { signal: interruptions.signal });
+    console.log(`${directory}  ${entries} entries  ${mebibytes(bytes)}`);
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).syscall === undefined ? error : refusalToWrite(directory, error);
+  } finally {
+    await close();
+  }
 }
 
 async function pack(

@@ -1,13 +1,14 @@
 /** What `--root` and `--packages` name: the root file system that a machine boots into. */
 import { stat } from "node:fs/promises";
 import { HartvisorError } from "@hartvisor/core";
-import { archiveTree, type FileTree, MemoryTree, unionTree } from "@hartvisor/devices";
+import { archiveTree, type FileTree, httpTree, MemoryTree, unionTree } from "@hartvisor/devices";
 import { Option } from "commander";
 import { hostDirectory } from "../host/node/files/host-directory.js";
 import { debianImage } from "../host/node/images/debian-root.js";
 import { type Image, ImageStore } from "../host/node/images/store.js";
 import { readWhole } from "../host/node/whole-file.js";
 import { ProgressLine } from "./progress.js";
+import { reportOnce } from "./report-once.js";
 
 /** As commander hands them over. */
 export interface RootFlags {
@@ -43,31 +44,47 @@ export async function openRoot(flags: RootFlags, signal?: AbortSignal): Promise<
   }
   if (wanted === undefined) return undefined;
   const [only = ""] = wanted;
-  if (only.endsWith(WRITABLE) && wanted.length === 1) {
+  if (only.endsWith(WRITABLE) && wanted.length === 1 && !isTreeUrl(only)) {
     const tree = hostDirectory(only.slice(0, -WRITABLE.length));
     return { tree, close: () => tree.close() };
   }
-  const layers: FileTree[] = [];
+  return openLayers(wanted, new MemoryTree());
+}
+
+/** Opens layers by their names, the lowest first, as one tree; read-only without an upper. */
+export async function openLayers(names: readonly string[], upper?: FileTree): Promise<OpenRoot> {
+  const lower: FileTree[] = [];
   const close = async () => {
-    for (const layer of layers) await layer.close();
+    for (const layer of lower) await layer.close();
   };
   try {
-    for (const name of wanted) layers.push(await openLayer(name));
+    for (const name of names) lower.push(await openLayer(name));
   } catch (error) {
     await close();
     throw error;
   }
-  return { tree: unionTree({ lower: layers, upper: new MemoryTree() }), close };
+  return { tree: unionTree({ lower, ...(upper && { upper }) }), close };
+}
+
+/** Whether a name is that of a tree on a web server. */
+export function isTreeUrl(name: string): boolean {
+  return /^https?:\/\//.test(name);
+}
+
+/** Opens a tree on a web server; what fails later is said on stderr. */
+export function openTreeAt(url: string): Promise<FileTree> {
+  return httpTree(url, { onError: reportOnce() });
 }
 
 /** What a directory's path ends with that the guest may write. */
 const WRITABLE = ":rw";
 
-/** A layer by its name: an image, or else a directory or an archive of this host. */
+/** A layer by its name: a URL, an image, or else a directory or an archive of this host. */
 async function openLayer(name: string): Promise<FileTree> {
   if (name.endsWith(WRITABLE)) {
     throw new HartvisorError("invalid-argument", `--root ${name}: only one directory alone can be written`);
   }
+  if (isTreeUrl(name)) return openTreeAt(name);
   const isPath = /^\.{0,2}\//.test(name);
   const image = isPath ? undefined : await new ImageStore().find(name);
   if (image !== undefined) return image.openLayers();

@@ -119,14 +119,15 @@ async function contentOf(node: FileNode, size: number): Promise<Uint8Array> {
   return bytes.subarray(0, length);
 }
 
-async function attributesOf(node: FileNode): Promise<Map<string, Uint8Array>> {
+/** Extended attributes of a node, by name. */
+export async function attributesOf(node: FileNode): Promise<Map<string, Uint8Array>> {
   const found = new Map<string, Uint8Array>();
   for (const name of await node.listAttributes()) found.set(name, await node.getAttribute(name));
   return found;
 }
 
 /** The names in a directory, in an order that is always the same. */
-async function names(directory: FileNode): Promise<string[]> {
+export async function names(directory: FileNode): Promise<string[]> {
   const reader = await directory.openDirectory();
   const found: string[] = [];
   for (let after = 0; ; ) {

@@ -1,0 +1,13 @@
+/** Says what a device's backend has failed with, on stderr. */
+
+/** Says each kind of failure once: a disk that is full fails every request from then on, and the guest hears of each. */
+export function reportOnce(name?: string): (error: unknown) => void {
+  const reported = new Set<string>();
+  return (error) => {
+    const { code, message } = error instanceof Error ? (error as NodeJS.ErrnoException) : { message: String(error) };
+    const kind = name === undefined ? message : (code ?? message);
+    if (reported.has(kind)) return;
+    reported.add(kind);
+    console.error(`hartvisor: ${name === undefined ? "" : `${name}: `}${message}`);
+  };
+}
