@@ -111,6 +111,7 @@ export abstract class MemoryNode extends FileNode {
 
   override setAttribute(name: string, value: Uint8Array, how: "create" | "replace" | "either"): void {
     this.tree.checkWritable();
+    if (/^(?:user|trusted|security)\.$/.test(name)) throw FileError.of("EINVAL");
     // system.* are ACLs, which only a file system that enforces them may take.
     if (!/^(?:user|trusted|security)\../s.test(name)) throw FileError.of("EOPNOTSUPP");
     if (value.length > MAX_ATTRIBUTE_BYTES) throw FileError.of("E2BIG");

@@ -102,6 +102,22 @@ describe("a session", () => {
     expect(await client.entries("", 500)).toEqual([".", "..", ...names]);
   });
 
+  it.each([7, 8, 9, 10, 11])("lists more than one buffer holds, names of %i bytes", async (length) => {
+    const names = Array.from({ length: 600 }, (_, n) => `${n}`.padStart(length, "n"));
+    for (const name of names) await client.makeFile(name, 0o600);
+    expect(await client.entries("", 60_000)).toEqual([".", "..", ...names]);
+  });
+
+  it("appends at the end of a file that is open for it, wherever the client believes the end to be", async () => {
+    await client.makeFile("f", 0o600);
+    await client.write("f", 0, text("0123"));
+    const fid = await client.walk("f");
+    await client.call(Message.LOpen, [4, fid], [4, 0o2001]);
+    await client.call(Message.Write, [4, fid], [8, 1], [4, 2], text("ab"));
+    await client.call(Message.Write, [4, fid], [8, 1], [4, 2], text("cd"));
+    expect(new TextDecoder().decode(await client.read("f", 0, 100))).toBe("0123abcd");
+  });
+
   it("keeps what is open when its name is gone, also for another fid", async () => {
     await client.makeFile("f", 0o600);
     await client.write("f", 0, text("still here"));

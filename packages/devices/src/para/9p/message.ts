@@ -135,17 +135,20 @@ export class MessageWriter {
   }
 
   u8(value: number): this {
-    this.#view.setUint8(this.#advance(1), value);
+    const at = this.#advance(1);
+    this.#view.setUint8(at, value);
     return this;
   }
 
   u16(value: number): this {
-    this.#view.setUint16(this.#advance(2), value, true);
+    const at = this.#advance(2);
+    this.#view.setUint16(at, value, true);
     return this;
   }
 
   u32(value: number): this {
-    this.#view.setUint32(this.#advance(4), value, true);
+    const at = this.#advance(4);
+    this.#view.setUint32(at, value, true);
     return this;
   }
 
@@ -178,6 +181,7 @@ export class MessageWriter {
     return this.u64(0).u64(0).u64(0).u64(0);
   }
 
+  /** Makes room, which replaces the view: it is read after this. */
   #advance(bytes: number): number {
     const at = this.#at;
     this.#at += bytes;

@@ -39,6 +39,7 @@ const O_ACCMODE = 3;
 const O_WRONLY = 1;
 const O_RDWR = 2;
 const O_TRUNC = 0o1000;
+const O_APPEND = 0o2000;
 
 /** Which fields of a Tsetattr count. */
 const SetAttr = { Mode: 1, Uid: 2, Gid: 4, Size: 8, Atime: 0x10, Mtime: 0x20, AtimeSet: 0x80, MtimeSet: 0x100 };
@@ -262,7 +263,7 @@ export class NinePSession implements FileSession<Request, AnswerBody> {
       const mode = openMode(flags);
       const file = yield* wait(node.open(mode));
       if (flags & O_TRUNC && mode.write) yield* wait(file.change({ size: 0 }));
-      yield* this.#fids.opens(fid, { file });
+      yield* this.#fids.opens(fid, { file, appends: (flags & O_APPEND) !== 0 });
     }
     return new MessageWriter().qid(node).u32(0);
   }
@@ -275,7 +276,7 @@ export class NinePSession implements FileSession<Request, AnswerBody> {
     const { place, uid } = fid;
     const made = { mode: FileType.Regular | (mode & PERMISSION_BITS), uid, gid };
     const { node, file } = yield* wait(place.node.createOpen(name, made, openMode(flags)));
-    yield* this.#fids.opens(fid, { file });
+    yield* this.#fids.opens(fid, { file, appends: (flags & O_APPEND) !== 0 });
     fid.place = { node, up: { place, name } };
     return new MessageWriter().qid(node).u32(0);
   }
@@ -312,8 +313,16 @@ export class NinePSession implements FileSession<Request, AnswerBody> {
       return new MessageWriter(4).u32(length);
     }
     if (open === undefined || !("file" in open)) throw FileError.of("EBADF");
-    const now = open.file.writeNow?.(offset, data.writeViews(length));
-    return after(now ?? open.file.write(offset, data.writeCopy(length)), (count) => new MessageWriter(4).u32(count));
+    const { file, appends } = open;
+    const written = (count: number) => new MessageWriter(4).u32(count);
+    // The client means its end of the file, which others may have moved; the flag is Linux's own.
+    const end = appends ? file.stat() : { size: offset };
+    if (end instanceof Promise) {
+      const bytes = data.writeCopy(length);
+      return end.then(({ size }) => after(file.write(size, bytes), written));
+    }
+    const now = file.writeNow?.(end.size, data.writeViews(length));
+    return after(now ?? file.write(end.size, data.writeCopy(length)), written);
   }
 
   *#readDirectory(message: MessageReader, { room }: Request): Steps<MessageWriter> {

@@ -174,6 +174,7 @@ describe("a session", () => {
     await expect(set("user.a", "two", 1)).rejects.toThrow("EEXIST");
     await expect(set("user.b", "two", 2)).rejects.toThrow("ENODATA");
     await expect(set("system.posix_acl_access", "x", 0)).rejects.toThrow("EOPNOTSUPP");
+    await expect(set("user.", "x", 0)).rejects.toThrow("EINVAL");
     const get = (name: string, size: number) => client.call(Opcode.GetXattr, 1, pack([4, size], [4, 0], name));
     expect((await get("user.a", 0)).getUint32(0, true)).toBe(3);
     expect(new TextDecoder().decode(await get("user.a", 3))).toBe("one");
@@ -241,6 +242,19 @@ describe("a session", () => {
     expect([(await client.stat("f")).mode, (await client.stat("d")).mode]).toEqual([0o040755, 0o100600]);
     await expect(rename(4)).rejects.toThrow("EINVAL");
     await expect(rename(3)).rejects.toThrow("EINVAL");
+  });
+
+  it("does not say where holes are to a kernel that has not written back what will fill them", async () => {
+    await client.makeFile("f", 0o600);
+    await client.truncate("f", 100_000);
+    const seek = async (from: FuseClient, offset: number) => {
+      const body = pack([8, await from.open(await from.find("f"), 0).catch(() => 0)], [8, offset], [4, 3], [4, 0]);
+      return read64(await from.call(Opcode.LSeek, await from.find("f"), body), 0);
+    };
+    await expect(seek(client, 0)).rejects.toThrow("ENXIO");
+    await expect(seek(await FuseClient.mount({ tree, cache: "always" }), 0)).rejects.toThrow("ENOSYS");
+    tree.freeze();
+    await expect(seek(await FuseClient.mount({ tree, cache: "always" }), 0)).rejects.toThrow("ENXIO");
   });
 
   it("does not change a tree that is read-only", async () => {

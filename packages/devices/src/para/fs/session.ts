@@ -76,6 +76,8 @@ export class FuseSession implements FileSession<FuseRequest, FuseAnswer | undefi
   readonly #validity: Validity;
   readonly #known = new KnownFiles();
   #isOn = false;
+  /** Whether the kernel keeps what is written to itself for a while. */
+  #isWrittenBack = false;
 
   constructor(tree: FileTree, cache: FileCache) {
     this.#tree = tree;
@@ -181,6 +183,8 @@ export class FuseSession implements FileSession<FuseRequest, FuseAnswer | undefi
       case Opcode.FAllocate:
         return allocateFile(this.#file(request), request);
       case Opcode.LSeek:
+        // Linux asks without having written back: a hole may be what was written a moment ago, and cp would leave it out.
+        if (this.#isWrittenBack) throw FileError.of("ENOSYS");
         return seekFile(this.#file(request), request);
       case Opcode.Destroy:
         this.end();
@@ -219,8 +223,10 @@ export class FuseSession implements FileSession<FuseRequest, FuseAnswer | undefi
       ParallelDirectories |
       MaxPages;
     const cached = this.#cache === "always" ? WritebackCache | CacheSymlinks : AutoInvalidate;
+    const agreed = wordAt(request, 12) & (wanted | cached);
+    this.#isWrittenBack = (agreed & WritebackCache) !== 0 && !this.#tree.isReadOnly;
     answer.setUint32(8, wordAt(request, 8), true); // read-ahead, as the kernel would have it
-    answer.setUint32(12, wordAt(request, 12) & (wanted | cached), true);
+    answer.setUint32(12, agreed, true);
     answer.setUint16(16, 64, true); // requests in the background, and when there are many
     answer.setUint16(18, 48, true);
     answer.setUint32(20, MAX_IO, true);
