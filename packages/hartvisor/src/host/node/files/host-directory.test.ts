@@ -24,7 +24,7 @@ import { run } from "../child-process.js";
 import { PathAnchor } from "./anchor.js";
 import { hostDirectory, hostTree } from "./host-directory.js";
 
-const Opcode = { Open: 14, Read: 15, Write: 16, GetAttr: 3 };
+const Opcode = { Open: 14, Read: 15, Write: 16, GetAttr: 3, SetAttr: 4 };
 const text = (string: string) => new TextEncoder().encode(string);
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 let folder: string;
@@ -77,6 +77,19 @@ describe("a shared directory", () => {
     expect(statSync(join(shared, "f"))).toMatchObject({ atimeMs: 1_700_000_001_000, mtimeMs: 1_700_000_002_000 });
   });
 
+  it.each([
+    [-5, 0, -5_000_000_000n],
+    [-1, 500_000_000, -500_000_000n],
+    [-2, 123_457_000, -1_876_543_000n],
+  ])("sets times before 1970: %i s and %i ns", async (seconds, nanoseconds, ns) => {
+    writeFileSync(join(shared, "f"), "");
+    const { root } = hostDirectory(shared);
+    const node = await root.lookup("f");
+    const stat = await node.change({ atime: { seconds, nanoseconds }, mtime: { seconds, nanoseconds } });
+    expect(stat.mtime).toEqual({ seconds, nanoseconds });
+    expect(statSync(join(shared, "f"), { bigint: true })).toMatchObject({ atimeNs: ns, mtimeNs: ns });
+  });
+
   it("keeps names that are not UTF-8", async () => {
     await client.makeFile("\udcff", 0o644);
     const { stdout } = await run("ls", ["-b", shared]);
@@ -100,6 +113,46 @@ describe("a shared directory", () => {
       expect(again).not.toBe(handle);
       await client.call(Opcode.GetAttr, node, new Uint8Array(16));
     }
+  });
+
+  it("changes the size of what is open for reading only, by its name and without one", async () => {
+    await client.makeFile("f", 0o600);
+    await client.write("f", 0, text("0123456789"));
+    const node = await client.find("f");
+    const handle = await client.open(node, 0);
+    await client.truncate("f", 5);
+    expect(statSync(join(shared, "f")).size).toBe(5);
+    await client.remove("f", "other");
+    const size = pack([4, 8], [4, 0], [8, 0], [8, 3], [8, 0], [8, 0], [8, 0], [8, 0], [4, 0], [4, 0], [4, 0], [4, 0]);
+    await client.call(Opcode.SetAttr, node, pack(size, new Uint8Array(88 - size.length)));
+    expect(decode(await client.readOpen(node, handle, 0, 100))).toBe("012");
+  });
+
+  it("finds a file by its new name when the old one is removed, and gives it more", async () => {
+    const tree = hostDirectory(shared);
+    const root = tree.root;
+    const node = await root.create("one", { mode: 0o100600, uid: 0, gid: 0 });
+    await root.link("two", node);
+    await root.remove("one", "other");
+    await root.link("three", node);
+    expect((await node.stat()).links).toBe(2);
+    await root.remove("three", "other");
+    await node.change({ size: 7 });
+    expect(statSync(join(shared, "two"))).toMatchObject({ nlink: 1, size: 7 });
+    await root.remove("two", "other");
+    expect(() => root.link("four", node)).toThrow("ESTALE");
+  });
+
+  it("does not take what was removed for what has its inode number now", async () => {
+    const { root } = hostDirectory(shared);
+    const old = await root.create("d", { mode: 0o040700, uid: 0, gid: 0 });
+    await root.remove("d", "directory");
+    const fresh = await root.create("d", { mode: 0o040700, uid: 0, gid: 0 });
+    await fresh.create("f", { mode: 0o100600, uid: 0, gid: 0 });
+    expect(fresh).not.toBe(old);
+    expect(() => old.lookup("f")).toThrow("ENOENT");
+    expect(() => old.stat()).toThrow("ESTALE");
+    expect(await (await old.openDirectory()).read(0, 10)).toEqual([]);
   });
 
   it("opens a new file for writing whose permissions do not allow it", async () => {

@@ -83,13 +83,17 @@ class HostTree implements FileTree, NodeTree {
     const known = this.#nodes.get(key)?.deref();
     // An inode number is used again when its file is gone.
     if (known !== undefined && known.type === (Number(stat.mode) & TYPE_BITS)) {
-      if (known !== this.root) known.moved(parent, name);
+      if (known !== this.root) known.found(parent, name, stat.nlink > 1n);
       return known;
     }
     const node = new HostNode(this, key, stat, parent, name);
     this.#nodes.set(key, new WeakRef(node));
     this.#collected.register(node, key);
     return node;
+  }
+
+  forget(node: HostNode): void {
+    if (this.#nodes.get(node.key)?.deref() === node) this.#nodes.delete(node.key);
   }
 
   /** A node that somebody holds. */

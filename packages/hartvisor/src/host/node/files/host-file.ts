@@ -102,7 +102,7 @@ interface Changer {
   readonly chmod: (mode: number) => void;
   readonly chown: (uid: number, gid: number) => void;
   readonly truncate: (size: number) => void;
-  readonly utimes: (atime: number, mtime: number) => void;
+  readonly utimes: (atime: number | string, mtime: number | string) => void;
 }
 
 /** Changes what is open. */
@@ -154,12 +154,16 @@ export function fileTime(ns: bigint): FileTime {
   return { seconds: Number(seconds), nanoseconds: Number(ns - seconds * NS) };
 }
 
-/** Seconds as Node takes them, which libuv cuts to microseconds: never to the one before. */
-function hostSeconds(time: FileTime | "now"): number {
+/**
+ * Seconds as Node takes them, which libuv cuts to microseconds, towards 0: never to the one beside. For numbers below 0
+ * Node takes the present, unless they are strings.
+ */
+function hostSeconds(time: FileTime | "now"): number | string {
   if (time === "now") return Date.now() / 1000;
   const microseconds = Math.floor(time.nanoseconds / 1000);
   const seconds = time.seconds + microseconds / 1e6;
+  if (seconds < 0) return String(seconds - 2 ** -22);
   const isCut =
     Math.floor((seconds - time.seconds) * 1e6) < microseconds || Math.floor(seconds * 1e6) % 1e6 < microseconds;
-  return isCut && time.seconds >= 0 ? seconds + 2 ** -22 : seconds;
+  return isCut ? seconds + 2 ** -22 : seconds;
 }

@@ -43,6 +43,8 @@ import { HostReader } from "./host-reader.js";
 
 const { O_CREAT, O_EXCL, O_WRONLY, O_RDONLY, O_RDWR, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = constants;
 const SET_GROUP_ID = 0o2000;
+/** Names of a file that are remembered beside the last. */
+const MAX_OTHER_NAMES = 16;
 
 /** What a node needs of its tree. */
 export interface NodeTree {
@@ -55,6 +57,8 @@ export interface NodeTree {
   listed: number;
   /** The node of an inode, which was just found at a place. */
   node(stat: BigIntStats, parent: HostNode | undefined, name: string): HostNode;
+  /** A node is gone from the host: what gets its inode number is another. */
+  forget(node: HostNode): void;
   stat(stat: BigIntStats): FileStat;
   ino(stat: BigIntStats): number;
   checkWritable(): void;
@@ -67,10 +71,14 @@ export class HostNode extends FileNode implements AnchoredDirectory {
   readonly type: number;
   readonly key: FileKey;
   readonly #tree: NodeTree;
-  /** Through which it can be reached when its name is gone. */
-  readonly #open = new Set<number>();
+  /** Descriptors, through which it can be reached when its name is gone, and whether they write. */
+  readonly #open = new Map<number, boolean>();
   #parent: HostNode | undefined;
   #name: string;
+  /** Other names of a file that it was seen by; it need not have them any more. */
+  #otherNames: { readonly parent: HostNode; readonly name: string }[] = [];
+  /** The host has removed it for us, and may use its inode number again. */
+  #isRemoved = false;
 
   constructor(tree: NodeTree, key: FileKey, stat: BigIntStats, parent: HostNode | undefined, name: string) {
     super();
@@ -90,8 +98,14 @@ export class HostNode extends FileNode implements AnchoredDirectory {
     return hostName(this.#name);
   }
 
-  /** It was found there. */
-  moved(parent: HostNode | undefined, name: string): void {
+  /** It was found there; where it has several names, those before may be good still. */
+  found(parent: HostNode | undefined, name: string, hasOthers: boolean): void {
+    if (this.#parent === parent && this.#name === name) return;
+    if (!hasOthers) this.#otherNames = [];
+    else if (this.#parent !== undefined) {
+      this.#otherNames.push({ parent: this.#parent, name: this.#name });
+      if (this.#otherNames.length > MAX_OTHER_NAMES) this.#otherNames.shift();
+    }
     this.#parent = parent;
     this.#name = name;
   }
@@ -102,16 +116,26 @@ export class HostNode extends FileNode implements AnchoredDirectory {
 
   override change(changes: StatChanges): FileStat {
     this.#tree.checkWritable();
-    const [open] = this.#open;
-    if (open !== undefined) changeOpen(open, changes, this.type);
-    else this.#reach((path) => changeAt(path, this.#tree.anchor.isFollowed, changes, this.type));
+    const [first] = this.#open.keys();
+    if (first === undefined) {
+      this.#reach((path) => changeAt(path, this.#tree.anchor.isFollowed, changes, this.type));
+      return this.stat();
+    }
+    const writing = [...this.#open].find(([, writes]) => writes)?.[0];
+    if (changes.size === undefined || writing !== undefined) changeOpen(writing ?? first, changes, this.type);
+    else {
+      const file = this.open({ read: false, write: true });
+      try {
+        file.change(changes);
+      } finally {
+        file.close();
+      }
+    }
     return this.stat();
   }
 
   override lookup(name: string): HostNode {
-    const stat = lstatSync(this.#path(name), { bigint: true, throwIfNoEntry: false });
-    if (stat === undefined) throw FileError.of("ENOENT");
-    return this.#tree.node(stat, this, name);
+    return this.#find(this.#path(name), name).node;
   }
 
   override openDirectory(): DirectoryReader {
@@ -121,6 +145,7 @@ export class HostNode extends FileNode implements AnchoredDirectory {
 
   /** The names in it at the moment. */
   names(): string[] {
+    if (this.#isRemoved) return [];
     return this.#tree.anchor.reachDirectory(this, (path) => {
       const names = readdirSync(path);
       // A name that is not UTF-8 has lost its bytes.
@@ -157,7 +182,7 @@ export class HostNode extends FileNode implements AnchoredDirectory {
     this.#tree.checkWritable();
     const fd = this.#createFile(this.#path(name), node);
     const made = this.#tree.node(fstatSync(fd, { bigint: true }), this, name);
-    return { node: made, file: made.#keepOpen(fd) };
+    return { node: made, file: made.#keepOpen(fd, true) };
   }
 
   override link(name: string, node: FileNode): void {
@@ -168,9 +193,18 @@ export class HostNode extends FileNode implements AnchoredDirectory {
     if (node.type === FileType.Directory) throw FileError.of("EPERM");
     node.#stat();
     const path = this.#path(name);
-    linkSync(node.#parent.#path(node.#name), path);
+    try {
+      linkSync(node.#parent.#path(node.#name), path);
+    } catch (error) {
+      // Of an open file whose last name is gone, there is nothing that a name could be given to.
+      if (node.#stat().nlink === 0n) throw FileError.of("ENOENT");
+      throw staleIfGone(error);
+    }
     const stat = lstatSync(path, { bigint: true });
-    if (keyOf(stat) === node.key) return;
+    if (keyOf(stat) === node.key) {
+      node.found(this, name, true);
+      return;
+    }
     // The host put something else there in between.
     unlinkSync(path);
     throw FileError.of("ESTALE");
@@ -178,15 +212,16 @@ export class HostNode extends FileNode implements AnchoredDirectory {
 
   override remove(name: string, kind: "directory" | "other"): void {
     this.#tree.checkWritable();
-    const { type } = this.lookup(name);
     const path = this.#path(name);
+    const { node, isLast } = this.#find(path, name);
     if (kind === "directory") {
-      if (type !== FileType.Directory) throw FileError.of("ENOTDIR");
+      if (node.type !== FileType.Directory) throw FileError.of("ENOTDIR");
       rmdirSync(path);
     } else {
-      if (type === FileType.Directory) throw FileError.of("EISDIR");
+      if (node.type === FileType.Directory) throw FileError.of("EISDIR");
       unlinkSync(path);
     }
+    if (isLast) node.#removed();
   }
 
   override rename(name: string, to: FileNode, newName: string, { noReplace, exchange }: RenameFlags): void {
@@ -196,18 +231,20 @@ export class HostNode extends FileNode implements AnchoredDirectory {
     if (exchange) throw FileError.of("EINVAL");
     const moved = this.lookup(name);
     const target = to.#path(newName);
-    if (noReplace && lstatSync(target, { throwIfNoEntry: false }) !== undefined) throw FileError.of("EEXIST");
+    const isFree = lstatSync(target, { throwIfNoEntry: false }) === undefined;
+    if (noReplace && !isFree) throw FileError.of("EEXIST");
+    const replaced = isFree ? undefined : to.#find(target, newName);
     renameSync(this.#path(name), target);
+    if (replaced?.isLast === true && replaced.node !== moved) replaced.node.#removed();
     // Two names of one file: nothing was renamed, but both are right.
-    moved.moved(to, newName);
+    moved.found(to, newName, replaced?.node === moved);
   }
 
   override readLink(): string {
     if (this.type !== FileType.SymbolicLink || this.#parent === undefined) throw FileError.of("EINVAL");
-    const path = this.#parent.#path(this.#name);
     this.#stat();
     try {
-      return nameFromBytes(readlinkSync(path, { encoding: "buffer" }));
+      return nameFromBytes(readlinkSync(this.#parent.#path(this.#name), { encoding: "buffer" }));
     } catch (error) {
       throw staleIfGone(error);
     }
@@ -220,7 +257,7 @@ export class HostNode extends FileNode implements AnchoredDirectory {
     if (write) this.#tree.checkWritable();
     this.#tree.checkOpenFiles();
     const flags = (write ? (read ? O_RDWR : O_WRONLY) : O_RDONLY) | O_NONBLOCK;
-    const [open] = this.#open;
+    const [open] = this.#open.keys();
     // One that has lost its name is still what it was.
     const reopened = open === undefined ? undefined : tryReopen(open, flags, this.key);
     const links = this.#tree.anchor.isFollowed ? 0 : O_NOFOLLOW;
@@ -229,12 +266,12 @@ export class HostNode extends FileNode implements AnchoredDirectory {
       closeSync(fd);
       throw FileError.of("ESTALE");
     }
-    return this.#keepOpen(fd);
+    return this.#keepOpen(fd, write);
   }
 
-  #keepOpen(fd: number): HostFile {
+  #keepOpen(fd: number, writes: boolean): HostFile {
     this.#tree.openFiles++;
-    this.#open.add(fd);
+    this.#open.set(fd, writes);
     return new HostFile(this.#tree, fd, this.type, () => {
       this.#open.delete(fd);
       this.#tree.openFiles--;
@@ -265,25 +302,66 @@ export class HostNode extends FileNode implements AnchoredDirectory {
       return this.#tree.anchor.reachDirectory(this, (path) => statSync(path, { bigint: true }));
     }
     let stale: unknown = FileError.of("ESTALE");
-    try {
-      const stat = lstatSync(parent.#path(this.#name), { bigint: true, throwIfNoEntry: false });
-      if (stat !== undefined && keyOf(stat) === this.key) return stat;
-    } catch (error) {
-      stale = staleIfGone(error);
+    if (!this.#isRemoved) {
+      try {
+        const stat = lstatSync(parent.#path(this.#name), { bigint: true, throwIfNoEntry: false });
+        if (stat !== undefined && keyOf(stat) === this.key) return stat;
+      } catch (error) {
+        stale = staleIfGone(error);
+      }
+      if (this.#goByOtherName()) return this.#stat();
     }
-    for (const fd of this.#open) return fstatSync(fd, { bigint: true });
+    for (const fd of this.#open.keys()) return fstatSync(fd, { bigint: true });
     throw stale;
   }
 
   #reach<T>(act: (path: string | Buffer) => T): T {
     const { anchor } = this.#tree;
     if (this.#parent === undefined) return anchor.reachDirectory(this, act);
-    return anchor.reach(this.#parent, this.pathName, this.key, act);
+    if (this.#isRemoved) throw FileError.of("ESTALE");
+    try {
+      return anchor.reach(this.#parent, this.pathName, this.key, act);
+    } catch (error) {
+      if (!(error instanceof FileError) || error.code !== "ESTALE" || !this.#goByOtherName()) throw error;
+      return this.#reach(act);
+    }
+  }
+
+  /** Goes by a name that was seen before, where it is there still; there are ever fewer to try. */
+  #goByOtherName(): boolean {
+    for (;;) {
+      const other = this.#otherNames.pop();
+      if (other === undefined) return false;
+      try {
+        const path = other.parent.#path(other.name);
+        const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+        if (stat === undefined || keyOf(stat) !== this.key) continue;
+      } catch {
+        continue; // its directory is gone, too
+      }
+      this.#parent = other.parent;
+      this.#name = other.name;
+      return true;
+    }
+  }
+
+  /** The node at a path, which is a name in here, and whether it has no other name. */
+  #find(path: string | Buffer, name: string): { readonly node: HostNode; readonly isLast: boolean } {
+    const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+    if (stat === undefined) throw FileError.of("ENOENT");
+    const node = this.#tree.node(stat, this, name);
+    return { node, isLast: node.type === FileType.Directory || stat.nlink === 1n };
+  }
+
+  #removed(): void {
+    this.#isRemoved = true;
+    this.#tree.forget(this);
   }
 
   #path(name: string): string | Buffer {
     this.#checkDirectory();
     checkName(name);
+    if (this.#isRemoved) throw FileError.of("ENOENT");
     return this.#tree.anchor.path(this, hostName(name));
   }
 
