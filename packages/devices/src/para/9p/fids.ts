@@ -25,7 +25,7 @@ export interface Fid {
   readonly uid: number;
   /** It was clunked, or its session has ended; whoever still waits with it gets nothing more. */
   isGone?: boolean;
-  open?: { readonly file: OpenFile; readonly appends: boolean } | { readonly reader: DirectoryReader };
+  open?: { readonly file: OpenFile; readonly appends?: boolean } | { readonly reader: DirectoryReader };
   /** An attribute that is read, or filled and set when the fid is clunked. */
   attribute?: { value: Uint8Array; readonly set?: { readonly name: string; readonly flags: number; filled: number } };
 }

@@ -316,7 +316,7 @@ export class NinePSession implements FileSession<Request, AnswerBody> {
     const { file, appends } = open;
     const written = (count: number) => new MessageWriter(4).u32(count);
     // The client means its end of the file, which others may have moved; the flag is Linux's own.
-    const end = appends ? file.stat() : { size: offset };
+    const end = appends === true ? file.stat() : { size: offset };
     if (end instanceof Promise) {
       const bytes = data.writeCopy(length);
       return end.then(({ size }) => after(file.write(size, bytes), written));
