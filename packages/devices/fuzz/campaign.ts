@@ -19,7 +19,7 @@ const QUEUE_SIZE = 16;
 const NEEDS_RESET = 64;
 /** The host waits at most so long for one doorbell. */
 const PATIENCE_MS = 2000;
-/** The event loop turns after so many requests. */
+/** The event loop turns after so many requests, unless the subject wants it more often. */
 const BURST = 256;
 
 export interface CampaignOptions {
@@ -43,17 +43,27 @@ export interface CampaignResult {
 export async function runCampaign({ device, chains, seed, progress }: CampaignOptions): Promise<CampaignResult> {
   const make = SUBJECTS[device];
   if (make === undefined) throw new Error(`there is no device "${device}": ${Object.keys(SUBJECTS).join(", ")}`);
-  const campaign = new Campaign(await make(), new Random(seed));
+  const subject = await make();
+  const { turnEvery = BURST } = subject;
+  const campaign = new Campaign(subject, new Random(seed));
   for (let done = 0; done < chains; done++) {
     try {
       campaign.step();
-      if (done % BURST === 0) {
+      if (done % turnEvery === 0) {
         progress?.(done);
         await new Promise((resolve) => setImmediate(resolve));
       }
     } catch (cause) {
       throw new Error(`${device}, seed ${seed}, chain ${done}: ${String(cause)}`, { cause });
     }
+  }
+  subject.device.reset();
+  await subject.device.quiesce();
+  await new Promise((resolve) => setImmediate(resolve));
+  try {
+    subject.atEnd?.();
+  } catch (cause) {
+    throw new Error(`${device}, seed ${seed}, at the end: ${String(cause)}`, { cause });
   }
   return campaign.result(chains);
 }

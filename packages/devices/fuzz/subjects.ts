@@ -1,5 +1,6 @@
 /** What is fuzzed: each device with a host that answers, and the requests that a driver makes of it. */
 import { MemoryTree } from "../src/backends/files/memory-tree.js";
+import type { FileTree } from "../src/backends/files/tree.js";
 import { memoryDisk } from "../src/backends/memory-disk.js";
 import type { HostNetwork, HostTcpEvents } from "../src/backends/nat/host-network.js";
 import { natNetwork } from "../src/backends/nat/nat.js";
@@ -18,6 +19,7 @@ import type { VirtioDevice } from "../src/para/virtio/device.js";
 import { VirtioVsock } from "../src/para/vsock/device.js";
 import { STREAM, writeHeader } from "../src/para/vsock/packet.js";
 import { pack } from "../test/files/fuse-client.js";
+import { LaterTree } from "../test/files/later-tree.js";
 import { type Field, fields } from "../test/files/ninep-client.js";
 import type { Random } from "./random.js";
 
@@ -35,6 +37,10 @@ export interface Subject {
   request(random: Random): Request;
   /** Something happens on the host's side. */
   disturb?(random: Random): void;
+  /** The event loop turns after so many requests. Default: 256. */
+  readonly turnEvery?: number;
+  /** What must hold when the device was reset and everything has had its turn; throws if it does not. */
+  atEnd?(): void;
 }
 
 /** Devices by name. */
@@ -62,8 +68,10 @@ export const SUBJECTS: Readonly<Record<string, () => Promise<Subject>>> = {
   console: consoleSubject,
   net: netSubject,
   vsock: vsockSubject,
-  "virtio-fs": virtioFsSubject,
-  "virtio-9p": virtio9pSubject,
+  "virtio-fs": async () => virtioFsSubject(smallTree()),
+  "virtio-9p": async () => virtio9pSubject(smallTree()),
+  "slow virtio-fs": async () => slowFiles(virtioFsSubject),
+  "slow virtio-9p": async () => slowFiles(virtio9pSubject),
 };
 
 /** Page numbers, some without RAM, some of the requests themselves; ranges to report; statistics. */
@@ -255,9 +263,19 @@ async function vsockSubject(): Promise<Subject> {
 /** Names as a guest might give them, or as it might try to get out by them. */
 const NAMES = ["a", "b", "c", "d", "long".repeat(50), "..", ".", "/", "../a", "a/b", "", "\udcff", "x".repeat(300)];
 
-async function virtioFsSubject(): Promise<Subject> {
-  // Small, so that it is full now and then.
-  const tree = new MemoryTree({ maxBytes: 2 ** 18 });
+/** Small, so that it is full now and then. */
+const smallTree = () => new MemoryTree({ maxBytes: 2 ** 18 });
+
+/** Over a tree that answers later, what was opened is closed in the end, whatever came in between. */
+function slowFiles(make: (tree: FileTree) => Subject): Subject {
+  const tree = new LaterTree(smallTree());
+  const atEnd = () => {
+    if (tree.open !== 0) throw new Error(`${tree.open} files were never closed`);
+  };
+  return { ...make(tree), turnEvery: 8, atEnd };
+}
+
+function virtioFsSubject(tree: FileTree): Subject {
   let unique = 1;
   let isMounted = false;
   return {
@@ -372,8 +390,7 @@ function fuseBody(opcode: number, random: Random): Uint8Array {
   }
 }
 
-async function virtio9pSubject(): Promise<Subject> {
-  const tree = new MemoryTree({ maxBytes: 2 ** 18 });
+function virtio9pSubject(tree: FileTree): Subject {
   let isMounted = 0;
   return {
     device: new Virtio9p({ tree, tag: "fuzz" }),

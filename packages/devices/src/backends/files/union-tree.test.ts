@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { Random } from "../../../fuzz/random.js";
 import { FuseClient } from "../../../test/files/fuse-client.js";
+import { LaterTree } from "../../../test/files/later-tree.js";
 import { NinePClient } from "../../../test/files/ninep-client.js";
 import { runInParts } from "../../../test/files/random-operations.js";
-import type { Later } from "./later.js";
 import { MemoryTree } from "./memory-tree.js";
-import { FileNode, type FileTree, type OpenFile, type OpenMode } from "./tree.js";
+import type { FileTree } from "./tree.js";
 import { unionTree } from "./union-tree.js";
 
 const text = (string: string) => new TextEncoder().encode(string);
@@ -173,65 +173,9 @@ describe.each([1, 2, 3])("random operations, seed %i", (seed) => {
   it("agree with a model where layers answer later", async () => {
     let tree: FileTree = new MemoryTree();
     const mount = (part: number) => {
-      if (part > 0) tree = unionTree({ lower: [slow(tree)], upper: new MemoryTree() });
+      if (part > 0) tree = unionTree({ lower: [new LaterTree(tree)], upper: new MemoryTree() });
       return FuseClient.mount({ tree });
     };
     await runInParts(mount, new Random(seed), 2, 200);
   });
 });
-
-/** A tree whose answers all come by promises, read-only. */
-function slow(tree: FileTree): FileTree {
-  const later = <T>(act: () => Later<T>): Promise<T> => Promise.resolve().then(act);
-  const nodes = new WeakMap<FileNode, SlowNode>();
-  const nodeOf = (node: FileNode) => {
-    const known = nodes.get(node) ?? new SlowNode(node);
-    nodes.set(node, known);
-    return known;
-  };
-  class SlowNode extends FileNode {
-    readonly ino: number;
-    readonly type: number;
-    readonly node: FileNode;
-    constructor(node: FileNode) {
-      super();
-      this.node = node;
-      this.ino = node.ino;
-      this.type = node.type;
-    }
-    override stat() {
-      return later(() => this.node.stat());
-    }
-    override lookup(name: string) {
-      return later(async () => nodeOf(await this.node.lookup(name)));
-    }
-    override readLink() {
-      return later(() => this.node.readLink());
-    }
-    override openDirectory() {
-      return later(async () => {
-        const reader = await this.node.openDirectory();
-        const read = (after: number, limit: number) => later(() => reader.read(after, limit));
-        return { read, close: () => later(() => reader.close()) };
-      });
-    }
-    override open(mode: OpenMode) {
-      return later(async (): Promise<OpenFile> => {
-        const file = await this.node.open(mode);
-        const refuse = () => Promise.reject(new Error("read-only"));
-        return {
-          read: (offset, into) => later(() => file.read(offset, into)),
-          ...{ write: refuse, change: refuse, sync: refuse },
-          stat: () => later(() => file.stat()),
-          close: () => later(() => file.close()),
-        };
-      });
-    }
-  }
-  return {
-    root: nodeOf(tree.root),
-    ...{ isReadOnly: true, hasAttributes: false, isPrivate: true },
-    room: () => later(() => tree.room()),
-    close: () => tree.close(),
-  };
-}

@@ -15,6 +15,7 @@ import {
   TYPE_BITS,
 } from "../../backends/files/tree.js";
 import type { FileSession } from "../files/device.js";
+import { isAppending, openFile, openMode } from "../files/open.js";
 import { type Fid, Fids, type Place } from "./fids.js";
 import { getLock, lock } from "./locking.js";
 import { HEADER, Message, MessageReader, MessageWriter, QID, READ_HEAD, VERSION } from "./message.js";
@@ -34,12 +35,6 @@ const NO_UID = 0xffff_ffff;
 const AT_REMOVEDIR = 0x200;
 /** `V9FS_MAGIC` (linux/magic.h). */
 const MAGIC = 0x01021997;
-
-const O_ACCMODE = 3;
-const O_WRONLY = 1;
-const O_RDWR = 2;
-const O_TRUNC = 0o1000;
-const O_APPEND = 0o2000;
 
 /** Which fields of a Tsetattr count. */
 const SetAttr = { Mode: 1, Uid: 2, Gid: 4, Size: 8, Atime: 0x10, Mtime: 0x20, AtimeSet: 0x80, MtimeSet: 0x100 };
@@ -260,10 +255,8 @@ export class NinePSession implements FileSession<Request, AnswerBody> {
     if (node.type === FileType.Directory) {
       yield* this.#fids.opens(fid, { reader: yield* wait(node.openDirectory()) });
     } else {
-      const mode = openMode(flags);
-      const file = yield* wait(node.open(mode));
-      if (flags & O_TRUNC && mode.write) yield* wait(file.change({ size: 0 }));
-      yield* this.#fids.opens(fid, { file, appends: (flags & O_APPEND) !== 0 });
+      const file = yield* openFile(node, openMode(flags), flags);
+      yield* this.#fids.opens(fid, { file, appends: isAppending(flags) });
     }
     return new MessageWriter().qid(node).u32(0);
   }
@@ -276,7 +269,7 @@ export class NinePSession implements FileSession<Request, AnswerBody> {
     const { place, uid } = fid;
     const made = { mode: FileType.Regular | (mode & PERMISSION_BITS), uid, gid };
     const { node, file } = yield* wait(place.node.createOpen(name, made, openMode(flags)));
-    yield* this.#fids.opens(fid, { file, appends: (flags & O_APPEND) !== 0 });
+    yield* this.#fids.opens(fid, { file, appends: isAppending(flags) });
     fid.place = { node, up: { place, name } };
     return new MessageWriter().qid(node).u32(0);
   }
@@ -433,9 +426,4 @@ function nameOf(message: MessageReader): string {
   const name = message.string();
   checkName(name);
   return name;
-}
-
-function openMode(flags: number): { readonly read: boolean; readonly write: boolean } {
-  const access = flags & O_ACCMODE;
-  return { read: access !== O_WRONLY, write: access === O_WRONLY || access === O_RDWR };
 }

@@ -20,6 +20,7 @@ import {
   type StatChanges,
 } from "../../backends/files/tree.js";
 import type { FileSession } from "../files/device.js";
+import { isExclusive, openFile, openMode } from "../files/open.js";
 import { attributeRequest } from "./attributes.js";
 import { allocateFile, MAX_IO, PAGES_OF_IO, readFile, seekFile, writeFile } from "./file-io.js";
 import {
@@ -54,12 +55,6 @@ import {
   stringsAt,
   wordAt,
 } from "./request.js";
-
-const O_ACCMODE = 3;
-const O_WRONLY = 1;
-const O_RDWR = 2;
-const O_EXCL = 0o200;
-const O_TRUNC = 0o1000;
 
 /**
  * How much a guest's kernel may keep of what it was told: nothing; for a second, so that it sees changes made elsewhere
@@ -315,18 +310,13 @@ export class FuseSession implements FileSession<FuseRequest, FuseAnswer | undefi
   /** Opens a file; its handle. */
   #openNode(node: FileNode, flags: number): Later<number> {
     this.#known.checkHandles();
-    const mode = this.#openMode(flags);
-    return after(node.open(mode), (file) => {
-      if (flags & O_TRUNC && mode.write) return after(file.change({ size: 0 }), () => this.#known.keepFile(file));
-      return this.#known.keepFile(file);
-    });
+    return after(perform(openFile(node, this.#openMode(flags), flags)), (file) => this.#known.keepFile(file));
   }
 
   #openMode(flags: number): OpenMode {
-    const access = flags & O_ACCMODE;
-    const write = access === O_WRONLY || access === O_RDWR;
+    const mode = openMode(flags);
     // A kernel that caches writes reads pages of which it has a part.
-    return { read: access !== O_WRONLY || this.#cache === "always", write };
+    return this.#cache === "always" ? { ...mode, read: true } : mode;
   }
 
   #create(request: FuseRequest): Later<FuseAnswer> {
@@ -348,7 +338,7 @@ export class FuseSession implements FileSession<FuseRequest, FuseAnswer | undefi
       node = created.node;
       handle = yield* wait(this.#known.keepFile(created.file));
     } catch (error) {
-      if (errnoOf(error) !== Errno.EEXIST || flags & O_EXCL) throw error;
+      if (errnoOf(error) !== Errno.EEXIST || isExclusive(flags)) throw error;
       node = yield* wait(directory.lookup(name));
       handle = yield* wait(this.#openNode(node, flags));
     }
