@@ -84,6 +84,7 @@ const EXTENSIONS = {
   Svinval: ["S"],
   Svnapot: ["S"],
   Svpbmt: ["S"],
+  Svvptc: ["S"], // a name: page table entries that become valid need no fence, for translations that fail are not cached
   Smcntrpmf: ["Zicntr"],
   Smepmp: [],
   Smstateen: ["Ssstateen"],
@@ -116,7 +117,7 @@ export const DEFAULT_ISA = [
   "zcb_zcmop",
   "zbc",
   "zkn_zkr_zks",
-  "ssccptr_sscofpmf_sscounterenw_sstc_sstvala_sstvecd_ssu64xl_sv57_svadu_svbare_svinval_svnapot_svpbmt",
+  "ssccptr_sscofpmf_sscounterenw_sstc_sstvala_sstvecd_ssu64xl_sv57_svadu_svbare_svinval_svnapot_svpbmt_svvptc",
   "smcntrpmf_smepmp_smstateen",
 ].join("_");
 
