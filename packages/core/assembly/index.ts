@@ -2,7 +2,7 @@
 export { dropAllCode, dropCodeOf } from "./code/pages";
 export { readCsr, writeCsr } from "./generated/csrs";
 export { dropReleased, dropStoreEntries, guardRegion, prepareHostWrite } from "./memory/frames";
-export { dataRegime, dropAllBanks, fence, fenceRange, forgetRegimes, selectBanks } from "./memory/tlb";
+export { dataRegime, dropAllBanks, fence, forgetRegimes, selectBanks } from "./memory/tlb";
 export { leafPermissions } from "./memory/translation/paged";
 export { updateFloatFast } from "./privileged/float-state";
 export { changeCounterMode, chooseCounters } from "./privileged/performance-counters";
@@ -13,8 +13,9 @@ export { emulate } from "./virtualization/emulate";
 export { runDeprivileged, stepWithOpenTables, walkGuest } from "./virtualization/executor";
 export { adoptArea, raiseFromHost as raiseException, setRoots } from "./virtualization/paravirtual";
 export { dropJumpCaches, enterable } from "./translated/entry";
-export { csrInRegion } from "./translated/csr";
-export { loadSlow, reserveSlow, storeConditionalSlow, storeSlow, touch } from "./translated/memory";
+export { csrInRegion, sstatusInRegion } from "./translated/csr";
+export { loadSlow, reserveSlow, storeConditionalSlow, storeSlow, touch, zeroInRegion } from "./translated/memory";
+export { systemInRegion } from "./translated/system";
 
 // What regions call.
 export { div, divu, divuw, divw, mulh, mulhsu, mulhu, orc_b, rem, remu, remuw, remw, rev8 } from "./arithmetic";

@@ -99,6 +99,64 @@ const PROGRAMS: Readonly<Record<string, string>> = {
     addi t4, t4, -1
     bne t4, zero, .-4
     j .-48`,
+  "system calls of U-mode to M-mode": `
+    addi t0, zero, -1
+    srli t0, t0, 10
+    csrrw zero, pmpaddr0, t0
+    csrrwi zero, pmpcfg0, 31
+    jal t0, begin
+    csrrs t1, mepc, zero # the handler
+    addi t1, t1, 4
+    csrrw zero, mepc, t1
+    addi a1, a1, 1
+    mret
+    begin: csrrw zero, mtvec, t0
+    jal t0, enter
+    user: addi a0, a0, 1
+    ecall
+    j user
+    enter: csrrw zero, mepc, t0
+    mret`,
+  // Its handler uses what kernels do: swaps, status bits, fences, satp, blocks of zeros. The reserved load is misaligned.
+  "system calls and exceptions of U-mode to S-mode": `
+    addi t0, zero, -1
+    srli t0, t0, 10
+    csrrw zero, pmpaddr0, t0
+    csrrwi zero, pmpcfg0, 31
+    addi t0, zero, 0x110
+    csrrw zero, medeleg, t0
+    addi t0, zero, 0x80
+    csrrw zero, menvcfg, t0
+    jal t0, begin
+    csrrw sp, sscratch, sp # the handler
+    csrrs t1, sepc, zero
+    addi t1, t1, 4
+    csrrw zero, sepc, t1
+    csrrs a2, scause, zero
+    add a3, a3, a2
+    csrrs a4, sstatus, zero
+    add a3, a3, a4
+    csrrsi zero, sstatus, 2
+    csrrci a5, sstatus, 2
+    lui t2, 64
+    csrrs zero, sstatus, t2
+    csrrc a6, sstatus, t2
+    sfence.vma zero, zero
+    csrrw a7, satp, zero
+    sd a0, 64(s0)
+    cbo.zero (s0)
+    csrrw sp, sscratch, sp
+    sret
+    begin: csrrw zero, stvec, t0
+    addi s1, s0, 1
+    jal t0, enter
+    user: addi a0, a0, 1
+    ecall
+    sd a0, 8(s0)
+    lr.d t3, (s1)
+    j user
+    enter: csrrw zero, mepc, t0
+    mret`,
 };
 
 async function outcome(source: string, options: TranslatorOptions | undefined) {

@@ -60,7 +60,6 @@ import { reflect } from "../virtualization/in-place";
 import { call } from "../virtualization/paravirtual";
 import { done, virtualHartAt } from "../virtualization/rewritten";
 import { BREAKPOINT, ECALL_FROM_U, ILLEGAL_INSTRUCTION, MENVCFG_CBCFE, MENVCFG_CBIE, MENVCFG_CBZE, MSTATUS_TSR, MSTATUS_TVM, MSTATUS_TW } from "./fields";
-import { isOverworked } from "../work";
 import { updateTimers } from "./time";
 import { isAwake, nextInterrupt, raise, returnFromMachine, returnFromSupervisor } from "./trap";
 
@@ -71,7 +70,7 @@ function illegal(hart: usize, slot: usize): u32 {
 }
 
 /** Goes on behind an instruction that may have let an interrupt in. */
-function next(hart: usize): u32 {
+export function next(hart: usize): u32 {
   if (nextInterrupt(hart) < 0) return STATUS_NONE;
   store<u64>(hart, load<u64>(hart, HART_PC) + 4, HART_PC);
   return resume(hart);
@@ -117,7 +116,7 @@ export function csr(hart: usize, slot: usize, operation: u32, immediate: bool): 
     resumeBehind(hart);
     return STATUS_YIELD;
   }
-  return changesFetch(number) || isOverworked(hart) ? resumeBehind(hart) : next(hart);
+  return changesFetch(number) ? resumeBehind(hart) : next(hart);
 }
 
 /** Whether the slice may have to end elsewhere: at a timer, with the virtual clock, or where a counter overflows. */
@@ -211,10 +210,10 @@ export function sfence_vma(hart: usize, slot: usize): u32 {
   return resumeBehind(hart);
 }
 
-/** The fetch of the next instruction is translated anew; that has cost the slice some time. */
+/** The fetch of the next instruction is translated anew. */
 function resumeBehind(hart: usize): u32 {
   store<u64>(hart, load<u64>(hart, HART_PC) + 4, HART_PC);
-  return isOverworked(hart) ? STATUS_YIELD : STATUS_RESUME;
+  return STATUS_RESUME;
 }
 
 export function sfence_w_inval(hart: usize, slot: usize): u32 {
@@ -251,7 +250,12 @@ function blockOperation(hart: usize, slot: usize, enable: u64): u32 {
   return checkBlock(hart, load<u64>(<usize>load<u16>(slot, SLOT_RS1), REGISTER_WINDOW)) ? STATUS_NONE : load<u32>(hart, HART_STATUS);
 }
 
+/** Whether cbo.zero is enabled in the present mode. */
+export function blockZeroEnabled(hart: usize): bool {
+  return blockOperationEnabled(hart, MENVCFG_CBZE);
+}
+
 export function cbo_zero(hart: usize, slot: usize): u32 {
-  if (!blockOperationEnabled(hart, MENVCFG_CBZE)) return illegal(hart, slot);
+  if (!blockZeroEnabled(hart)) return illegal(hart, slot);
   return zeroBlock(hart, load<u64>(<usize>load<u16>(slot, SLOT_RS1), REGISTER_WINDOW)) ? STATUS_NONE : load<u32>(hart, HART_STATUS);
 }

@@ -1,8 +1,9 @@
 /**
  * From the interpreter into translated code and back. A region is a function
  * of the table: it takes the pc and how deep it may nest, and gives the pc that
- * comes next; with bit 0 set the interpreter executes the instruction there
- * itself. Registers lie in the window between regions, the budget in WINDOW_LEFT.
+ * comes next; with bit 0 set the instruction there is not the region's, or it
+ * is done and HART_STATUS says how to go on. Registers lie in the window between
+ * regions, the budget in WINDOW_LEFT.
  */
 import {
   HART_BANKS,
@@ -15,6 +16,8 @@ import {
   HART_SIZE,
   HART_STATUS,
   HART_TRANSLATED,
+  HART_TRAP_CAUSE,
+  HART_TRAP_VALUE,
   HART_VM,
   JUMP_CACHE,
   JUMP_ENTRIES,
@@ -27,6 +30,7 @@ import {
   STATUS_LOCATED,
   STATUS_NONE,
   STATUS_RESUME,
+  STATUS_TRAP,
   STATUS_YIELD,
   TLB_BANK_SIZE,
   TLB_FETCH,
@@ -38,7 +42,9 @@ import {
 } from "../generated/layout";
 import { isolate, peekPage } from "../code/fetch";
 import { entryOf, jumpPagesOf } from "../memory/tlb";
+import { nextInterrupt, raiseException } from "../privileged/trap";
 import { countArrival } from "./profile";
+import { waitsForSlice } from "./system";
 
 /**
  * Runs the region whose entry is in `slot`, at the hart's pc, and those that follow, as long as their budget lasts.
@@ -54,22 +60,44 @@ export function enterRegion(hart: usize, slot: usize): u32 {
   }
   store<u32>(WINDOW_HART, <u32>hart);
   store<i32>(WINDOW_LEFT, budget);
-  let left: i32;
   do {
     pc = call_indirect<u64>(index, pc, REGION_STACK);
-    left = load<i32>(WINDOW_LEFT);
-    if (left <= 0 || (pc & 1) != 0) break;
+    if ((pc & 1) != 0) {
+      if (!goesOn(hart, pc & ~1)) break;
+      pc = load<u64>(hart, HART_PC);
+    }
+    if (load<i32>(WINDOW_LEFT) <= 0) break;
     index = enterable(hart, pc);
   } while (index != 0);
+  const left = load<i32>(WINDOW_LEFT);
   account(hart, budget, left + 1);
-  store<u64>(hart, pc & ~1, HART_PC);
+  const status = load<u32>(hart, HART_STATUS);
+  if (status == STATUS_NONE) store<u64>(hart, pc & ~1, HART_PC);
   if (left <= 0 || load<u32>(hart, HART_DEADLINE_MOVED) != 0) return STATUS_YIELD;
-  if ((pc & 1) != 0) {
-    const status = load<u32>(hart, HART_STATUS);
-    return status == STATUS_NONE ? alone(hart, pc & ~1) : status; // an interrupt comes before that instruction
-  }
+  if (status != STATUS_NONE) return status; // an interrupt comes before the instruction at the pc
+  if ((pc & 1) != 0) return alone(hart, pc & ~1);
   countArrival(hart, pc);
   return STATUS_RESUME;
+}
+
+/**
+ * After a region ended at an instruction that is not its own: whether another may follow, at the hart's pc, since the
+ * instruction is done, or its trap taken. Otherwise HART_STATUS is the interpreter's, which executes it if that says nothing.
+ */
+function goesOn(hart: usize, pc: u64): bool {
+  const status = load<u32>(hart, HART_STATUS);
+  if (status == STATUS_RESUME && nextInterrupt(hart) < 0) {
+    store<u32>(hart, STATUS_NONE, HART_STATUS);
+    return true;
+  }
+  if (status != STATUS_TRAP) return false;
+  store<u32>(hart, STATUS_NONE, HART_STATUS);
+  const left = load<i32>(WINDOW_LEFT);
+  if (left <= 0 || waitsForSlice(hart)) return false;
+  store<i32>(WINDOW_LEFT, left - 1);
+  store<u64>(hart, pc, HART_PC);
+  raiseException(hart, load<u64>(hart, HART_TRAP_CAUSE), load<u64>(hart, HART_TRAP_VALUE));
+  return true;
 }
 
 /** Adds up what regions executed; of that the interpreter counts one itself. */

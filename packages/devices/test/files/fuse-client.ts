@@ -32,13 +32,11 @@ export function pack(...fields: readonly (readonly [4 | 8, number] | string | Ui
 
 export class FuseClient implements FileClient {
   readonly bench: TestBench;
-  readonly device: VirtioFs;
   #unique = 1;
   #isOpenless = false;
 
   constructor(options: Omit<VirtioFsOptions, "tag">, bench?: TestBench) {
-    this.device = new VirtioFs({ tag: "tag", ...options });
-    this.bench = bench ?? new TestBench(this.device).start();
+    this.bench = bench ?? new TestBench(new VirtioFs({ tag: "tag", ...options })).start();
   }
 
   /** Mounts it. */

@@ -48,6 +48,8 @@ function goesOn({ terminator }: Block, graph: FlowGraph, places: Places, assembl
       return "out to an address";
     case "dispatch":
       return `${terminator.targets.map(to).join(" ")}, whichever an indirect jump names, else out`;
+    case "system":
+      return "by the system instruction at its end";
     case "interpret":
       return `the interpreter at ${places.hex(terminator.at)}: ${assembly(terminator.at)}`;
   }

@@ -7,7 +7,7 @@
 import { CONSTANTS, hartOffset } from "@hartvisor/core/isa";
 import type { GuestInstruction } from "../guest/instruction.js";
 import { NO_REGISTERS, type RegisterSet } from "../guest/registers.js";
-import { type Block, DISPATCH, type Region } from "../region/block.js";
+import { type Block, DISPATCH, type PlacedInstruction, type Region } from "../region/block.js";
 import { type FlowGraph, flowGraph } from "../region/flow-graph.js";
 import { findLoops, type Loops } from "../region/loops.js";
 import { type RegisterFlow, registerFlow } from "../region/registers.js";
@@ -17,7 +17,9 @@ import { type AccessGroup, groupAccesses } from "./access-groups.js";
 import { FunctionContext, Local, type LoweringOptions } from "./context.js";
 import { emitExpression } from "./expression.js";
 import { type BlockState, emitInstruction } from "./instruction.js";
+import type { Place } from "./memory.js";
 import type { LoweringNotes } from "./notes.js";
+import { emitSystem } from "./system.js";
 
 const { JUMP_CACHE, JUMP_ENTRIES, WINDOW_LEFT } = CONSTANTS;
 const ENTERABLE = { name: "enterable", parameters: ["i32", "i64"], result: "i32" } as const;
@@ -28,6 +30,12 @@ const NONE: ReadonlyMap<number, AccessGroup> = new Map();
 export function lower(module: ModuleBuilder, region: Region, options: LoweringOptions, notes?: LoweringNotes): void {
   new FunctionWriter(module, region, options, notes).write();
 }
+
+const placeOf = ({ offset, instruction }: PlacedInstruction, uncounted: number): Place => ({
+  offset,
+  next: offset + instruction.length,
+  uncounted,
+});
 
 class FunctionWriter {
   readonly #region: Region;
@@ -184,11 +192,9 @@ class FunctionWriter {
     const state: BlockState = { floatDirty: false, floatFast: false, groups, windowOf: this.#windowOf(number) };
     const last = terminator.kind === "next" || terminator.kind === "interpret" ? undefined : instructions.at(-1);
     for (const [n, placed] of instructions.entries()) {
-      const { offset, instruction } = placed;
-      context.mark("instruction", offset);
+      context.mark("instruction", placed.offset);
       if (n === instructions.length - 1 && last !== undefined) break;
-      const place = { offset, next: offset + instruction.length, uncounted: instructions.length - n };
-      emitInstruction(context, placed, place, state);
+      emitInstruction(context, placed, placeOf(placed, instructions.length - n), state);
     }
     switch (terminator.kind) {
       case "next":
@@ -196,6 +202,9 @@ class FunctionWriter {
         return;
       case "interpret":
         context.giveBack(terminator.at, 0);
+        return;
+      case "system":
+        if (last !== undefined) emitSystem(context, last.instruction, placeOf(last, 1));
         return;
       case "branch": {
         const semantics = last?.instruction.row?.semantics;

@@ -6,7 +6,16 @@ import type { FunctionContext, Window } from "./context.js";
 import { emitCsr, isInlineCsr } from "./csr.js";
 import { copiedRegister, emitExpression } from "./expression.js";
 import { emitFloat, emitMove, isInline, isInlineMove, requireFloat } from "./float.js";
-import { emitAmo, emitLoad, emitLoadReserved, emitStore, emitStoreConditional, type Place } from "./memory.js";
+import {
+  emitAmo,
+  emitLoad,
+  emitLoadReserved,
+  emitStore,
+  emitStoreConditional,
+  emitZero,
+  type Place,
+} from "./memory.js";
+import { endsRegion } from "./system.js";
 
 /** Whether an instruction becomes code; what does not is left to the interpreter. */
 export function isTranslatable(instruction: GuestInstruction): boolean {
@@ -23,7 +32,9 @@ export function isTranslatable(instruction: GuestInstruction): boolean {
     case "store-conditional":
       return true;
     case "csr":
-      return isInlineCsr(instruction);
+      return isInlineCsr(instruction) || endsRegion(instruction);
+    case "system":
+      return semantics.helper === "cbo_zero" || endsRegion(instruction);
     case "load":
       return semantics.to === "x" || semantics.width >= 4;
     case "store":
@@ -96,6 +107,9 @@ function emit(context: FunctionContext, placed: PlacedInstruction, place: Place,
       emitCsr(context, instruction, place);
       state.floatDirty = false;
       state.floatFast = false;
+      return;
+    case "system":
+      emitZero(context, instruction, place);
       return;
     case "float":
       needFloat(context, place, state, true);

@@ -288,6 +288,15 @@ export function emitStore(
   });
 }
 
+const ZERO = { name: "zeroInRegion", parameters: ["i64"], result: "i32" } as const;
+
+/** cbo.zero. */
+export function emitZero(context: FunctionContext, { rs1 }: GuestInstruction, place: Place): void {
+  context.getX(rs1);
+  context.call(ZERO);
+  leaveAfter(context, place);
+}
+
 /** Takes the outcome of a slow store: done, the interpreter's, or done with code overwritten, perhaps the region's own. */
 function leaveAfter(context: FunctionContext, { offset, next, uncounted }: Place): void {
   context.tee(Local.state);

@@ -18,6 +18,8 @@ export type Terminator =
   | { readonly kind: "indirect"; readonly isReturn: boolean }
   /** The block of {@link DISPATCH}: goes to whichever of these an indirect jump names, or out of the region. */
   | { readonly kind: "dispatch"; readonly targets: readonly number[] }
+  /** A system instruction that changes the mode, or how code is fetched. */
+  | { readonly kind: "system" }
   /** The instruction at `at`, which is not part of the block, is the interpreter's. */
   | { readonly kind: "interpret"; readonly at: number };
 
@@ -57,6 +59,7 @@ export function successors({ terminator }: Pick<Block, "terminator">): number[] 
       return terminator.isReturn ? [] : [DISPATCH];
     case "dispatch":
       return [...terminator.targets];
+    case "system":
     case "interpret":
       return [];
   }

@@ -4,6 +4,7 @@
  * they lie in the pages at hand, were executed before, and fit the limit.
  */
 import type { GuestInstruction } from "../guest/instruction.js";
+import { endsRegion } from "../lower/system.js";
 import { type Block, DISPATCH, type PlacedInstruction, type Region, successors, type Terminator } from "./block.js";
 
 /** The guest's code around the hot block. */
@@ -30,6 +31,7 @@ const LINK_REGISTERS = [1, 5];
 function terminatorOf({ instruction, offset }: PlacedInstruction): Terminator | undefined {
   const { row, rd, imm, length } = instruction;
   const next = offset + length;
+  if (row !== undefined && endsRegion(instruction)) return { kind: "system" };
   if (row?.semantics.kind === "branch") return { kind: "branch", taken: offset + imm, otherwise: next };
   if (row?.semantics.kind !== "jump") return undefined;
   const target = row.name === "jal" ? offset + imm : undefined;

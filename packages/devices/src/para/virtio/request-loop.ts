@@ -6,10 +6,8 @@
 import type { DescriptorChain } from "./descriptor-chain.js";
 import type { SplitQueue } from "./split-queue.js";
 
-/** Requests of a queue that wait for the host, each of which may hold a buffer: others wait in the queue. */
+/** Requests that wait for the host, each of which may hold a buffer: others wait in the queue. */
 const MAX_WAITING = 64;
-/** All that wait, those of a driver that has reset the device among them: nothing makes a host answer sooner. */
-const MAX_TOTAL = 256;
 /** Milliseconds of work for one doorbell before the host gets its turn. */
 const TURN_MS = 8;
 
@@ -20,9 +18,7 @@ export type BeginRequest = (queue: SplitQueue, chain: DescriptorChain) => void |
 export class RequestLoop {
   readonly #begin: BeginRequest;
   #queues: readonly SplitQueue[] = [];
-  /** By queue, since the last reset. */
-  #waiting: number[] = [];
-  #total = 0;
+  #waiting = 0;
   #isPaused = false;
   #drained: (() => void)[] = [];
 
@@ -32,7 +28,6 @@ export class RequestLoop {
 
   activate(queues: readonly SplitQueue[]): void {
     this.#queues = queues;
-    this.#waiting = queues.map(() => 0);
   }
 
   /** A doorbell. Hot. */
@@ -40,7 +35,7 @@ export class RequestLoop {
     const queue = this.#queues[index];
     if (queue === undefined || this.#isPaused) return;
     const end = performance.now() + TURN_MS;
-    while (this.#hasRoom(index)) {
+    while (this.#waiting < MAX_WAITING) {
       if (performance.now() > end) {
         setTimeout(() => this.notify(index));
         break;
@@ -61,7 +56,7 @@ export class RequestLoop {
   /** Resolves when nothing waits for the host; nothing is begun until {@link resume}. */
   quiesce(): Promise<void> {
     this.#isPaused = true;
-    if (this.#total === 0) return Promise.resolve();
+    if (this.#waiting === 0) return Promise.resolve();
     return new Promise((resolve) => this.#drained.push(resolve));
   }
 
@@ -70,22 +65,13 @@ export class RequestLoop {
     this.#notifyAll();
   }
 
-  #hasRoom(index: number): boolean {
-    return (this.#waiting[index] ?? 0) < MAX_WAITING && this.#total < MAX_TOTAL;
-  }
-
   #wait(queue: SplitQueue, outcome: Promise<void>): void {
-    const { index } = queue;
-    const waiting = this.#waiting;
-    waiting[index] = (waiting[index] ?? 0) + 1;
-    this.#total++;
+    this.#waiting++;
     void outcome.then(() => {
-      const wasFull = !this.#hasRoom(index);
-      waiting[index] = (waiting[index] ?? 0) - 1;
-      this.#total--;
+      const wasFull = this.#waiting-- >= MAX_WAITING;
       queue.publish();
       if (wasFull) this.#notifyAll();
-      if (this.#total === 0) for (const resolve of this.#drained.splice(0)) resolve();
+      if (this.#waiting === 0) for (const resolve of this.#drained.splice(0)) resolve();
     });
   }
 
