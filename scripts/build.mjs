@@ -28,6 +28,7 @@ const PACKAGES = {
     "boot-to-shell": "src/boot-to-shell.ts",
     io: "src/io/main.ts",
     files: "src/files/main.ts",
+    roots: "src/roots/main.ts",
     peers: "src/peers/main.ts",
     "peers-v86": "src/peers/v86-machine.ts",
   },

@@ -2,7 +2,7 @@
 export { dropAllCode, dropCodeOf } from "./code/pages";
 export { readCsr, writeCsr } from "./generated/csrs";
 export { dropReleased, dropStoreEntries, guardRegion, prepareHostWrite } from "./memory/frames";
-export { dataRegime, dropAllBanks, fence, forgetRegimes, selectBanks } from "./memory/tlb";
+export { dataRegime, dropAllBanks, fence, fenceRange, forgetRegimes, selectBanks } from "./memory/tlb";
 export { leafPermissions } from "./memory/translation/paged";
 export { updateFloatFast } from "./privileged/float-state";
 export { changeCounterMode, chooseCounters } from "./privileged/performance-counters";

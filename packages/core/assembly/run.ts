@@ -3,6 +3,7 @@ import {
   EXIT_BUDGET,
   EXIT_INTERRUPT,
   EXIT_NO_SHADOW,
+  EXIT_OVERWORKED,
   EXIT_STUCK,
   EXIT_TRAP,
   EXTENSION_FLOAT,
@@ -23,6 +24,8 @@ import {
   HART_TRAP_CAUSE,
   HART_TRAP_WAITS,
   HART_VIRTUAL_HART,
+  INSTRUCTION_WORK,
+  PATIENCE,
   SLOTS_PER_PAGE,
 } from "./generated/layout";
 import { execute } from "./generated/execute";
@@ -34,26 +37,32 @@ import { endTrap } from "./virtualization/executor";
 import { admitInterrupt, reflectWaiting } from "./virtualization/in-place";
 import { areaOf } from "./virtualization/paravirtual";
 import { reflectsOwn } from "./virtualization/rewritten";
+import { beginWork, isOverworked } from "./work";
 
 /**
  * Straight-line code runs at most this much past its budget: a page, and an instruction that crosses into the next; a
  * translated region as much again.
  */
 const SLACK: i32 = 2 * (<i32>SLOTS_PER_PAGE + 2);
+/** The most instructions between two looks at what has been done. */
+const STRETCH: i32 = PATIENCE / INSTRUCTION_WORK;
 
 /**
  * Runs a hart for `budget` instructions, or a little more unless `exact`.
- * Returns the kind of exit; EXIT_BUDGET when the budget is used up, or earlier when there are blocks to translate.
+ * Returns the kind of exit; EXIT_BUDGET when the budget is used up, or earlier when there are blocks to translate or the
+ * host should look at its clock.
  */
 export function run(hart: usize, budget: i32, exact: bool): u32 {
   const end = load<u64>(hart, HART_EXECUTED) + <u64>budget;
+  const longEnough = load<u64>(hart, HART_EXECUTED) + <u64>STRETCH;
   const virtualTime = load<u32>(hart, HART_CLOCK_MODE) != 0;
   const deprivileged = load<u32>(hart, HART_VIRTUAL_HART) != 0;
   const rewrites = load<u32>(hart, HART_REWRITES) != 0;
   const paravirtual = load<u32>(hart, HART_PARAVIRTUAL) != 0;
+  beginWork(hart);
   while (true) {
     const remaining = <i32>(end - load<u64>(hart, HART_EXECUTED));
-    if (remaining <= 0) return EXIT_BUDGET;
+    if (remaining <= 0 || load<u64>(hart, HART_EXECUTED) >= longEnough || isOverworked(hart)) return EXIT_BUDGET;
     store<u32>(hart, 0, HART_DEADLINE_MOVED);
     updateTimers(hart);
     settleCounters(hart, load<u64>(hart, HART_EXECUTED));
@@ -68,6 +77,10 @@ export function run(hart: usize, budget: i32, exact: bool): u32 {
     const chunk = <i32>(virtualTime ? instructionsToDeadline(hart, limit) : instructionsToLook(hart, limit));
     const exactly = virtualTime || exact || limit < <u64>remaining;
     const kind = exactly ? executeExactly(hart, chunk) : executeSampled(hart, chunk, false);
+    if (kind == EXIT_OVERWORKED) {
+      store<u64>(hart, load<u64>(hart, HART_EXECUTED) - 1, HART_EXECUTED); // what was counted is yet to be executed
+      return EXIT_BUDGET;
+    }
     if (deprivileged && endTrap(hart)) {
       if (rewrites && reflectsOwn(hart)) continue;
       if (!paravirtual) return EXIT_TRAP;
@@ -89,11 +102,11 @@ export function run(hart: usize, budget: i32, exact: bool): u32 {
 function executeExactly(hart: usize, budget: i32): u32 {
   const end = load<u64>(hart, HART_EXECUTED) + <u64>budget;
   if (budget > SLACK) {
-    const kind = executeSampled(hart, budget - SLACK, true);
+    const kind = executeSampled(hart, min<i32>(budget - SLACK, STRETCH), true);
     if (kind != EXIT_BUDGET || mustLeave(hart)) return kind;
   }
   const remaining = <i32>(end - load<u64>(hart, HART_EXECUTED));
-  if (remaining <= 0) return EXIT_BUDGET;
+  if (remaining <= 0 || remaining > SLACK) return EXIT_BUDGET;
   store<u32>(hart, 1, HART_SINGLE_STEP);
   const kind = execute(hart, remaining);
   store<u32>(hart, 0, HART_SINGLE_STEP);

@@ -191,6 +191,7 @@ const vmFields = {
   hotBatch: ["u32", 132], // with so many hot blocks on the list a slice ends for their sake
   interposed: ["u32", 136], // whether the host wants to hear of accesses to pages of RAM
   interposedPages: ["u32", 140], // u8 per page of RAM: the kinds of access of which it does
+  work: ["u32", 144], // done in the present slice beyond its instructions, in nanoseconds of a slow host
 } as const;
 export const VM_FIELDS: readonly StateField[] = Object.entries(vmFields).map(([name, [type, offset, count = 1]]) => ({
   name,
@@ -198,7 +199,7 @@ export const VM_FIELDS: readonly StateField[] = Object.entries(vmFields).map(([n
   count,
   offset,
 }));
-export const VM_SIZE = 144;
+export const VM_SIZE = 152;
 
 /** Offset of a field of the VM block; throws for a name that is none. */
 export function vmOffset(name: string): number {
@@ -324,6 +325,8 @@ export const CONSTANTS = {
   // Of a deprivileged guest, not counted: a trap that the monitor has yet to look at, and an entry without shadow table.
   EXIT_TRAP: 64,
   EXIT_NO_SHADOW: 65,
+  // Not counted: the slice has done much work beyond its instructions; the present one is yet to be executed.
+  EXIT_OVERWORKED: 66,
   SHADOW_ROOTS: 16,
 
   // How a loaded value becomes a register value.
@@ -357,6 +360,8 @@ export const CONSTANTS = {
 
   VIRTUAL_INSTRUCTIONS_PER_TICK: 10, // with the virtual clock
   POLL_INTERVAL: 10_000, // instructions between looks at the host's clock where a timer is close
+  PATIENCE: 1_000_000, // nanoseconds of work, as a slow host needs them, after which a slice ends
+  INSTRUCTION_WORK: 10, // nanoseconds of that for an instruction
 
   OPTION_HYPERCALLS: 1, // ecall from S-mode leaves as EXIT_HYPERCALL
   OPTION_HOST_TRANSLATION: 2, // below M-mode, a module of the host's translates

@@ -7,6 +7,7 @@ import {
   EXIT_ACCESS,
   EXIT_BREAKPOINT,
   EXIT_NO_FRAME,
+  EXIT_OVERWORKED,
   HART_CROSSING,
   HART_EXIT_ADDRESS,
   HART_EXIT_KIND,
@@ -49,6 +50,7 @@ import { regimePrivilege, translate } from "../memory/translation/translation";
 import { countTlbFill } from "../privileged/counters";
 import { FETCH_ACCESS_FAULT, FETCH_PAGE_FAULT } from "../privileged/fields";
 import { raise } from "../privileged/trap";
+import { beginWork, charge, isOverworked, WORK_TLB_FILL } from "../work";
 import { codePageOf, frameOfCodePage } from "./pages";
 
 /** Lowest bit of what `fetchPage` gives: PMP treats the page's bytes differently, so each instruction is checked. */
@@ -61,11 +63,15 @@ function fetchPage(hart: usize, address: u64, access: u32): usize {
   const entry = entryOf(bank, TLB_FETCH, address);
   if (load<u64>(entry) == (address & ~0xfff)) return <usize>load<u32>(entry, 8);
 
-  if (access == ACCESS_EXECUTE) countTlbFill(hart);
+  if (access == ACCESS_EXECUTE) {
+    if (isOverworked(hart)) return leaveUndone(hart, access, EXIT_OVERWORKED);
+    countTlbFill(hart);
+  }
+  charge(<usize>load<u32>(hart, HART_VM), WORK_TLB_FILL);
   const regime = fetchRegime(hart);
   const outcome = translate(hart, address, access, regime);
   if (outcome != WALK_OK) {
-    if (outcome == WALK_NO_FRAME) return leaveForFrame(hart, access);
+    if (outcome == WALK_NO_FRAME) return leaveUndone(hart, access, EXIT_NO_FRAME);
     store<u32>(hart, access, HART_TRAP_ACCESS);
     return raise(hart, outcome == WALK_ACCESS_FAULT ? FETCH_ACCESS_FAULT : FETCH_PAGE_FAULT, address);
   }
@@ -74,7 +80,7 @@ function fetchPage(hart: usize, address: u64, access: u32): usize {
   if (permission == PMP_DENIED) return raise(hart, FETCH_ACCESS_FAULT, address);
   const vm = <usize>load<u32>(hart, HART_VM);
   const machine = machineAddress(vm, physical);
-  if (machine == NO_FRAME) return leaveForFrame(hart, access);
+  if (machine == NO_FRAME) return leaveUndone(hart, access, EXIT_NO_FRAME);
   if (machine == 0) return raise(hart, FETCH_ACCESS_FAULT, address);
   const interposed = isInterposed(vm, physical, ACCESS_EXECUTE);
   if (interposed && !isOpen(hart, vm, physical, access)) return leaveForHost(hart, address, access);
@@ -98,9 +104,9 @@ function leaveForHost(hart: usize, address: u64, access: u32): usize {
   return CHECK_EACH;
 }
 
-/** Makes what was to be fetched leave for want of a frame; there are no slots. */
-function leaveForFrame(hart: usize, access: u32): usize {
-  if (access == ACCESS_EXECUTE) store<u32>(hart, EXIT_NO_FRAME, HART_FETCH_LEAVES);
+/** Makes what was to be fetched leave, to be fetched again later; there are no slots. */
+function leaveUndone(hart: usize, access: u32, kind: u32): usize {
+  if (access == ACCESS_EXECUTE) store<u32>(hart, kind, HART_FETCH_LEAVES);
   return CHECK_EACH;
 }
 
@@ -231,8 +237,11 @@ function keepRewritten(scratch: usize, own: usize): void {
 /** The bits of the instruction at the hart's pc, for a trap that reports them; 0 if it can no longer be fetched. */
 export function instructionAt(hart: usize): u64 {
   const pc = load<u64>(hart, HART_PC);
+  const work = beginWork(hart); // the instruction has been executed, and cannot leave any more
   const first = halfAt(hart, pc);
-  return (first & 3) == 3 ? first | (halfAt(hart, pc + 2) << 16) : first;
+  const bits = (first & 3) == 3 ? first | (halfAt(hart, pc + 2) << 16) : first;
+  charge(<usize>load<u32>(hart, HART_VM), work);
+  return bits;
 }
 
 function halfAt(hart: usize, address: u64): u64 {

@@ -25,6 +25,7 @@ import { OP_NEXT_PAGE } from "../generated/operations";
 import { detachCodePage, frameMetadata } from "../memory/frames";
 import { dropFetchTables } from "../memory/tlb";
 import { countAssist } from "../privileged/counters";
+import { charge, WORK_CODE_PAGE } from "../work";
 
 /** The decoded slots of the frame at a machine address. */
 export function codePageOf(hart: usize, machine: usize): usize {
@@ -36,6 +37,7 @@ export function codePageOf(hart: usize, machine: usize): usize {
 
 function newCodePage(hart: usize, vm: usize, metadata: usize): usize {
   countAssist(hart, ASSIST_DECODE_PAGE);
+  charge(vm, WORK_CODE_PAGE);
   const n = load<u32>(vm, VM_CODE_NEXT);
   store<u32>(vm, n + 1 == load<u32>(vm, VM_CODE_PAGES) ? 0 : n + 1, VM_CODE_NEXT);
   const owner = <usize>load<u32>(vm, VM_CODE_OWNER) + (<usize>n << 2);

@@ -8,6 +8,7 @@ import {
   ASSIST_TLB_SLOW,
   EXIT_ACCESS,
   EXIT_NO_FRAME,
+  EXIT_OVERWORKED,
   EXIT_READ,
   EXIT_TABLE_WRITE,
   EXIT_WRITE,
@@ -45,6 +46,7 @@ import { checkPmp, PMP_DENIED, PMP_GRANTED } from "./pmp";
 import { dataRegime, entryOf, fillEntry } from "./tlb";
 import { ACCESS_READ, ACCESS_WITHOUT_EFFECT, ACCESS_WRITE, WALK_ACCESS_FAULT, WALK_NO_FRAME, WALK_OK } from "./translation/outcome";
 import { regimePrivilege, translate } from "./translation/translation";
+import { charge, isOverworked, WORK_TLB_FILL } from "../work";
 
 /**
  * Resolves bytes that lie within one page. Gives their machine address; 0 with
@@ -59,10 +61,11 @@ function resolve(hart: usize, address: u64, length: u32, access: u32): usize {
   if ((load<u64>(entry) & ~<u64>TLB_GUARDED) == (address & ~0xfff)) return <usize>(<u32>address + load<u32>(entry, 8));
 
   countTlbFill(hart);
+  charge(<usize>load<u32>(hart, HART_VM), WORK_TLB_FILL);
   const regime = dataRegime(hart);
   const outcome = translate(hart, address, access, regime);
   if (outcome != WALK_OK) {
-    if (outcome == WALK_NO_FRAME) return leaveForFrame(hart);
+    if (outcome == WALK_NO_FRAME) return leaveUndone(hart, EXIT_NO_FRAME);
     store<u32>(hart, access, HART_TRAP_ACCESS);
     const accessFault = write ? STORE_ACCESS_FAULT : LOAD_ACCESS_FAULT;
     // Page faults are numbered eight above the access faults.
@@ -73,7 +76,7 @@ function resolve(hart: usize, address: u64, length: u32, access: u32): usize {
   if (permission == PMP_DENIED) return raise(hart, write ? STORE_ACCESS_FAULT : LOAD_ACCESS_FAULT, address);
   const vm = <usize>load<u32>(hart, HART_VM);
   const machine = machineAddress(vm, physical);
-  if (machine <= NO_FRAME) return machine == 0 ? 0 : leaveForFrame(hart);
+  if (machine <= NO_FRAME) return machine == 0 ? 0 : leaveUndone(hart, EXIT_NO_FRAME);
   if (isInterposed(vm, physical, access)) {
     if (isOpen(hart, vm, physical, access)) return machine;
     return leaveForHost(hart, access, address, length);
@@ -106,9 +109,9 @@ export function peekAddress(hart: usize, address: u64, length: u32, access: u32)
   return machine;
 }
 
-/** Leaves because a page has no frame and the pool none to give. The instruction has done nothing yet, and is executed again. */
-function leaveForFrame(hart: usize): usize {
-  store<u32>(hart, EXIT_NO_FRAME, HART_EXIT_KIND);
+/** Leaves with an instruction that has done nothing yet, and is executed again. */
+function leaveUndone(hart: usize, kind: u32): usize {
+  store<u32>(hart, kind, HART_EXIT_KIND);
   store<u32>(hart, STATUS_EXIT, HART_STATUS);
   return 0;
 }
@@ -148,6 +151,7 @@ function trapsMisaligned(hart: usize, address: u64, width: u32): bool {
 
 /** A load: `register` is the destination's offset, `extension` how the value becomes a register's. */
 export function readAddress(hart: usize, address: u64, width: u32, extension: u32, register: u32): usize {
+  if (isOverworked(hart)) return leaveUndone(hart, EXIT_OVERWORKED);
   countAssist(hart, ASSIST_TLB_SLOW);
   if (trapsMisaligned(hart, address, width)) return raise(hart, LOAD_MISALIGNED, address);
   if (crossesPage(address, width)) return readAcross(hart, address, width);
@@ -187,6 +191,7 @@ export function writeAddress(hart: usize, address: u64, width: u32, value: u64):
     const machine = <usize>(<u32>address + load<u32>(entry, 8));
     if (isFreeStore(<usize>load<u32>(hart, HART_VM), machine, width)) return machine;
   }
+  if (isOverworked(hart)) return leaveUndone(hart, EXIT_OVERWORKED);
   countAssist(hart, ASSIST_TLB_SLOW);
   if (trapsMisaligned(hart, address, width)) return raise(hart, STORE_MISALIGNED, address);
   store<u64>(hart, value, HART_EXIT_VALUE);
@@ -251,6 +256,7 @@ function writeAcross(hart: usize, address: u64, width: u32, value: u64): usize {
 
 /** An atomic access: naturally aligned, and memory only. */
 export function atomicAddress(hart: usize, address: u64, width: u32): usize {
+  if (isOverworked(hart)) return leaveUndone(hart, EXIT_OVERWORKED);
   if (address & (width - 1)) return raise(hart, STORE_MISALIGNED, address);
   const machine = resolve(hart, address, width, ACCESS_READ | ACCESS_WRITE);
   if (machine == 0) return notMemory(hart, STORE_ACCESS_FAULT, address);
@@ -262,6 +268,7 @@ export function atomicAddress(hart: usize, address: u64, width: u32): usize {
 
 /** Load-reserved: remembers the address it gives. */
 export function reserve(hart: usize, address: u64, width: u32): usize {
+  if (isOverworked(hart)) return leaveUndone(hart, EXIT_OVERWORKED);
   if (address & (width - 1)) return raise(hart, LOAD_MISALIGNED, address);
   const machine = resolve(hart, address, width, ACCESS_READ);
   if (machine == 0) return notMemory(hart, LOAD_ACCESS_FAULT, address);
@@ -285,6 +292,7 @@ const BLOCK_SIZE: u32 = 64;
 
 /** Resolves the block that holds an address; a fault reports the address as it was given (CMO 1.0, 2.5). */
 function resolveBlock(hart: usize, address: u64, access: u32): usize {
+  if (isOverworked(hart)) return leaveUndone(hart, EXIT_OVERWORKED);
   const block = resolve(hart, address & ~<u64>(BLOCK_SIZE - 1), BLOCK_SIZE, access);
   if (block == 0) store<u64>(hart, address, HART_TRAP_VALUE);
   return block;

@@ -40,6 +40,7 @@ import {
 } from "../generated/layout";
 import { OP_UNDECODED } from "../generated/operations";
 import { countAssist } from "../privileged/counters";
+import { charge, WORK_FORGET_REGIONS, WORK_FRAME, WORK_SEARCH_STORES } from "../work";
 
 /** Tells the translator that lines of a frame were overwritten, or that its code page is gone. */
 @external("host", "forgetRegions")
@@ -65,6 +66,7 @@ function addressIn(vm: usize, frame: u32, address: u64): usize {
 }
 
 function suppliedAddress(vm: usize, page: u32, address: u64): usize {
+  charge(vm, WORK_FRAME);
   const frame = supplyFrame(vm, page);
   return frame >= ABSENT_UNCHANGED ? NO_FRAME : addressIn(vm, frame, address);
 }
@@ -149,6 +151,7 @@ function forgetCode(vm: usize, metadata: usize, offset: u32, length: u32): void 
 function overwritten(vm: usize, metadata: usize, lines: u64): void {
   store<u32>(vm, load<u32>(vm, VM_CODE_EPOCH) + 1, VM_CODE_EPOCH);
   const frame = (metadata - <usize>load<u32>(vm, VM_FRAME_METADATA)) / FRAME_METADATA_SIZE;
+  charge(vm, WORK_FORGET_REGIONS);
   forgetRegions(vm, <u32>frame, lines);
 }
 
@@ -179,6 +182,7 @@ export function dropStoreEntries(vm: usize, frame: usize): void {
     const hart = <usize>load<u32>(vm, VM_HARTS) + n * HART_SIZE;
     const banks = <usize>load<u32>(hart, HART_BANKS);
     const end = banks + load<u32>(hart, HART_BANK_COUNT) * TLB_BANK_SIZE;
+    charge(vm, load<u32>(hart, HART_BANK_COUNT) * WORK_SEARCH_STORES);
     for (let bank = banks; bank < end; bank += TLB_BANK_SIZE) {
       const table = bank + TLB_WRITE;
       for (let entry = table; entry < table + TLB_ENTRIES * TLB_ENTRY_SIZE; entry += TLB_ENTRY_SIZE) {

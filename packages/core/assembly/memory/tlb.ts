@@ -26,6 +26,7 @@ import {
   HART_SATP,
   HART_VIRTUALIZATION,
   HART_VIRTUAL_HART,
+  HART_VM,
   JUMP_CACHE,
   JUMP_PAGES,
   LARGE_REGIONS,
@@ -35,9 +36,11 @@ import {
   TLB_ENTRIES,
   TLB_ENTRY_SIZE,
   TLB_FETCH,
+  VM_WORK,
 } from "../generated/layout";
 import { countAssist } from "../privileged/counters";
 import { MSTATUS_MPRV, MSTATUS_MXR, MSTATUS_SUM } from "../privileged/fields";
+import { charge, WORK_CLEAR_BANK, WORK_CLEAR_FETCHES, WORK_CLEAR_JUMPS, WORK_SEARCH_BANK } from "../work";
 
 /** Regimes: bits 0-1 privilege (0 U, 1 S, 3 M), bit 2 SUM, bit 3 MXR, bit 4 V. */
 export const REGIME_SUM: u32 = 4;
@@ -144,6 +147,7 @@ function clearBank(hart: usize, bank: usize): void {
   memory.fill(bank + JUMP_PAGES, 0, TLB_BANK_SIZE - JUMP_PAGES);
   const n = (bank - <usize>load<u32>(hart, HART_BANKS)) / TLB_BANK_SIZE;
   store<u32>(hart + (n << 2), 0, HART_BANK_HUGE);
+  charge(<usize>load<u32>(hart, HART_VM), WORK_CLEAR_BANK);
 }
 
 @inline
@@ -192,10 +196,12 @@ export function dropFetchTables(hart: usize): void {
   for (let n: u32 = 0; n < count; n++) {
     memory.fill(banks + n * TLB_BANK_SIZE + TLB_FETCH, 0xff, JUMP_PAGES - TLB_FETCH);
   }
+  charge(<usize>load<u32>(hart, HART_VM), count * WORK_CLEAR_FETCHES);
 }
 
 /** Forgets which regions begin where, in one bank. */
-function dropJumpCache(bank: usize): void {
+function dropJumpCache(hart: usize, bank: usize): void {
+  charge(<usize>load<u32>(hart, HART_VM), WORK_CLEAR_JUMPS);
   memory.fill(bank + JUMP_CACHE, 0xff, JUMP_PAGES - JUMP_CACHE);
   memory.fill(bank + JUMP_PAGES, 0, BITMAP_SIZE);
 }
@@ -226,8 +232,8 @@ export function fence(ofHart: usize, byAddress: bool, address: u64, ofSpace: boo
       continue;
     }
     const large = mayBeLarge(hart, bank, address);
-    if (large || (load<u8>(jumpPagesOf(bank, address)) >> ((<u32>address >> 12) & 7)) & 1) dropJumpCache(bank);
-    if (large) dropPieces(bank, address);
+    if (large || (load<u8>(jumpPagesOf(bank, address)) >> ((<u32>address >> 12) & 7)) & 1) dropJumpCache(hart, bank);
+    if (large) dropPieces(hart, bank, address);
     else {
       for (let table: u32 = 0; table < 3; table++) {
         store<u64>(entryOf(bank, table * TLB_ENTRIES * TLB_ENTRY_SIZE, address), -1);
@@ -236,8 +242,28 @@ export function fence(ofHart: usize, byAddress: bool, address: u64, ofSpace: boo
   }
 }
 
+/** Beyond this many pages, whole banks are dropped. */
+const MAX_PAGES_FENCED_ONE_BY_ONE: u64 = 64;
+
+/**
+ * Drops what a hart's TLB holds of a range, or of everything if `size` is all ones or both are zero, as SBI's fences do. As soon
+ * as single pages have cost more than whole banks would have, those go.
+ */
+export function fenceRange(ofHart: usize, start: u64, size: u64, ofSpace: bool, space: u64): void {
+  const pages = (size >> 12) + (((size & 0xfff) + (start & 0xfff) + 0xfff) >> 12);
+  const vm = <usize>load<u32>(ofHart, HART_VM);
+  const enough = load<u32>(vm, VM_WORK) + load<u32>(executorOf(ofHart), HART_BANK_COUNT) * WORK_CLEAR_BANK;
+  let all = (start | size) == 0 || pages > MAX_PAGES_FENCED_ONE_BY_ONE;
+  for (let page: u64 = 0; page < pages && !all; page++) {
+    fence(ofHart, true, start + (page << 12), ofSpace, space);
+    all = load<u32>(vm, VM_WORK) > enough;
+  }
+  if (all) fence(ofHart, false, 0, ofSpace, space);
+}
+
 /** Drops every entry that is a piece of the page, of whatever size, that holds an address. */
-function dropPieces(bank: usize, address: u64): void {
+function dropPieces(hart: usize, bank: usize, address: u64): void {
+  charge(<usize>load<u32>(hart, HART_VM), WORK_SEARCH_BANK);
   for (let entry = bank; entry < bank + JUMP_CACHE; entry += TLB_ENTRY_SIZE) {
     const tag = load<u64>(entry);
     if (tag != -1 && ((tag ^ address) >> load<u32>(entry, 12)) == 0) store<u64>(entry, -1);

@@ -1,5 +1,6 @@
 /** The entropy source behind the CSR seed (Scalar Cryptography 1.0, ch. 4). */
-import { HART_CLOCK_MODE, HART_ENTROPY } from "../generated/layout";
+import { HART_CLOCK_MODE, HART_ENTROPY, HART_VM } from "../generated/layout";
+import { charge, WORK_ENTROPY } from "../work";
 
 /** Sixteen random bits of the host's. */
 @external("host", "entropy")
@@ -9,6 +10,7 @@ declare function hostEntropy(): u32;
 const ES16: u64 = 2 << 30;
 
 export function readSeed(hart: usize): u64 {
+  charge(<usize>load<u32>(hart, HART_VM), WORK_ENTROPY);
   const bits: u64 = load<u32>(hart, HART_CLOCK_MODE) == 0 ? <u64>hostEntropy() & 0xffff : seeded(hart) >> 48;
   return ES16 | bits;
 }

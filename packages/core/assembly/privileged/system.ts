@@ -60,6 +60,7 @@ import { reflect } from "../virtualization/in-place";
 import { call } from "../virtualization/paravirtual";
 import { done, virtualHartAt } from "../virtualization/rewritten";
 import { BREAKPOINT, ECALL_FROM_U, ILLEGAL_INSTRUCTION, MENVCFG_CBCFE, MENVCFG_CBIE, MENVCFG_CBZE, MSTATUS_TSR, MSTATUS_TVM, MSTATUS_TW } from "./fields";
+import { isOverworked } from "../work";
 import { updateTimers } from "./time";
 import { isAwake, nextInterrupt, raise, returnFromMachine, returnFromSupervisor } from "./trap";
 
@@ -116,7 +117,7 @@ export function csr(hart: usize, slot: usize, operation: u32, immediate: bool): 
     resumeBehind(hart);
     return STATUS_YIELD;
   }
-  return changesFetch(number) ? resumeBehind(hart) : next(hart);
+  return changesFetch(number) || isOverworked(hart) ? resumeBehind(hart) : next(hart);
 }
 
 /** Whether the slice may have to end elsewhere: at a timer, with the virtual clock, or where a counter overflows. */
@@ -210,10 +211,10 @@ export function sfence_vma(hart: usize, slot: usize): u32 {
   return resumeBehind(hart);
 }
 
-/** The fetch of the next instruction is translated anew. */
+/** The fetch of the next instruction is translated anew; that has cost the slice some time. */
 function resumeBehind(hart: usize): u32 {
   store<u64>(hart, load<u64>(hart, HART_PC) + 4, HART_PC);
-  return STATUS_RESUME;
+  return isOverworked(hart) ? STATUS_YIELD : STATUS_RESUME;
 }
 
 export function sfence_w_inval(hart: usize, slot: usize): u32 {

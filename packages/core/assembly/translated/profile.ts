@@ -31,6 +31,7 @@ import {
 import { peekPage } from "../code/fetch";
 import { execute } from "../generated/execute";
 import { entryOf } from "../memory/tlb";
+import { isOverworked } from "../work";
 
 /**
  * Runs about `budget` instructions as `execute` does, with samples taken if there is a translator: `exact` if not more
@@ -61,9 +62,9 @@ export function executeSampled(hart: usize, budget: i32, exact: bool): u32 {
   }
 }
 
-/** Whether a slice ends before its budget does: a deadline moved, a trap waits for it, or hot blocks are to be translated first. */
+/** Whether a slice ends before its budget does: a deadline moved, a trap waits for it, it did much work, or hot blocks are to be translated first. */
 export function mustLeave(hart: usize): bool {
-  return load<u32>(hart, HART_DEADLINE_MOVED) != 0 || load<u32>(hart, HART_TRAP_WAITS) != 0 || hasHotBlocks(hart);
+  return load<u32>(hart, HART_DEADLINE_MOVED) != 0 || load<u32>(hart, HART_TRAP_WAITS) != 0 || isOverworked(hart) || hasHotBlocks(hart);
 }
 
 /** Whether so many blocks are hot that a module of them is worth its cost. */

@@ -36,11 +36,12 @@ import {
   STATUS_EXIT,
 } from "../generated/layout";
 import { frameMetadata, machineAddress, prepareWrite } from "../memory/frames";
-import { fence } from "../memory/tlb";
+import { fenceRange } from "../memory/tlb";
 import { countAssist } from "../privileged/counters";
 import { MSTATUS_FS, MSTATUS_SIE, MSTATUS_SPIE, MSTATUS_SPP, SSIP } from "../privileged/fields";
 import { updateTimers } from "../privileged/time";
 import { nextInterrupt, raiseException, returnFromSupervisor, takeInterrupt } from "../privileged/trap";
+import { isOverworked } from "../work";
 import { attend, follow, goOn } from "./in-place";
 
 /** Number of the extension: "HVP". */
@@ -174,6 +175,7 @@ export function call(executor: usize, virtual: usize): u32 {
       store<u64>(virtual, ANEW, HART_SHOWN_INTERRUPTS);
       store<u32>(executor, 1, HART_DEADLINE_MOVED);
     }
+    if (isOverworked(executor)) store<u32>(executor, 1, HART_DEADLINE_MOVED);
     return goOn(executor, virtual);
   }
   store<u64>(virtual, ANEW, HART_SHOWN_INTERRUPTS); // behind the call, interrupts are considered
@@ -194,7 +196,7 @@ function assist(virtual: usize, area: usize, number: u32): bool {
   if (number == SET_ROOT) {
     if (setRoots(virtual, a0, a1) != SUCCESS) return false;
   } else if (number == FLUSH) {
-    flush(virtual, a0, a1);
+    fenceRange(virtual, a0, a1, false, 0);
   } else if (number == SET_TIMER) {
     store<u64>(virtual, a0, HART_STIMECMP);
     updateTimers(virtual);
@@ -226,19 +228,6 @@ export function adoptArea(virtual: usize): void {
   const area = areaOf(virtual);
   const status = area == 0 ? 0 : load<u64>(area, AREA_STATUS) & MSTATUS_FS;
   store<u64>(virtual, (load<u64>(virtual, HART_MSTATUS) & ~MSTATUS_FS) | status, HART_MSTATUS);
-}
-
-/** Beyond this many pages whole banks are dropped: a page can cost as much as a bank, and no budget is looked at meanwhile. */
-const MAX_PAGES_FLUSHED_ONE_BY_ONE: u64 = 8;
-
-/** Drops what the hart's TLB holds of a range, or of everything if `size` is all ones or both are zero, as SBI's fences do. */
-function flush(virtual: usize, start: u64, size: u64): void {
-  const pages = (size >> 12) + (((size & 0xfff) + (start & 0xfff) + 0xfff) >> 12);
-  if ((start | size) == 0 || pages > MAX_PAGES_FLUSHED_ONE_BY_ONE) {
-    fence(virtual, false, 0, false, 0);
-    return;
-  }
-  for (let page: u64 = 0; page < pages; page++) fence(virtual, true, start + (page << 12), false, 0);
 }
 
 /** Makes tables those of a hart's kernel and of its user code; gives an SBI error, and then changes nothing. */

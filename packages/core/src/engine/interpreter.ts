@@ -26,6 +26,7 @@ export interface InterpreterExports {
   readCsr(hart: number, number: number): bigint;
   writeCsr(hart: number, number: number, value: bigint): void;
   fence(hart: number, byAddress: number, address: bigint, bySpace: number, space: bigint): void;
+  fenceRange(hart: number, start: bigint, size: bigint, bySpace: number, space: bigint): void;
   prepareHostWrite(vm: number, address: bigint, length: number): number;
   dropStoreEntries(vm: number, frame: number): void;
   dropReleased(vm: number): void;

@@ -29,7 +29,6 @@ const EXCEPTION_OF: ReadonlyMap<FirmwareEventCode, number> = new Map([
   [FirmwareEvent.AccessStore, 7],
   [FirmwareEvent.IllegalInstruction, 2],
 ]);
-const ALL_ONES = 0xffff_ffff_ffff_ffffn;
 
 /** What hypercalls need of their machine beyond its harts and memory. */
 export interface HypercallHost {
@@ -133,17 +132,7 @@ export class Hypercalls implements HypercallContext {
   fenceInstructions(): void {}
 
   fenceAddresses(hart: number, start: bigint, size: bigint, asid?: number): void {
-    const { address } = this.#vcpu(hart);
-    const bySpace = asid === undefined ? 0 : 1;
-    const space = BigInt(asid ?? 0);
-    const pages = (size + (start & 0xfffn) + 0xfffn) >> 12n;
-    if (size === ALL_ONES || (size === 0n && start === 0n) || pages > MAX_PAGES_FENCED_ONE_BY_ONE) {
-      this.#interpreter.fence(address, 0, 0n, bySpace, space);
-      return;
-    }
-    for (let page = 0n; page < pages; page++) {
-      this.#interpreter.fence(address, 1, BigInt.asUintN(64, start + (page << 12n)), bySpace, space);
-    }
+    this.#interpreter.fenceRange(this.#vcpu(hart).address, start, size, asid === undefined ? 0 : 1, BigInt(asid ?? 0));
   }
 
   readCsr(csr: number): bigint {
@@ -194,6 +183,3 @@ export class Hypercalls implements HypercallContext {
     return vcpu;
   }
 }
-
-/** Beyond this many pages, dropping whole banks is cheaper, and a guest cannot make the host count to 2^52. */
-const MAX_PAGES_FENCED_ONE_BY_ONE = 64n;

@@ -21,7 +21,7 @@ const SLACK = 4096;
 const EARLY_TURN = 10_000;
 const EARLY_TURNS = 200;
 const YIELD_MS = 8;
-/** Exits between looks at the clock: each is at most a few microseconds. */
+/** Exits between looks at the clock: most take at most a few microseconds. */
 const EXITS_PER_CLOCK_CHECK = 64;
 /** The host is awake at least this often, so that a running machine keeps its process alive. */
 const LONGEST_SLEEP_MS = 1000;
@@ -36,6 +36,9 @@ export interface SchedulerHost {
   /** Something that the machine called threw; no hart runs any more. */
   failed(error: unknown): void;
 }
+
+/** Whether a look at the clock follows each such exit: a doorbell may be megabytes to move, a hypercall fences of every hart. */
+const mayTakeLong = (kind: number): boolean => kind === CONSTANTS.EXIT_WRITE || kind === CONSTANTS.EXIT_HYPERCALL;
 
 export class Scheduler {
   readonly #vcpus: readonly [Vcpu, ...Vcpu[]];
@@ -214,9 +217,9 @@ export class Scheduler {
     const goesOn = this.#host.answer(vcpu, kind);
     // What a monitor makes of an exit may be an instruction more, or one that has yet to be executed again.
     this.#left -= state.getNumber("executed") - executed;
-    // The budget is not used up where hot code was to be translated first, which takes as long as many exits.
+    // The budget is not used up where hot code was to be translated, or other work done, that takes as long as many exits.
     const isEarly = kind === CONSTANTS.EXIT_BUDGET && this.#left > 0;
-    if (isEarly) this.#exits = EXITS_PER_CLOCK_CHECK;
+    if (isEarly || mayTakeLong(kind)) this.#exits = EXITS_PER_CLOCK_CHECK;
     return goesOn || isEarly;
   }
 

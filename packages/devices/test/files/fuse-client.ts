@@ -32,11 +32,13 @@ export function pack(...fields: readonly (readonly [4 | 8, number] | string | Ui
 
 export class FuseClient implements FileClient {
   readonly bench: TestBench;
+  readonly device: VirtioFs;
   #unique = 1;
   #isOpenless = false;
 
   constructor(options: Omit<VirtioFsOptions, "tag">, bench?: TestBench) {
-    this.bench = bench ?? new TestBench(new VirtioFs({ tag: "tag", ...options })).start();
+    this.device = new VirtioFs({ tag: "tag", ...options });
+    this.bench = bench ?? new TestBench(this.device).start();
   }
 
   /** Mounts it. */

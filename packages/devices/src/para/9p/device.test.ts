@@ -3,10 +3,9 @@ import { Random } from "../../../fuzz/random.js";
 import { fields, NinePClient } from "../../../test/files/ninep-client.js";
 import { runRandomOperations } from "../../../test/files/random-operations.js";
 
-import type { FileContent, MemoryFile } from "../../backends/files/memory-file.js";
 import { MemoryTree } from "../../backends/files/memory-tree.js";
 import { Virtio9p } from "./device.js";
-import { HEADER, Message } from "./message.js";
+import { Message } from "./message.js";
 
 const text = (string: string) => new TextEncoder().encode(string);
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
@@ -192,37 +191,6 @@ describe("a session", () => {
     // A session that ends has no locks.
     await client.call(Message.Version, [4, 8192], "9P2000.L");
     expect(await lock(other, 1, 0, 0, 1)).toBe(0);
-  });
-
-  it("answers a flush behind the message that it is about", async () => {
-    let answerRead: (count: number) => void = () => {};
-    const content: FileContent = { size: 10, read: () => new Promise((resolve) => (answerRead = resolve)) };
-    const file = tree.root.create("slow", { mode: 0o100644, uid: 0, gid: 0 });
-    (file as MemoryFile).refer(content);
-    const fid = await client.walk("slow");
-    await client.call(Message.LOpen, [4, fid], [4, 0]);
-    const read = client.message(Message.Read, [4, fid], [8, 0], [4, 10]);
-    const order: string[] = [];
-    const { memory } = client.bench;
-    const driver = client.bench.drivers[0];
-    const put = (message: Uint8Array, at: number) => {
-      memory.bytes.set(message, at);
-      driver?.add(
-        { address: memory.base + at, length: message.length },
-        { address: memory.base + at + 0x1000, length: 0x1000, write: true },
-      );
-      client.bench.ring(0);
-    };
-    put(read, 0xf_0000 - 0x4000);
-    put(client.message(Message.Flush, [2, new DataView(read.buffer).getUint16(5, true)]), 0xf_0000);
-    expect(driver?.take()).toBeUndefined();
-    answerRead(10);
-    while (order.length < 2) {
-      const used = driver?.take();
-      if (used !== undefined) order.push(used.written === HEADER + 14 ? "read" : "flush");
-      await new Promise((resolve) => setTimeout(resolve));
-    }
-    expect(order).toEqual(["read", "flush"]);
   });
 
   it.each([

@@ -6,7 +6,7 @@
  */
 import { Errno } from "../../backends/files/errno.js";
 import type { FileTree } from "../../backends/files/tree.js";
-import { type FileAnswer, FileTreeDevice, tagBytes } from "../files/device.js";
+import { FileAnswer, FileTreeDevice, tagBytes } from "../files/device.js";
 import { ChainData, type DataPlaces } from "../files/request-data.js";
 import type { DescriptorChain } from "../virtio/descriptor-chain.js";
 import { featureBits } from "../virtio/device.js";
@@ -33,6 +33,13 @@ export interface Virtio9pOptions {
   readonly name?: string;
 }
 
+/** A message that waits for the host. */
+interface Pending {
+  readonly type: number;
+  readonly answer: Answer;
+  readonly answered: Promise<void>;
+}
+
 /** A shared folder, or a root. */
 export class Virtio9p extends FileTreeDevice<Request, AnswerBody> {
   readonly type = 9;
@@ -42,7 +49,7 @@ export class Virtio9p extends FileTreeDevice<Request, AnswerBody> {
   readonly #bytes = new Uint8Array(MAX_REQUEST);
   readonly #view = new DataView(this.#bytes.buffer);
   /** Messages that wait for the host, by their tags. */
-  readonly #pending = new Map<number, Promise<void>>();
+  readonly #pending = new Map<number, Pending>();
 
   /** Throws `invalid-argument` for a tag that cannot be one. */
   constructor({ tree, tag, name = `9p.${tag}` }: Virtio9pOptions) {
@@ -75,18 +82,23 @@ export class Virtio9p extends FileTreeDevice<Request, AnswerBody> {
     }
     chain.read(HEADER, this.#bytes.subarray(HEADER, kept));
     if (type === Message.Flush) return this.#flush(kept, answer);
+    if (type === Message.Version) this.#abandonAll();
     const room = Math.max(0, chain.writableBytes - HEADER);
     const data = new ChainData(chain, DATA, length);
     const outcome = this.answer({ type, tag, view, length: kept, room, data }, answer);
     if (outcome === undefined) return;
-    const answered: Promise<void> = outcome.then(() => {
-      if (this.#pending.get(tag) === answered) this.#pending.delete(tag);
+    const answered = outcome.then(() => {
+      if (this.#pending.get(tag) === pending) this.#pending.delete(tag);
     });
-    if (tag !== NO_TAG) this.#pending.set(tag, answered);
+    const pending: Pending = { type, answer, answered };
+    if (tag !== NO_TAG) this.#pending.set(tag, pending);
     return answered;
   }
 
-  /** flush(5): answered behind the message that is not wanted any more, which is done nevertheless. */
+  /**
+   * flush(5): what reads gets no answer any more, and the flush its own at once. What may change something is answered
+   * nevertheless, and the flush behind it: the client must learn what became of it.
+   */
   #flush(length: number, answer: Answer): void | Promise<void> {
     if (length < HEADER + 2) {
       answer.fail(Errno.EINVAL);
@@ -94,45 +106,48 @@ export class Virtio9p extends FileTreeDevice<Request, AnswerBody> {
     }
     const flushed = () => answer.give({ bytes: new Uint8Array(), inPlace: 0 });
     const pending = this.#pending.get(this.#view.getUint16(HEADER, true));
-    if (pending === undefined) flushed();
-    else return pending.then(flushed);
+    if (pending?.type === Message.Read) pending.answer.abandon();
+    else if (pending !== undefined) return pending.answered.then(flushed);
+    flushed();
+  }
+
+  /** version(5): what was begun before is not answered any more. */
+  #abandonAll(): void {
+    for (const { answer } of this.#pending.values()) answer.abandon();
+    this.#pending.clear();
   }
 }
 
 /** Where a message's answer goes. */
-class Answer implements FileAnswer<AnswerBody> {
-  readonly #queue: SplitQueue;
-  readonly #chain: DescriptorChain;
+class Answer extends FileAnswer<AnswerBody> {
   readonly #type: number;
   readonly #tag: number;
 
   constructor(queue: SplitQueue, chain: DescriptorChain, type: number, tag: number) {
-    this.#queue = queue;
-    this.#chain = chain;
+    super(queue, chain);
     this.#type = type;
     this.#tag = tag;
   }
 
-  fail(errno: number): void {
+  override fail(errno: number): void {
     this.#finish(Message.LError + 1, new MessageWriter(4).u32(errno).bytes, 0);
   }
 
-  give({ bytes, inPlace }: AnswerBody): void {
-    if (HEADER + bytes.length + inPlace > this.#chain.writableBytes) this.fail(Errno.EIO);
+  override give({ bytes, inPlace }: AnswerBody): void {
+    if (HEADER + bytes.length + inPlace > this.chain.writableBytes) this.fail(Errno.EIO);
     else this.#finish(this.#type + 1, bytes, inPlace);
   }
 
   #finish(type: number, bytes: Uint8Array, inPlace: number): void {
-    const chain = this.#chain;
-    if (!this.#queue.isCurrent(chain)) return;
+    if (this.isVoid) return;
     const length = HEADER + bytes.length + inPlace;
-    if (length > chain.writableBytes) {
-      this.#queue.complete(chain, 0);
+    if (length > this.chain.writableBytes) {
+      this.complete(0);
       return;
     }
     const header = new MessageWriter(HEADER).u32(length).u8(type).u16(this.#tag);
-    chain.write(0, header.bytes);
-    chain.write(HEADER, bytes);
-    this.#queue.complete(chain, length);
+    this.chain.write(0, header.bytes);
+    this.chain.write(HEADER, bytes);
+    this.complete(length);
   }
 }

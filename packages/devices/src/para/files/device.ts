@@ -21,10 +21,38 @@ export interface FileSession<Request, Outcome> {
   end(): void;
 }
 
-/** Where a request's answer goes. */
-export interface FileAnswer<Outcome> {
-  give(outcome: Outcome): void;
-  fail(errno: number): void;
+/** Where a request's answer goes: once, and nowhere if the device was reset meanwhile. */
+export abstract class FileAnswer<Outcome> {
+  protected readonly chain: DescriptorChain;
+  readonly #queue: SplitQueue;
+  #isDone = false;
+
+  constructor(queue: SplitQueue, chain: DescriptorChain) {
+    this.#queue = queue;
+    this.chain = chain;
+  }
+
+  /** Whether nobody waits for it any more: then the chain may be that of another request. */
+  get isVoid(): boolean {
+    return this.#isDone || !this.#queue.isCurrent(this.chain);
+  }
+
+  abstract give(outcome: Outcome): void;
+  abstract fail(errno: number): void;
+
+  /** Ends a request that waits for the host, before it is answered: with an error, or with no answer at all. */
+  abandon(errno?: number): void {
+    if (this.isVoid) return;
+    if (errno === undefined) this.complete(0);
+    else this.fail(errno);
+    this.#queue.publish();
+  }
+
+  /** Hands the chain back, with so many bytes written. */
+  protected complete(written: number): void {
+    this.#isDone = true;
+    this.#queue.complete(this.chain, written);
+  }
 }
 
 /** A device with a session. */
@@ -47,7 +75,7 @@ export abstract class FileTreeDevice<Request, Outcome> implements VirtioDevice {
   /** Reads a request, has it done by {@link answer}, and completes its chain: now, or when the promise resolves. */
   protected abstract begin(queue: SplitQueue, chain: DescriptorChain): void | Promise<void>;
 
-  /** Gives what becomes of a request, at once or later. */
+  /** Gives what becomes of a request, at once or later; {@link FileAnswer.abandon} may be sooner. */
   protected answer(request: Request, to: FileAnswer<Outcome>): void | Promise<void> {
     let outcome: Later<Outcome>;
     try {

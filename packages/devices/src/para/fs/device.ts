@@ -5,7 +5,7 @@
  */
 import { Errno } from "../../backends/files/errno.js";
 import type { FileTree } from "../../backends/files/tree.js";
-import { type FileAnswer, FileTreeDevice, tagBytes } from "../files/device.js";
+import { FileAnswer, FileTreeDevice, tagBytes } from "../files/device.js";
 import { ChainData, type DataPlaces } from "../files/request-data.js";
 import type { DescriptorChain } from "../virtio/descriptor-chain.js";
 import type { SplitQueue } from "../virtio/split-queue.js";
@@ -41,6 +41,8 @@ export class VirtioFs extends FileTreeDevice<FuseRequest, FuseAnswer | undefined
   readonly configuration = new Uint8Array(TAG_BYTES + 4);
   readonly #bytes = new Uint8Array(MAX_REQUEST);
   readonly #view = new DataView(this.#bytes.buffer);
+  /** What becomes of READs that wait for the host, by their unique numbers. */
+  readonly #reads = new Map<bigint, Answer>();
 
   /** Throws `invalid-argument` for a tag that cannot be one. */
   constructor({ tree, tag, cache, name = `fs.${tag}` }: VirtioFsOptions) {
@@ -49,6 +51,11 @@ export class VirtioFs extends FileTreeDevice<FuseRequest, FuseAnswer | undefined
     super(name, () => new FuseSession(tree, kept));
     this.configuration.set(bytes);
     new DataView(this.configuration.buffer).setUint32(TAG_BYTES, this.queueSizes.length - 1, true);
+  }
+
+  override reset(): void {
+    this.#reads.clear();
+    super.reset();
   }
 
   protected override begin(queue: SplitQueue, chain: DescriptorChain): void | Promise<void> {
@@ -68,6 +75,7 @@ export class VirtioFs extends FileTreeDevice<FuseRequest, FuseAnswer | undefined
       return;
     }
     chain.read(IN_HEADER, bytes.subarray(IN_HEADER, kept));
+    if (opcode === Opcode.Interrupt && kept >= IN_HEADER + 8) this.#interrupt(view.getBigUint64(IN_HEADER, true));
     const request: FuseRequest = {
       opcode,
       node: view.getUint32(16, true) + view.getUint32(20, true) * 2 ** 32,
@@ -78,57 +86,65 @@ export class VirtioFs extends FileTreeDevice<FuseRequest, FuseAnswer | undefined
       room: Math.max(0, chain.writableBytes - OUT_HEADER),
       data: new ChainData(chain, DATA, chain.readableBytes),
     };
-    return this.answer(request, answer);
+    const outcome = this.answer(request, answer);
+    if (outcome === undefined || opcode !== Opcode.Read) return outcome;
+    const unique = view.getBigUint64(8, true);
+    this.#reads.set(unique, answer);
+    return outcome.then(() => {
+      if (this.#reads.get(unique) === answer) this.#reads.delete(unique);
+    });
+  }
+
+  /** INTERRUPT: who reads need not wait for the host. What may change something is answered when it is done. */
+  #interrupt(unique: bigint): void {
+    this.#reads.get(unique)?.abandon(Errno.EINTR);
+    this.#reads.delete(unique);
   }
 }
 
 /** Where a request's answer goes. */
-class Answer implements FileAnswer<FuseAnswer | undefined> {
-  readonly #queue: SplitQueue;
-  readonly #chain: DescriptorChain;
+class Answer extends FileAnswer<FuseAnswer | undefined> {
   readonly #header = new DataView(new ArrayBuffer(OUT_HEADER));
   readonly #isForget: boolean;
 
   constructor(queue: SplitQueue, chain: DescriptorChain, request: DataView) {
-    this.#queue = queue;
-    this.#chain = chain;
+    super(queue, chain);
     const opcode = request.getUint32(4, true);
     this.#isForget = opcode === Opcode.Forget || opcode === Opcode.BatchForget;
     this.#header.setUint32(8, request.getUint32(8, true), true);
     this.#header.setUint32(12, request.getUint32(12, true), true);
   }
 
-  fail(errno: number): void {
+  override fail(errno: number): void {
     if (this.#isForget) this.#finish(undefined, 0);
     else this.#finish(0, -errno);
   }
 
-  give(answer: FuseAnswer | undefined): void {
+  override give(answer: FuseAnswer | undefined): void {
     if (answer === undefined || typeof answer === "number") {
       this.#finish(answer, 0);
       return;
     }
     const bytes =
       answer instanceof Uint8Array ? answer : new Uint8Array(answer.buffer, answer.byteOffset, answer.byteLength);
-    if (OUT_HEADER + bytes.length > this.#chain.writableBytes) {
+    if (OUT_HEADER + bytes.length > this.chain.writableBytes) {
       this.#finish(0, -Errno.EIO);
       return;
     }
-    if (this.#queue.isCurrent(this.#chain)) this.#chain.write(OUT_HEADER, bytes);
+    if (!this.isVoid) this.chain.write(OUT_HEADER, bytes);
     this.#finish(bytes.length, 0);
   }
 
   /** The header, before so many bytes that are there already; none for what has no answer, or no room for one. */
   #finish(length: number | undefined, error: number): void {
-    const chain = this.#chain;
-    if (!this.#queue.isCurrent(chain)) return;
-    if (length === undefined || chain.writableBytes < OUT_HEADER) {
-      this.#queue.complete(chain, 0);
+    if (this.isVoid) return;
+    if (length === undefined || this.chain.writableBytes < OUT_HEADER) {
+      this.complete(0);
       return;
     }
     this.#header.setUint32(0, OUT_HEADER + length, true);
     this.#header.setInt32(4, error, true);
-    chain.write(0, new Uint8Array(this.#header.buffer));
-    this.#queue.complete(chain, OUT_HEADER + length);
+    this.chain.write(0, new Uint8Array(this.#header.buffer));
+    this.complete(OUT_HEADER + length);
   }
 }

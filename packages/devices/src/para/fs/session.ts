@@ -100,7 +100,7 @@ export class FuseSession implements FileSession<FuseRequest, FuseAnswer | undefi
       return undefined;
     }
     if (opcode === Opcode.BatchForget) return this.#batchForget(request);
-    // Nothing that waits here can be interrupted.
+    // What it is about is the device's business.
     if (opcode === Opcode.Interrupt) return undefined;
     if (!this.#isOn) throw FileError.of("EIO");
     return this.#dispatch(request);

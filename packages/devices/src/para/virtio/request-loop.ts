@@ -6,8 +6,10 @@
 import type { DescriptorChain } from "./descriptor-chain.js";
 import type { SplitQueue } from "./split-queue.js";
 
-/** Requests that wait for the host, each of which may hold a buffer: others wait in the queue. */
+/** Requests of a queue that wait for the host, each of which may hold a buffer: others wait in the queue. */
 const MAX_WAITING = 64;
+/** All that wait, those of a driver that has reset the device among them: nothing makes a host answer sooner. */
+const MAX_TOTAL = 256;
 /** Milliseconds of work for one doorbell before the host gets its turn. */
 const TURN_MS = 8;
 
@@ -18,7 +20,9 @@ export type BeginRequest = (queue: SplitQueue, chain: DescriptorChain) => void |
 export class RequestLoop {
   readonly #begin: BeginRequest;
   #queues: readonly SplitQueue[] = [];
-  #waiting = 0;
+  /** By queue, since the last reset. */
+  #waiting: number[] = [];
+  #total = 0;
   #isPaused = false;
   #drained: (() => void)[] = [];
 
@@ -28,6 +32,7 @@ export class RequestLoop {
 
   activate(queues: readonly SplitQueue[]): void {
     this.#queues = queues;
+    this.#waiting = queues.map(() => 0);
   }
 
   /** A doorbell. Hot. */
@@ -35,7 +40,7 @@ export class RequestLoop {
     const queue = this.#queues[index];
     if (queue === undefined || this.#isPaused) return;
     const end = performance.now() + TURN_MS;
-    while (this.#waiting < MAX_WAITING) {
+    while (this.#hasRoom(index)) {
       if (performance.now() > end) {
         setTimeout(() => this.notify(index));
         break;
@@ -56,7 +61,7 @@ export class RequestLoop {
   /** Resolves when nothing waits for the host; nothing is begun until {@link resume}. */
   quiesce(): Promise<void> {
     this.#isPaused = true;
-    if (this.#waiting === 0) return Promise.resolve();
+    if (this.#total === 0) return Promise.resolve();
     return new Promise((resolve) => this.#drained.push(resolve));
   }
 
@@ -65,13 +70,22 @@ export class RequestLoop {
     this.#notifyAll();
   }
 
+  #hasRoom(index: number): boolean {
+    return (this.#waiting[index] ?? 0) < MAX_WAITING && this.#total < MAX_TOTAL;
+  }
+
   #wait(queue: SplitQueue, outcome: Promise<void>): void {
-    this.#waiting++;
+    const { index } = queue;
+    const waiting = this.#waiting;
+    waiting[index] = (waiting[index] ?? 0) + 1;
+    this.#total++;
     void outcome.then(() => {
-      const wasFull = this.#waiting-- >= MAX_WAITING;
+      const wasFull = !this.#hasRoom(index);
+      waiting[index] = (waiting[index] ?? 0) - 1;
+      this.#total--;
       queue.publish();
       if (wasFull) this.#notifyAll();
-      if (this.#waiting === 0) for (const resolve of this.#drained.splice(0)) resolve();
+      if (this.#total === 0) for (const resolve of this.#drained.splice(0)) resolve();
     });
   }
 
