@@ -58,6 +58,7 @@ export async function runCampaign({ device, chains, seed, progress }: CampaignOp
     }
   }
   subject.device.reset();
+  subject.letGo?.();
   await subject.device.quiesce();
   await new Promise((resolve) => setImmediate(resolve));
   try {
@@ -93,7 +94,8 @@ class Campaign {
     if (random.once(500)) this.#scribbleRegisters();
     if (random.once(6)) this.#subject.disturb?.(random);
     const { queue, parts } = this.#subject.request(random);
-    this.#offer(queue, parts, random.below(10) < 4 ? 1 + random.below(3) : 0);
+    const isWrong = this.#subject.isCareful ? random.once(40) : random.below(10) < 4;
+    this.#offer(queue, parts, isWrong ? 1 + random.below(3) : 0);
     const begin = performance.now();
     this.#bench.ring(random.once(50) ? random.below(70_000) : queue);
     this.#slowestMs = Math.max(this.#slowestMs, performance.now() - begin);
@@ -114,6 +116,7 @@ class Campaign {
     const features = this.#random.once(4) ? BigInt(this.#random.below(2 ** 30)) : (1n << 64n) - 1n;
     this.#bench.start({ queueSize: QUEUE_SIZE, features });
     this.#drivers = this.#bench.drivers;
+    this.#subject.restarted?.();
     this.#resets++;
   }
 

@@ -1,6 +1,7 @@
-/** `npm run fuzz:devices -- [--device NAME] [--chains N] [--seed N]`: see campaign.ts, register-campaign.ts and switch-campaign.ts. */
+/** `npm run fuzz:devices -- [--device NAME] [--chains N] [--seed N]`: see campaign.ts, register-campaign.ts, switch-campaign.ts and index-campaign.ts. */
 import { parseArgs } from "node:util";
 import { runCampaign } from "./campaign.js";
+import { runIndexCampaign } from "./index-campaign.js";
 import { runRegisterCampaign } from "./register-campaign.js";
 import { REGISTER_SUBJECTS } from "./register-subjects.js";
 import { SUBJECTS } from "./subjects.js";
@@ -14,7 +15,7 @@ const { values } = parseArgs({
   },
 });
 const [count, seed] = [Number(values.chains), Number(values.seed)];
-const all = [...Object.keys(SUBJECTS), ...Object.keys(REGISTER_SUBJECTS), "switch"];
+const all = [...Object.keys(SUBJECTS), ...Object.keys(REGISTER_SUBJECTS), "switch", "index"];
 for (const device of values.device === undefined ? all : [values.device]) {
   const begin = performance.now();
   const report = await campaignOf(device);
@@ -24,12 +25,18 @@ process.exit(0);
 
 function campaignOf(device: string): Promise<string> | string {
   if (device === "switch") return byFrames();
+  if (device === "index") return byIndices();
   return Object.hasOwn(REGISTER_SUBJECTS, device) ? byRegisters(device) : byChains(device);
 }
 
 function byFrames(): string {
   const { frames, share, dropped } = runSwitchCampaign({ frames: count, seed });
   return `${frames} frames, ${share.toFixed(2)} deliveries of each, ${dropped} drops`;
+}
+
+function byIndices(): string {
+  const { indices, accepted } = runIndexCampaign({ indices: count, seed });
+  return `${indices} indices of served trees, ${Math.round((100 * accepted) / indices)} % accepted`;
 }
 
 async function byChains(device: string): Promise<string> {

@@ -1,6 +1,7 @@
 /** Every device under a short campaign of mutated requests; `npm run fuzz:devices` runs long ones. */
 import { describe, expect, it } from "vitest";
 import { runCampaign } from "../fuzz/campaign.js";
+import { runIndexCampaign } from "../fuzz/index-campaign.js";
 import { runRegisterCampaign } from "../fuzz/register-campaign.js";
 import { REGISTER_SUBJECTS } from "../fuzz/register-subjects.js";
 import { SUBJECTS } from "../fuzz/subjects.js";
@@ -24,4 +25,10 @@ describe.each(Object.keys(REGISTER_SUBJECTS))("%s", (device) => {
 it.each([1, 2])("a switch survives hostile stations, and keeps them in their VLANs, seed %i", (seed) => {
   const { share, dropped } = runSwitchCampaign({ frames: 10_000, seed });
   expect([share > 1 / 3, dropped > 1000]).toEqual([true, true]);
+});
+
+it.each([1, 2])("an index of a served tree is refused in one line, or leads nowhere else, seed %i", (seed) => {
+  const { indices, accepted } = runIndexCampaign({ indices: 20_000, seed });
+  expect(accepted / indices).toBeGreaterThan(0.2);
+  expect(accepted / indices).toBeLessThan(0.8);
 });

@@ -1,7 +1,7 @@
 /** What both devices do while a tree's contents are on their way. */
 import { beforeEach, describe, expect, it } from "vitest";
 import { FuseClient, pack } from "../../../test/files/fuse-client.js";
-import { LateTree, turn } from "../../../test/files/late-tree.js";
+import { HeldContents, turn } from "../../../test/files/held-contents.js";
 import { fields, NinePClient } from "../../../test/files/ninep-client.js";
 import { Errno } from "../../backends/files/errno.js";
 import { HEADER, Message } from "../9p/message.js";
@@ -51,10 +51,10 @@ class Requests {
   }
 }
 
-let late: LateTree;
+let late: HeldContents;
 
 beforeEach(() => {
-  late = new LateTree(["a", "b"], 16 * PAGE);
+  late = new HeldContents(["a", "b"], 16 * PAGE);
 });
 
 describe("virtio-fs, while contents are on their way", () => {

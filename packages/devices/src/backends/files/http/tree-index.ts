@@ -160,7 +160,7 @@ function parseEntry(entry: Record<string, unknown>, path: string, fail: Fail): T
     : typeof kind === "string" && Object.hasOwn(TYPES, kind)
       ? TYPES[kind as keyof typeof TYPES]
       : undefined;
-  if (type === undefined) throw fail(`"${String(kind)}" is no type`);
+  if (type === undefined) throw fail(`${shown(String(kind))} is no type`);
   if (path === "" && kind !== "directory") throw fail("the root must be a directory");
   if (typeof mode !== "string" || !/^[0-7]{1,4}$/.test(mode)) throw fail(`"mode" must be octal digits`);
   const needsTarget = isHardLink || kind === "symlink";
@@ -206,14 +206,14 @@ function parseAttributes(attributes: unknown, fail: Fail): ReadonlyMap<string, U
   if (!isRecord(attributes)) throw fail(`"attributes" must be an object`);
   return new Map(
     Object.entries(attributes).map(([name, value]) => {
-      if (!/^(?:user|trusted|security)\../s.test(name)) throw fail(`"${name}" is no attribute that a tree keeps`);
+      if (!/^(?:user|trusted|security)\../s.test(name)) throw fail(`${shown(name)} is no attribute that a tree keeps`);
       let text: string;
       try {
         text = atob(typeof value === "string" ? value : "?");
       } catch {
-        throw fail(`the attribute "${name}" must be base64`);
+        throw fail(`the attribute ${shown(name)} must be base64`);
       }
-      if (text.length > MAX_ATTRIBUTE_BYTES) throw fail(`the attribute "${name}" is too long`);
+      if (text.length > MAX_ATTRIBUTE_BYTES) throw fail(`the attribute ${shown(name)} is too long`);
       return [name, Uint8Array.from(text, (character) => character.charCodeAt(0))];
     }),
   );

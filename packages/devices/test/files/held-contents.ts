@@ -1,4 +1,4 @@
-/** For tests: a tree whose contents come when they are told to. */
+/** For tests: files whose contents come when they are told to. */
 import { FileError } from "../../src/backends/files/errno.js";
 import type { MemoryFile } from "../../src/backends/files/memory-file.js";
 import { MemoryTree } from "../../src/backends/files/memory-tree.js";
@@ -11,10 +11,12 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-export class LateTree {
+export class HeldContents {
   readonly tree = new MemoryTree();
   /** Reads that wait, in the order in which they were begun. */
   readonly waiting: Waiting[] = [];
+  /** Reads that were ever begun. */
+  begun = 0;
 
   /** Has files of so many bytes, each byte of which is the number of its page. */
   constructor(names: readonly string[], size: number) {
@@ -24,6 +26,7 @@ export class LateTree {
         size,
         read: (offset, into) =>
           new Promise((resolve, reject) => {
+            this.begun++;
             this.waiting.push({ offset, into: into.subarray(0, Math.max(0, size - offset)), resolve, reject });
           }),
       });
