@@ -26,10 +26,15 @@ export function isAppending(flags: number): boolean {
   return (flags & O_APPEND) !== 0;
 }
 
+/** Whether a file is emptied that can be written. */
+export function isTruncating(flags: number): boolean {
+  return (flags & O_TRUNC) !== 0 && openMode(flags).write;
+}
+
 /** Opens a file, and empties it if that is wanted; one that cannot be emptied is closed. */
 export function* openFile(node: FileNode, mode: OpenMode, flags: number): Steps<OpenFile> {
   const file = yield* wait(node.open(mode));
-  if ((flags & O_TRUNC) === 0 || !mode.write) return file;
+  if (!isTruncating(flags)) return file;
   try {
     yield* wait(file.change({ size: 0 }));
     return file;

@@ -3,6 +3,7 @@ import { FileError } from "../../backends/files/errno.js";
 import { after, type Later } from "../../backends/files/later.js";
 import type { OpenFile } from "../../backends/files/tree.js";
 import { structure, write64 } from "./fuse.js";
+import { dropSetId, KillPrivileges } from "./privileges.js";
 import { type FuseAnswer, type FuseRequest, NOTHING, need, offsetAt, wordAt } from "./request.js";
 
 /** Bytes of a READ or WRITE: as many as 256 pages, Linux's own limit. */
@@ -35,9 +36,9 @@ export function writeFile(file: OpenFile, request: FuseRequest): Later<FuseAnswe
   const length = wordAt(request, 16);
   const { data } = request;
   if (length > data.writeLength || length > MAX_IO) throw FileError.of("EINVAL");
-  const now = file.writeNow?.(offset, data.writeViews(length));
-  const count = now ?? file.write(offset, data.writeCopy(length));
-  return after(count, (written) => {
+  const write = () => file.writeNow?.(offset, data.writeViews(length)) ?? file.write(offset, data.writeCopy(length));
+  const isDropped = (wordAt(request, 20) & KillPrivileges.Write) !== 0;
+  return after(isDropped ? after(dropSetId(file), write) : write(), (written) => {
     const answer = structure(8);
     answer.setUint32(0, written, true);
     return answer;

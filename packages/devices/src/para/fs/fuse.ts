@@ -1,13 +1,14 @@
 /**
- * FUSE on the wire, as virtio-fs carries it (virtio 1.2, 5.11.6): numbers and structures of the protocol's version 7.31,
+ * FUSE on the wire, as virtio-fs carries it (virtio 1.2, 5.11.6): numbers and structures of the protocol's version 7.33,
  * little-endian. Source: Linux, include/uapi/linux/fuse.h. Only reading and writing of bytes; what they do is
  * `session.ts`.
  */
 import { type FileStat, type FileTime, TYPE_BITS } from "../../backends/files/tree.js";
 
-/** The version spoken here; a kernel that knows more speaks this one. */
+/** The version spoken here; a kernel that knows more speaks this one, and one that knows a little less does without what it lacks. */
 export const FUSE_MAJOR = 7;
-export const FUSE_MINOR = 31;
+export const FUSE_MINOR = 33;
+export const OLDEST_MINOR = 31;
 
 /** `struct fuse_in_header`: length, opcode, unique, node, uid, gid, pid. */
 export const IN_HEADER = 40;
@@ -66,6 +67,7 @@ export const InitFlag = {
   ParallelDirectories: 1 << 18,
   MaxPages: 1 << 22,
   CacheSymlinks: 1 << 23,
+  HandleKillPrivV2: 1 << 28,
 } as const;
 
 /** Which fields of a SETATTR count. */

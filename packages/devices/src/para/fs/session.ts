@@ -20,7 +20,7 @@ import {
   type StatChanges,
 } from "../../backends/files/tree.js";
 import type { FileSession } from "../files/device.js";
-import { isExclusive, openFile, openMode } from "../files/open.js";
+import { isExclusive, isTruncating, openFile, openMode } from "../files/open.js";
 import { attributeRequest } from "./attributes.js";
 import { allocateFile, MAX_IO, PAGES_OF_IO, readFile, seekFile, writeFile } from "./file-io.js";
 import {
@@ -31,6 +31,7 @@ import {
   FUSE_MINOR,
   IN_HEADER,
   InitFlag,
+  OLDEST_MINOR,
   Opcode,
   OpenFlag,
   read64,
@@ -44,6 +45,7 @@ import {
 } from "./fuse.js";
 import { KnownFiles } from "./known-files.js";
 import { listDirectory } from "./listing.js";
+import { dropCapabilities, dropSetId, dropSetIdOf, KillPrivileges } from "./privileges.js";
 import {
   type FuseAnswer,
   type FuseRequest,
@@ -198,7 +200,7 @@ export class FuseSession implements FileSession<FuseRequest, FuseAnswer | undefi
     answer.setUint32(4, FUSE_MINOR, true);
     // A newer kernel asks again with this version; an older one cannot be served.
     if (major > FUSE_MAJOR) return answer;
-    if (major < FUSE_MAJOR || minor < FUSE_MINOR) throw FileError.of("EPROTO");
+    if (major < FUSE_MAJOR || minor < OLDEST_MINOR) throw FileError.of("EPROTO");
     this.end();
     this.#isOn = true;
     // On a read-only tree it is the open that must fail, not a write from the cache much later.
@@ -207,7 +209,7 @@ export class FuseSession implements FileSession<FuseRequest, FuseAnswer | undefi
     this.#known.begin(this.#tree.root, isOpenless);
     const { AsyncRead, AtomicTruncate, BigWrites, DoReadDirPlus, ReadDirPlusAuto, ParallelDirectories, MaxPages } =
       InitFlag;
-    const { AutoInvalidate, WritebackCache, CacheSymlinks } = InitFlag;
+    const { AutoInvalidate, WritebackCache, CacheSymlinks, HandleKillPrivV2 } = InitFlag;
     const wanted =
       AsyncRead |
       // Nobody would hear of a truncation by an open that is not asked for.
@@ -216,7 +218,8 @@ export class FuseSession implements FileSession<FuseRequest, FuseAnswer | undefi
       DoReadDirPlus |
       ReadDirPlusAuto |
       ParallelDirectories |
-      MaxPages;
+      MaxPages |
+      HandleKillPrivV2;
     const cached = this.#cache === "always" ? WritebackCache | CacheSymlinks : AutoInvalidate;
     const agreed = wordAt(request, 12) & (wanted | cached);
     this.#isWrittenBack = (agreed & WritebackCache) !== 0 && !this.#tree.isReadOnly;
@@ -273,7 +276,11 @@ export class FuseSession implements FileSession<FuseRequest, FuseAnswer | undefi
       ...(valid & SetAttr.Mtime && { mtime: valid & SetAttr.MtimeNow ? ("now" as const) : time(40, 60) }),
     };
     const handle = valid & SetAttr.Handle ? idAt(request, 8) : undefined;
-    return after(this.#known.attributesOf(request.node, handle).change(changes), (stat) => this.#attrOut(stat));
+    const file = this.#known.attributesOf(request.node, handle);
+    const changed = after(file.change(changes), (stat) =>
+      valid & KillPrivileges.SetAttr ? dropSetIdOf(file, stat) : stat,
+    );
+    return after(changed, (stat) => this.#attrOut(stat));
   }
 
   #make({ node, uid, gid }: FuseRequest, name: string, made: Omit<NewNode, "uid" | "gid">): Later<FuseAnswer> {
@@ -303,14 +310,26 @@ export class FuseSession implements FileSession<FuseRequest, FuseAnswer | undefi
   #open(request: FuseRequest): Later<FuseAnswer> {
     need(request, 8);
     if (this.#known.isOpenless) throw FileError.of("ENOSYS");
-    const flags = wordAt(request, 0);
-    return after(this.#openNode(this.#node(request.node), flags), (handle) => openOut(handle, this.#openFlags));
+    const opened = this.#openNode(this.#node(request.node), wordAt(request, 0), wordAt(request, 4));
+    return after(opened, (handle) => openOut(handle, this.#openFlags));
   }
 
-  /** Opens a file; its handle. */
-  #openNode(node: FileNode, flags: number): Later<number> {
+  /** Opens a file, by the kernel's flags and by its own; its handle. */
+  #openNode(node: FileNode, flags: number, ownFlags: number): Later<number> {
     this.#known.checkHandles();
-    return after(perform(openFile(node, this.#openMode(flags), flags)), (file) => this.#known.keepFile(file));
+    return perform(this.#openSteps(node, flags, ownFlags));
+  }
+
+  *#openSteps(node: FileNode, flags: number, ownFlags: number): Steps<number> {
+    const file = yield* openFile(node, this.#openMode(flags), flags);
+    try {
+      if (isTruncating(flags) && ownFlags & KillPrivileges.Open) yield* wait(dropSetId(file));
+      if (isTruncating(flags) && this.#tree.hasAttributes) yield* wait(dropCapabilities(node));
+    } catch (error) {
+      yield* wait(file.close());
+      throw error;
+    }
+    return yield* wait(this.#known.keepFile(file));
   }
 
   #openMode(flags: number): OpenMode {
@@ -327,10 +346,10 @@ export class FuseSession implements FileSession<FuseRequest, FuseAnswer | undefi
     const { uid, gid } = request;
     const directory = this.#node(request.node);
     this.#known.checkHandles();
-    return perform(this.#createSteps(directory, name, { mode, uid, gid }, flags));
+    return perform(this.#createSteps(directory, name, { mode, uid, gid }, flags, wordAt(request, 12)));
   }
 
-  *#createSteps(directory: FileNode, name: string, made: NewNode, flags: number): Steps<FuseAnswer> {
+  *#createSteps(directory: FileNode, name: string, made: NewNode, flags: number, ownFlags: number): Steps<FuseAnswer> {
     let node: FileNode;
     let handle: number;
     try {
@@ -340,7 +359,7 @@ export class FuseSession implements FileSession<FuseRequest, FuseAnswer | undefi
     } catch (error) {
       if (errnoOf(error) !== Errno.EEXIST || isExclusive(flags)) throw error;
       node = yield* wait(directory.lookup(name));
-      handle = yield* wait(this.#openNode(node, flags));
+      handle = yield* wait(this.#openNode(node, flags, ownFlags));
     }
     const answer = structure(ENTRY_OUT + 16);
     writeEntry(answer, 0, this.#known.know(node), yield* wait(node.stat()), this.#validity);
