@@ -34,7 +34,7 @@ export async function createTestHart(ramBytes = 64 * FRAME_SIZE) {
   const shape = { ramBase: RAM_BASE, ramPages: ramBytes / FRAME_SIZE, hartCount: 1 };
   const pool = new FramePool({ frames: shape.ramPages, tableBytes: tableBytes(shape) });
   const host = { ticks: () => 0, entropy: () => 0, translate: () => 1, supplyFrame: () => 0, forgetRegions: () => {} };
-  const { exports: interpreter } = await InterpreterInstance.create(pool.memory, 1, host);
+  const { exports: interpreter } = await InterpreterInstance.create(pool.memory, host);
   const tables = layOut(pool, shape, IsaSet.parse(DEFAULT_ISA));
   const state = new HartState(pool.memory, hartAddress(tables, 0));
   const { address } = state;

@@ -46,7 +46,7 @@ export function csrAt(hart: usize, slot: usize): u32 {
  * Executes the CSR instruction `word` on the registers in the window: 0 if done; 1 if the interpreter must see to it; 2 if
  * done, but the interpreter goes on behind it, before any other region: an interrupt comes in there. HART_STATUS says so to it.
  */
-export function csrInRegion(pc: u64, word: u32): u32 {
+export function csrInRegion(pc: u64, _unused: u64, word: u32): u32 {
   const hart = <usize>load<u32>(WINDOW_HART);
   if (word >> 20 == CSR_TIME && load<u32>(hart, HART_CLOCK_MODE) != 0) return 1;
   const slot = systemSlot(hart, word);

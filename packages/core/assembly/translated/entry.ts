@@ -67,7 +67,7 @@ export function enterRegion(hart: usize, slot: usize): u32 {
       pc = load<u64>(hart, HART_PC);
     }
     if (load<i32>(WINDOW_LEFT) <= 0) break;
-    index = enterable(hart, pc);
+    index = enterable(pc, 0, hart);
   } while (index != 0);
   const left = load<i32>(WINDOW_LEFT);
   account(hart, budget, left + 1);
@@ -118,7 +118,7 @@ function alone(hart: usize, pc: u64): u32 {
 }
 
 /** The region that begins at an address and may be entered now; 0 if there is none. */
-export function enterable(hart: usize, pc: u64): u32 {
+export function enterable(pc: u64, _unused: u64, hart: usize): u32 {
   const bank = <usize>load<u32>(hart, HART_FETCH_BANK);
   const cached = jumpEntryOf(bank, pc);
   if (load<u64>(cached) == pc) return load<u32>(cached, 8);

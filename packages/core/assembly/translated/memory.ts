@@ -2,7 +2,8 @@
  * What translated code does where its TLB probe fails. An access that leaves
  * for a device has no effect here: the region gives the instruction back to the
  * interpreter, which finds the same and reports it. One that traps leaves
- * HART_STATUS saying so, for `entry.ts` to take the trap.
+ * HART_STATUS saying so, for `entry.ts` to take the trap. What translated code
+ * calls has one type, as far as may be (see `helper` of jit).
  */
 import { HART_STATUS, HART_VM, STATUS_NONE, STATUS_TRAP, VM_CODE_EPOCH, WINDOW_HART } from "../generated/layout";
 import { peekAddress, readAddress, reserve, storeConditional, writeAddress, zeroBlock } from "../memory/access";
@@ -15,7 +16,7 @@ function giveUp(hart: usize): void {
 }
 
 /** Where the bytes of a load lie; 0 if it is not done. */
-export function loadSlow(address: u64, width: u32): usize {
+export function loadSlow(address: u64, _unused: u64, width: u32): usize {
   const hart = <usize>load<u32>(WINDOW_HART);
   const machine = readAddress(hart, address, width, 0, 0);
   if (machine == 0) giveUp(hart);
@@ -26,7 +27,7 @@ export function loadSlow(address: u64, width: u32): usize {
  * Where bytes lie that translated code is about to access: 0 if they are not in one page of RAM, may not be accessed so,
  * or the access would have an effect of its own.
  */
-export function touch(address: u64, length: u32, write: u32): usize {
+export function touch(address: u64, write: u64, length: u32): usize {
   if ((<u32>address & 0xfff) + length > 0x1000) return 0;
   return peekAddress(<usize>load<u32>(WINDOW_HART), address, length, write ? ACCESS_WRITE : ACCESS_READ);
 }
@@ -49,7 +50,7 @@ export function storeSlow(address: u64, value: u64, width: u32): u32 {
 }
 
 /** cbo.zero: the same outcomes as a store's. */
-export function zeroInRegion(address: u64): u32 {
+export function zeroInRegion(address: u64, _unused: u64, _detail: u32): u32 {
   const hart = <usize>load<u32>(WINDOW_HART);
   if (!blockZeroEnabled(hart)) return 1;
   const vm = <usize>load<u32>(hart, HART_VM);
@@ -62,7 +63,7 @@ export function zeroInRegion(address: u64): u32 {
 }
 
 /** A load-reserved: where its bytes lie; 0 if it is not done. */
-export function reserveSlow(address: u64, width: u32): usize {
+export function reserveSlow(address: u64, _unused: u64, width: u32): usize {
   const hart = <usize>load<u32>(WINDOW_HART);
   const machine = reserve(hart, address, width);
   if (machine == 0) giveUp(hart);

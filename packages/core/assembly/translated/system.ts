@@ -34,7 +34,7 @@ export function waitsForSlice(hart: usize): bool {
  * Executes ecall, a return from a trap, a fence of translations or a write of satp on the registers in the window: 1 if the
  * interpreter must see to it; 0 if done, with HART_STATUS saying how to go on at the hart's pc.
  */
-export function systemInRegion(pc: u64, word: u32): u32 {
+export function systemInRegion(pc: u64, _unused: u64, word: u32): u32 {
   const hart = <usize>load<u32>(WINDOW_HART);
   if (waitsForSlice(hart)) return 1;
   store<u64>(hart, pc, HART_PC);

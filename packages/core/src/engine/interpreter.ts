@@ -40,9 +40,6 @@ export interface InterpreterExports {
   changeCounterMode(hart: number, executed: bigint): void;
   guardRegion(vm: number, frame: number, offset: number, length: number): void;
   dropJumpCaches(vm: number): void;
-  enterable(hart: number, pc: bigint): number;
-  loadSlow(address: bigint, width: number): number;
-  storeSlow(address: bigint, value: bigint, width: number): number;
 }
 
 /** What the module imports beside its memory. */
@@ -85,14 +82,10 @@ export class InterpreterInstance {
   #table: WebAssembly.Table;
 
   /** Throws `unsupported` where the host forbids WebAssembly. */
-  static async create(
-    memory: WebAssembly.Memory,
-    tableSize: number,
-    host: InterpreterHost,
-  ): Promise<InterpreterInstance> {
+  static async create(memory: WebAssembly.Memory, host: InterpreterHost): Promise<InterpreterInstance> {
     try {
       compiled ??= compile();
-      const instance = new InterpreterInstance(await compiled, memory, tableSize, host);
+      const instance = new InterpreterInstance(await compiled, memory, host);
       writeCryptoTables(memory);
       return instance;
     } catch (cause) {
@@ -104,16 +97,11 @@ export class InterpreterInstance {
     }
   }
 
-  private constructor(
-    module: WebAssembly.Module,
-    memory: WebAssembly.Memory,
-    tableSize: number,
-    host: InterpreterHost,
-  ) {
+  private constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, host: InterpreterHost) {
     this.#module = module;
     this.#memory = memory;
     this.#host = host;
-    this.#table = emptyTable(tableSize);
+    this.#table = emptyTable(1);
     this.exports = { ...this.#instantiate() };
   }
 

@@ -23,7 +23,7 @@ export interface HotBlock {
 /** What a translator gets of its machine. */
 export interface TranslationHost {
   readonly memory: WebAssembly.Memory;
-  /** The functions of regions, by index; 0 stands for none. */
+  /** The functions of regions, by index; 0 stands for none. At first it has that place only. */
   readonly table: WebAssembly.Table;
   readonly interpreter: InterpreterExports;
   /** Makes a new, empty table, and an interpreter that imports it: lets go of the instances that the old one may keep alive. */
@@ -73,7 +73,7 @@ export interface TranslatorFactory {
   readonly sampleInterval: number;
   /** Samples that make a block hot. */
   readonly sampleThreshold: number;
-  /** Hot blocks for whose sake a slice ends early; fewer wait for its end. At least 1. */
+  /** Hot blocks for whose sake a slice ends early and that are translated at once; fewer wait a little for others. At least 1. */
   readonly hotBatch: number;
   create(host: TranslationHost): Translator;
 }
@@ -82,16 +82,24 @@ export interface TranslatorFactory {
 export class HotBlocks {
   readonly #view: DataView;
   readonly #vm: number;
+  /** When the first on the list was first seen there. */
+  #since: number | undefined;
 
   constructor(memory: WebAssembly.Memory, vm: number) {
     this.#view = new DataView(memory.buffer);
     this.#vm = vm;
   }
 
-  /** Those on the list. */
+  /** Those on the list, once they are so many that a module of them is worth its cost, or have waited long enough for others. */
   read(): readonly HotBlock[] {
     const count = this.#get("hotCount");
     if (count === 0) return NONE;
+    if (count < this.#get("hotBatch")) {
+      const now = performance.now();
+      this.#since ??= now;
+      if (now - this.#since < PATIENCE_MS) return NONE;
+    }
+    this.#since = undefined;
     const list = this.#get("hotBlocks");
     return Array.from({ length: count }, (_, n) => {
       const entry = list + n * CONSTANTS.HOT_BLOCK_SIZE;
@@ -119,3 +127,6 @@ export class HotBlocks {
 }
 
 const NONE: readonly HotBlock[] = [];
+
+/** Milliseconds for which hot blocks wait for others to share a module with. */
+const PATIENCE_MS = 30;

@@ -91,10 +91,9 @@ export class Machine {
       monitorFrames: usesShadowTables(techniqueOf(options)) ? SHADOW_FRAMES : 0,
     };
     const pool = options.pool ?? new FramePool({ frames: framesOf(shape), tableBytes: tableBytes(shape) });
-    const functions = options.translator === undefined ? 1 : CONSTANTS.MAX_REGIONS;
     let translator: Translator | undefined;
     let machine: Machine | undefined;
-    const interpreter = await InterpreterInstance.create(pool.memory, functions, {
+    const interpreter = await InterpreterInstance.create(pool.memory, {
       ticks: hostTicks,
       entropy: hostEntropy,
       translate: hostTranslation(pool.memory, options.translation),

@@ -1,11 +1,12 @@
 /** CSR instructions of translated code: state of S-mode's traps, the float CSRs, and time. */
 import { CONSTANTS, hartOffset } from "@hartvisor/core/isa";
 import type { GuestInstruction } from "../guest/instruction.js";
+import { helper } from "../wasm/module.js";
 import { Op } from "../wasm/opcodes.js";
 import { exitCode, type FunctionContext, Local } from "./context.js";
 import type { Place } from "./memory.js";
 
-const CSR = { name: "csrInRegion", parameters: ["i64", "i32"], result: "i32" } as const;
+const CSR = helper("csrInRegion");
 const SSTATUS = { name: "sstatusInRegion", parameters: ["i64", "i32", "i64"], result: "i64" } as const;
 const X_WINDOW = CONSTANTS.REGISTER_WINDOW + hartOffset("x");
 
@@ -107,6 +108,7 @@ function emitSstatus(context: FunctionContext, { row, rd, rs1, word }: GuestInst
 function emitByHelper(context: FunctionContext, instruction: GuestInstruction, place: Place): void {
   exchangeRegisters(context, instruction, () => {
     context.address(place.offset);
+    context.i64(0);
     context.i32(instruction.word);
     context.call(CSR);
     context.tee(Local.state);

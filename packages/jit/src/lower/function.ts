@@ -11,7 +11,7 @@ import { type Block, DISPATCH, type PlacedInstruction, type Region } from "../re
 import { type FlowGraph, flowGraph } from "../region/flow-graph.js";
 import { findLoops, type Loops } from "../region/loops.js";
 import { type RegisterFlow, registerFlow } from "../region/registers.js";
-import { type ModuleBuilder, REGION_TYPE } from "../wasm/module.js";
+import { helper, type ModuleBuilder, REGION_TYPE } from "../wasm/module.js";
 import { EMPTY, Op } from "../wasm/opcodes.js";
 import { type AccessGroup, groupAccesses } from "./access-groups.js";
 import { FunctionContext, Local, type LoweringOptions } from "./context.js";
@@ -22,7 +22,7 @@ import type { LoweringNotes } from "./notes.js";
 import { emitSystem } from "./system.js";
 
 const { JUMP_CACHE, JUMP_ENTRIES, WINDOW_LEFT } = CONSTANTS;
-const ENTERABLE = { name: "enterable", parameters: ["i32", "i64"], result: "i32" } as const;
+const ENTERABLE = helper("enterable");
 
 const NONE: ReadonlyMap<number, AccessGroup> = new Map();
 
@@ -394,8 +394,9 @@ class FunctionWriter {
     context.get(Local.entry);
     context.memory(Op.i32_load, JUMP_CACHE + 8);
     context.op(Op.else);
-    context.get(Local.hart);
     context.get(Local.address);
+    context.i64(0);
+    context.get(Local.hart);
     context.call(ENTERABLE);
     context.op(Op.end);
     context.tee(Local.state);

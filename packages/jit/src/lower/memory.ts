@@ -6,6 +6,7 @@
 import { type AmoFunction, CONSTANTS, type MemoryWidth, type Semantics } from "@hartvisor/core/isa";
 import type { GuestInstruction } from "../guest/instruction.js";
 import type { PlacedInstruction } from "../region/block.js";
+import { helper } from "../wasm/module.js";
 import { Op } from "../wasm/opcodes.js";
 import type { AccessGroup } from "./access-groups.js";
 import { exitCode, type FunctionContext, Local, type Window } from "./context.js";
@@ -34,9 +35,9 @@ export interface Place {
   readonly uncounted: number;
 }
 
-const LOAD_SLOW = { name: "loadSlow", parameters: ["i64", "i32"], result: "i32" } as const;
-const TOUCH = { name: "touch", parameters: ["i64", "i32", "i32"], result: "i32" } as const;
-const STORE_SLOW = { name: "storeSlow", parameters: ["i64", "i64", "i32"], result: "i32" } as const;
+const LOAD_SLOW = helper("loadSlow");
+const TOUCH = helper("touch");
+const STORE_SLOW = helper("storeSlow");
 
 /** Puts rs1 + imm into the address local. */
 function setAddress(context: FunctionContext, { rs1, imm }: GuestInstruction): void {
@@ -113,8 +114,8 @@ function probeGroup(context: FunctionContext, { local, base, least, end, writes 
   context.branch(Op.br, done);
   context.close();
   context.get(Local.address);
+  context.i64(writes ? 1 : 0);
   context.i32(end - least);
-  context.i32(writes ? 1 : 0);
   context.call(TOUCH);
   context.set(machine);
   context.close();
@@ -243,6 +244,7 @@ export function emitLoad(
   };
   emitAccess(context, placed, access, TLB_READ, width, read, () => {
     context.get(Local.address);
+    context.i64(0);
     context.i32(width);
     context.call(LOAD_SLOW);
     context.tee(Local.machine);
@@ -288,11 +290,13 @@ export function emitStore(
   });
 }
 
-const ZERO = { name: "zeroInRegion", parameters: ["i64"], result: "i32" } as const;
+const ZERO = helper("zeroInRegion");
 
 /** cbo.zero. */
 export function emitZero(context: FunctionContext, { rs1 }: GuestInstruction, place: Place): void {
   context.getX(rs1);
+  context.i64(0);
+  context.i32(0);
   context.call(ZERO);
   leaveAfter(context, place);
 }
@@ -369,8 +373,8 @@ export function emitAmo(
   context.setX(rd);
 }
 
-const RESERVE = { name: "reserveSlow", parameters: ["i64", "i32"], result: "i32" } as const;
-const STORE_CONDITIONAL = { name: "storeConditionalSlow", parameters: ["i64", "i64", "i32"], result: "i32" } as const;
+const RESERVE = helper("reserveSlow");
+const STORE_CONDITIONAL = helper("storeConditionalSlow");
 
 export function emitLoadReserved(
   context: FunctionContext,
@@ -379,6 +383,7 @@ export function emitLoadReserved(
   place: Place,
 ): void {
   context.getX(rs1);
+  context.i64(0);
   context.i32(width);
   context.call(RESERVE);
   context.tee(Local.machine);

@@ -1,10 +1,11 @@
 /** System instructions with which a region ends: those that change the mode, or how code is fetched. A helper executes them. */
 import type { GuestInstruction } from "../guest/instruction.js";
+import { helper } from "../wasm/module.js";
 import type { FunctionContext } from "./context.js";
 import { exchangeRegisters } from "./csr.js";
 import type { Place } from "./memory.js";
 
-const SYSTEM = { name: "systemInRegion", parameters: ["i64", "i32"], result: "i32" } as const;
+const SYSTEM = helper("systemInRegion");
 const HELPERS = ["ecall", "mret", "sret", "sfence_vma"];
 const SATP = 0x180;
 
@@ -19,6 +20,7 @@ export function endsRegion({ row, word }: GuestInstruction): boolean {
 export function emitSystem(context: FunctionContext, instruction: GuestInstruction, place: Place): void {
   exchangeRegisters(context, instruction, () => {
     context.address(place.offset);
+    context.i64(0);
     context.i32(instruction.word);
     context.call(SYSTEM);
     context.giveBackIf(place.offset, place.uncounted);

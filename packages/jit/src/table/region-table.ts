@@ -27,6 +27,12 @@ export interface RegionCode {
 /** Instances that the table may keep alive for nothing before it is made anew: some 100 KB each, where the host keeps them. */
 const WASTED_MODULES = 256;
 
+/**
+ * By how many places the table grows at first, and then twofold: some hosts (V8 in Node 20) copy it for each instance that
+ * imports it.
+ */
+const FIRST_PLACES = 64;
+
 interface Installed {
   readonly identity: RegionIdentity;
   readonly code: RegionCode;
@@ -120,7 +126,10 @@ export class RegionTable {
       if (this.#freed.length === 0) for (const region of this.#installed) this.#remove(region, "table-full");
       this.#reclaim();
     }
-    return this.#free.pop() as number;
+    const index = this.#free.pop() as number;
+    const { table } = this.#host;
+    if (index >= table.length) table.grow(Math.min(Math.max(table.length, FIRST_PLACES), MAX_REGIONS - table.length));
+    return index;
   }
 
   /** Makes places that were given up free to use. */

@@ -13,6 +13,12 @@ export interface Callee {
   readonly result: ValueType;
 }
 
+/**
+ * A helper of one and the same type: (address, value, detail), of which it need not use all. For each type of function that
+ * a module imports, some hosts (V8 in Node 20) compile a wrapper when they compile the module.
+ */
+export const helper = (name: string): Callee => ({ name, parameters: ["i64", "i64", "i32"], result: "i32" });
+
 const FUNCTION = 0x60;
 const ANYFUNC = 0x70;
 
