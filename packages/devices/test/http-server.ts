@@ -33,6 +33,8 @@ export class TestHttpServer {
   /** A status to answer with instead. */
   status: number | undefined;
   etag = '"1"';
+  /** Headers of every answer. */
+  headers: Readonly<Record<string, string>> = {};
   readonly #server: Server;
   readonly #held: (() => void)[] = [];
 
@@ -78,6 +80,7 @@ export class TestHttpServer {
     const path = decodeURIComponent(new URL(request.url ?? "/", "http://x").pathname);
     const range = request.headers.range ?? "";
     this.log.push(`${path} ${range}`.trim());
+    for (const [name, value] of Object.entries(this.headers)) response.setHeader(name, value);
     const isWrong = (this.behaviour !== "right" || this.status !== undefined) && this.faults-- > 0;
     const behaviour = isWrong ? this.behaviour : "right";
     if (isWrong && this.status !== undefined) {

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { TestHttpServer } from "../../devices/test/http-server.js";
 import { debianDemoImage } from "../src/host/node/debian-image.js";
 import { launchChromium } from "./browser/chromium.js";
 import { openSite, type Site } from "./browser/site.js";
@@ -44,12 +45,47 @@ describeOnline("a page in Chromium that imports the packed packages", () => {
     180_000,
   );
 
+  it("has a tree of a web server, of another origin than the page", async () => {
+    const web = await openTree();
+    web.headers = { "access-control-allow-origin": "*" };
+    const page = await open(`/page.html?tree=${web.origin}/tree`);
+    await shown(page, "#console", "hartvisor:~#");
+    await page.keyboard.type("cat /mnt/web/greeting\n");
+    await shown(page, "#console", "hello from afar");
+    expect(web.log.at(-1)).toBe("/tree/contents bytes=0-15");
+    await page.close();
+    await web.close();
+  }, 180_000);
+
+  it("says that another origin may have to let it read what it has", async () => {
+    const web = await openTree();
+    const page = await open(`/page.html?tree=${web.origin}/tree`);
+    const advice = `does it let pages of ${site.origin} read it, by Access-Control-Allow-Origin?`;
+    await shown(
+      page,
+      "#state",
+      `HartvisorError unreadable-file: cannot read ${web.origin}/tree/tree.json: Failed to fetch`,
+    );
+    expect(await page.locator("#state").textContent()).toContain(advice);
+    await page.close();
+    await web.close();
+  }, 180_000);
+
   it("says what is missing where the page's content security policy forbids WebAssembly", async () => {
     const page = await open("/strict.html");
     await shown(page, "#state", "HartvisorError unsupported: this page's content security policy forbids WebAssembly");
     expect(await page.locator("#state").textContent()).toContain("add 'wasm-unsafe-eval' to its script-src");
     await page.close();
   }, 180_000);
+
+  /** A server with a tree of one file. */
+  function openTree(): Promise<TestHttpServer> {
+    const index = {
+      ...{ format: "hartvisor-tree", version: 1, contents: [{ file: "contents", bytes: 16 }] },
+      entries: [{ path: "greeting", type: "file", size: 16, content: [0, 0] }],
+    };
+    return TestHttpServer.open({ "/tree/tree.json": JSON.stringify(index), "/tree/contents": "hello from afar\n" });
+  }
 
   /** Opens a page; what it throws and does not catch stands in its state, which {@link shown} reports. */
   async function open(path: string): Promise<Page> {
