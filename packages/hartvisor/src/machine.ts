@@ -44,7 +44,10 @@ export class Machine extends GuestCommands {
   }
 
   /** The serial console: bytes both ways. */
-  get console(): { readonly output: ReadableStream<Uint8Array>; readonly input: WritableStream<Uint8Array> } {
+  get console(): {
+    readonly output: ReadableStream<Uint8Array<ArrayBuffer>>;
+    readonly input: WritableStream<Uint8Array>;
+  } {
     return this.#console;
   }
 

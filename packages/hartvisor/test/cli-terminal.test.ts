@@ -133,6 +133,15 @@ describe.concurrent("with pipes", () => {
   });
 });
 
+describeOnLinux("on a full disk", () => {
+  it.each(["--help", "bench --list"])("says that the output of %s cannot be written", async (command) => {
+    const shell = `exec "$0" "$1" ${command} >/dev/full`;
+    const { status, stderr } = await new CliProcess("sh", ["-c", shell, process.execPath, CLI]).ended;
+    expect(stderr).toMatch(/^hartvisor: cannot write to standard output: ENOSPC.*\n$/);
+    expect(status).toBe(2);
+  });
+});
+
 describe("hartvisor demo without Debian", () => {
   it("says why and how to get Linux, and runs the built-in guest", async () => {
     const child = CliProcess.start(["demo", "--memory", "64MiB"], { env });

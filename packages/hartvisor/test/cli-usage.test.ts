@@ -232,7 +232,7 @@ const refusals: readonly Refusal[] = [
   {
     what: "a shared folder without a tag",
     args: [...run, "--share", "src"],
-    message: /Write for example src:code, or src:code:ro\./,
+    message: /Write for example src:code, or src:code:ro; a tag has at most 36 bytes\./,
   },
   {
     what: "a shared folder that is not there",
@@ -253,6 +253,11 @@ const refusals: readonly Refusal[] = [
     what: "a folder as a disk",
     args: [...run, "--disk", "/tmp"],
     message: "cannot use /tmp as a disk: it is a directory",
+  },
+  {
+    what: "a disk that is to be used in a way that there is not",
+    args: [...run, "--disk", "text,overlai"],
+    message: "--disk text,overlai: there is no file text,overlai; behind a comma stand overlay, readonly and nvme",
   },
   { what: "an empty disk", args: [...run, "--disk", "@empty"], message: /^cannot use @empty as a disk: it is empty/ },
   {

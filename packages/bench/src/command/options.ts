@@ -35,6 +35,7 @@ Examples:
 /** Makes the command; `act` gets what the command line says. */
 export function benchCommand(act: (files: readonly string[], flags: BenchFlags) => Promise<void>): Command {
   return new Command("hartvisor bench")
+    .helpOption("-h, --help", "print help")
     .description("measure virtualization techniques against each other, per operation")
     .argument("[files...]", "benchmarks of your own")
     .option("--filter <text,...>", "only benchmarks whose name holds a text, or whose group begins with it", words)

@@ -1,4 +1,5 @@
 /** The options that plug devices into a machine, and what they open on the host. */
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { type BlockBackend, HartvisorError, parseByteSize } from "@hartvisor/core";
 import { type FileTree, httpDisk, isNbdUri, overlayDisk } from "@hartvisor/devices";
@@ -100,7 +101,7 @@ function parseShare(text: string): Share {
   // What stands behind the colons of a URL is no tag.
   const isCut = isTreeUrl(text) && tag?.includes("/");
   if (path === undefined || tag === undefined || isCut)
-    throw new InvalidArgumentError("Write for example src:code, or src:code:ro.");
+    throw new InvalidArgumentError("Write for example src:code, or src:code:ro; a tag has at most 36 bytes.");
   return { path, tag, readOnly: readOnly !== undefined };
 }
 
@@ -196,6 +197,10 @@ function parseDisk(text: string): WantedDisk {
     suffixes.includes(suffix),
   );
   if (path === "") throw new HartvisorError("invalid-argument", `--disk "${text}": give a file or a URL`);
+  if (path.includes(",") && !isUrl(path) && !existsSync(path)) {
+    const message = `--disk ${text}: there is no file ${path}; behind a comma stand overlay, readonly and nvme`;
+    throw new HartvisorError("invalid-argument", message);
+  }
   if (overlay && readonly) {
     throw new HartvisorError("invalid-argument", `--disk ${text}: an overlay is there to be written, so not readonly`);
   }

@@ -53,9 +53,10 @@ export class Interruptions {
   readonly #onOutputError = (error: NodeJS.ErrnoException): void => {
     const isUnread = error.code === "EPIPE";
     const status = isUnread ? ExitStatus.Signal + constants.signals.SIGPIPE : ExitStatus.BadInput;
-    if (!this.#controller.signal.aborted) process.exitCode = status;
-    this.#controller.abort(
-      new Interruption(status, isUnread ? "" : `cannot write to standard output: ${error.message}`),
-    );
+    if (this.#controller.signal.aborted) return;
+    process.exitCode = status;
+    // The command may have ended long since, and nobody else would say so.
+    if (!isUnread) console.error(`hartvisor: cannot write to standard output: ${error.message}`);
+    this.#controller.abort(new Interruption(status));
   };
 }

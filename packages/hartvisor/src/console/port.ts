@@ -17,7 +17,7 @@ const UNREAD_CAP = 256 * 1024;
  */
 export class ConsolePort {
   /** What the guest sends. */
-  readonly readable: ReadableStream<Uint8Array>;
+  readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
   /** What the guest receives, once it has opened the port. */
   readonly writable: WritableStream<Uint8Array>;
   /** For {@link virtioConsole}. */
@@ -33,7 +33,7 @@ export class ConsolePort {
    * @param options.isTerminal - whether it is a terminal, `hvc0` and so on. Default: false
    */
   constructor({ name, isTerminal = false }: { readonly name?: string; readonly isTerminal?: boolean }) {
-    this.readable = new ReadableStream<Uint8Array>(
+    this.readable = new ReadableStream<Uint8Array<ArrayBuffer>>(
       {
         start: (controller) => {
           this.#controller = controller;

@@ -17,7 +17,7 @@ export interface InputSink {
 
 export class SerialConsole implements DebugConsole {
   /** What the guest prints. */
-  readonly output: ReadableStream<Uint8Array>;
+  readonly output: ReadableStream<Uint8Array<ArrayBuffer>>;
   /** What the guest reads; a write resolves when the guest's UART has taken it all. An exited machine drops it. */
   readonly input: WritableStream<Uint8Array>;
 
@@ -35,7 +35,7 @@ export class SerialConsole implements DebugConsole {
   #accepted: (() => void) | undefined;
 
   constructor() {
-    this.output = new ReadableStream<Uint8Array>(
+    this.output = new ReadableStream<Uint8Array<ArrayBuffer>>(
       {
         start: (controller) => {
           this.#controller = controller;

@@ -55,8 +55,8 @@ export interface ExecOptions extends SpawnOptions {
 export interface GuestProcess {
   readonly stdin: WritableStream<Uint8Array>;
   /** A stream that nobody reads holds the program up; cancel what is not wanted. */
-  readonly stdout: ReadableStream<Uint8Array>;
-  readonly stderr: ReadableStream<Uint8Array>;
+  readonly stdout: ReadableStream<Uint8Array<ArrayBuffer>>;
+  readonly stderr: ReadableStream<Uint8Array<ArrayBuffer>>;
   /** Resolves when the program has ended. */
   readonly exited: Promise<ExitStatus>;
   /** Sends a signal, by its number, to the program and its session. Default: 15, SIGTERM. */

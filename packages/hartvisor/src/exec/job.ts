@@ -21,7 +21,7 @@ export interface ExitStatus {
 
 /** One of a job's two output streams. */
 class OutputStream {
-  readonly readable: ReadableStream<Uint8Array>;
+  readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
   readonly #grant: (bytes: number) => void;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   #waiting: Uint8Array[] = [];
@@ -32,7 +32,7 @@ class OutputStream {
 
   constructor(grant: (bytes: number) => void) {
     this.#grant = grant;
-    this.readable = new ReadableStream<Uint8Array>(
+    this.readable = new ReadableStream<Uint8Array<ArrayBuffer>>(
       {
         start: (controller) => {
           this.#controller = controller;
@@ -138,11 +138,11 @@ export class Job {
     this.exited.catch(() => {}); // who does not ask need not hear of it
   }
 
-  get stdout(): ReadableStream<Uint8Array> {
+  get stdout(): ReadableStream<Uint8Array<ArrayBuffer>> {
     return this.#outputs[0].readable;
   }
 
-  get stderr(): ReadableStream<Uint8Array> {
+  get stderr(): ReadableStream<Uint8Array<ArrayBuffer>> {
     return this.#outputs[1].readable;
   }
 

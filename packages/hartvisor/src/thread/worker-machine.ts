@@ -92,7 +92,10 @@ export class WorkerHart {
  */
 export class WorkerMachine extends GuestCommands {
   /** The serial console: bytes both ways. What is written is copied, as a view is cloned with all of its buffer. */
-  readonly console: { readonly output: ReadableStream<Uint8Array>; readonly input: WritableStream<Uint8Array> };
+  readonly console: {
+    readonly output: ReadableStream<Uint8Array<ArrayBuffer>>;
+    readonly input: WritableStream<Uint8Array>;
+  };
   /** Resolves with the reason when the machine has stopped for good; rejects if the worker failed. */
   readonly exited: Promise<ExitReason>;
   readonly harts: readonly WorkerHart[];
@@ -266,7 +269,7 @@ export class WorkerMachine extends GuestCommands {
   }
 
   /** What nobody reads stays in the worker, whose console has a cap; a destroyed machine has handed over the rest. */
-  #output(): ReadableStream<Uint8Array> {
+  #output(): ReadableStream<Uint8Array<ArrayBuffer>> {
     let rest: Uint8Array[] | undefined;
     const next = async () => {
       if (rest === undefined && this.#remains === undefined) {
@@ -276,12 +279,12 @@ export class WorkerMachine extends GuestCommands {
       rest ??= [...((await this.#remains)?.output ?? [])];
       return rest.shift();
     };
-    return new ReadableStream<Uint8Array>(
+    return new ReadableStream<Uint8Array<ArrayBuffer>>(
       {
         pull: async (controller) => {
           const bytes = await next();
           if (bytes === undefined) controller.close();
-          else controller.enqueue(bytes);
+          else controller.enqueue(bytes as Uint8Array<ArrayBuffer>); // a clone shares no memory
         },
         cancel: () => void this.#link.call("cancelOutput").catch(() => {}),
       },

@@ -24,7 +24,7 @@ export class VsockConnection {
   readonly hostPort: number;
   readonly guestPort: number;
   /** What the guest sends; ends when the guest does. */
-  readonly readable: ReadableStream<Uint8Array>;
+  readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
   /** What the guest gets. Closing it tells the guest that no more comes. */
   readonly writable: WritableStream<Uint8Array>;
   /** Resolves when the guest has accepted the connection; rejects if it refuses. */
@@ -57,7 +57,7 @@ export class VsockConnection {
       this.#refuse = reject;
     });
     this.opened.catch(() => {});
-    this.readable = new ReadableStream<Uint8Array>(
+    this.readable = new ReadableStream<Uint8Array<ArrayBuffer>>(
       {
         start: (controller) => {
           this.#controller = controller;
