@@ -38,6 +38,7 @@ const MAGIC = 0x01021997;
 
 /** Which fields of a Tsetattr count. */
 const SetAttr = { Mode: 1, Uid: 2, Gid: 4, Size: 8, Atime: 0x10, Mtime: 0x20, AtimeSet: 0x80, MtimeSet: 0x100 };
+
 /** A session, from one Tversion to the next. */
 export class NinePSession implements FileSession<Request, AnswerBody> {
   readonly #tree: FileTree;

@@ -134,6 +134,14 @@ describe("with event index", () => {
     queue.declineNotifications();
     expect(memory.load16(driver.used)).toBe(0);
   });
+
+  it("wants a doorbell with the next request, also where it leaves those that are there", () => {
+    for (let n = 0; n < 3; n++) driver.add({ address: BUFFER, length: 1 });
+    const chain = queue.pop();
+    if (chain) queue.unpop(chain);
+    queue.askForNotification();
+    expect(memory.load16(driver.used + 4 + 64)).toBe(3);
+  });
 });
 
 it("shows drivers without event index whether doorbells are of use", () => {

@@ -194,11 +194,14 @@ export class SplitQueue {
     if (this.#wantsInterrupt()) this.#owner.interrupt();
   }
 
-  /** Asks the driver for a doorbell with the next request it makes available (2.7.10). */
+  /**
+   * Asks the driver for a doorbell with the next request it makes available (2.7.10). That may lie behind some that are there
+   * already, and are too few for what the device wants to do: a driver rings only when it passes the index that it was told.
+   */
   askForNotification(): void {
     if (!this.isLive) return;
-    const { deviceArea, size } = this.setup;
-    if (this.#eventIndex) this.#memory.store16(deviceArea + 4 + 8 * size, this.#lastAvailable);
+    const { driverArea, deviceArea, size } = this.setup;
+    if (this.#eventIndex) this.#memory.store16(deviceArea + 4 + 8 * size, this.#memory.load16(driverArea + 2));
     else this.#memory.store16(deviceArea, 0);
   }
 
