@@ -16,7 +16,7 @@ const PASSING_STATUSES: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 
 
 /** How things are fetched by HTTP. */
 export interface HttpClientOptions {
-  /** How long a server may send nothing before all that waits for it fails. Default: 30,000. */
+  /** How long a request may get nothing before it fails; where none got anything, all that wait fail. Default: 30,000. */
   readonly timeoutMs?: number;
   /** How often a request is made as long as the server does not answer, or is busy (408, 429, 5xx). Default: 4. */
   readonly attempts?: number;
@@ -41,6 +41,9 @@ export interface HttpRange {
   readonly version: string | null;
 }
 
+/** Makes something of a response, whose body it may read up to a bound. */
+type ReadResponse<T> = (response: Response, body: (limit: number) => Promise<Uint8Array>) => Promise<T>;
+
 /** A failure that may pass. */
 class Passing extends Error {}
 
@@ -52,8 +55,8 @@ export class HttpClient {
   readonly #waiting = new Set<() => void>();
   readonly #turns = new Set<() => void>();
   #free = MAX_FETCHES;
-  #lastProgress = 0;
-  #watchdog: ReturnType<typeof setTimeout> | undefined;
+  /** When something has come last, for whatever request. */
+  #lastArrival = 0;
   #isClosed = false;
 
   constructor(options: HttpClientOptions) {
@@ -74,10 +77,10 @@ export class HttpClient {
   range(url: string, first: number, last: number, expected?: number): Promise<HttpRange> {
     // A range of what is compressed on its way would be one of the compressed bytes.
     const headers = { Range: `bytes=${first}-${last}`, "Accept-Encoding": "identity" };
-    return this.#request(url, headers, async (response) => {
+    return this.#request(url, headers, async (response, body) => {
       const version = response.headers.get("etag") ?? response.headers.get("last-modified");
       if (response.status === 200 && first === 0 && last + 1 === expected) {
-        const bytes = await this.#body(response, url, expected);
+        const bytes = await body(expected);
         return { bytes, whole: bytes.length, version };
       }
       if (response.status === 416) throw failure(url, `it ends before byte ${first}`);
@@ -92,7 +95,7 @@ export class HttpClient {
       } else if (Number(/^bytes (\d+)-\d+\/\d+$/.exec(stated ?? "")?.[1]) !== first) {
         throw failure(url, "its server sent another range than was asked for");
       }
-      const bytes = await this.#body(response, url, last - first + 1);
+      const bytes = await body(last - first + 1);
       return { bytes, whole: stated === null ? undefined : Number(stated.split("/")[1]), version };
     });
   }
@@ -103,9 +106,9 @@ export class HttpClient {
    * @throws HartvisorError `unreadable-file`, for what is longer than `maxBytes`, too
    */
   document(url: string, maxBytes: number): Promise<{ readonly bytes: Uint8Array; readonly url: string }> {
-    return this.#request(url, {}, async (response) => {
+    return this.#request(url, {}, async (response, body) => {
       if (!response.ok) throw failure(url, `HTTP status ${response.status}`);
-      return { bytes: await this.#body(response, url, maxBytes), url: response.url || url };
+      return { bytes: await body(maxBytes), url: response.url || url };
     });
   }
 
@@ -116,11 +119,7 @@ export class HttpClient {
   }
 
   /** Makes a request, and again as long as what is wrong may pass. */
-  async #request<T>(
-    url: string,
-    headers: Record<string, string>,
-    read: (response: Response) => Promise<T>,
-  ): Promise<T> {
+  async #request<T>(url: string, headers: Record<string, string>, read: ReadResponse<T>): Promise<T> {
     const { attempts, retryMs } = this.#options;
     for (let n = 1; ; n++) {
       await this.#turn(url);
@@ -136,24 +135,30 @@ export class HttpClient {
     }
   }
 
-  async #once<T>(url: string, headers: Record<string, string>, read: (response: Response) => Promise<T>): Promise<T> {
+  async #once<T>(url: string, headers: Record<string, string>, read: ReadResponse<T>): Promise<T> {
     const controller = new AbortController();
     const { signal } = controller;
     let response: Response | undefined;
+    let silence = setTimeout(() => this.#fallSilent(controller), this.#options.timeoutMs);
+    const arrived = () => {
+      this.#lastArrival = performance.now();
+      clearTimeout(silence);
+      silence = setTimeout(() => this.#fallSilent(controller), this.#options.timeoutMs);
+    };
     this.#active.add(controller);
-    this.#watch();
     try {
       // A fetch of somebody else's may not know of signals.
       const aborted = new Promise<never>((_, reject) => {
         signal.addEventListener("abort", () => reject(signal.reason));
       });
-      const work = (async () => {
-        response = await this.#options.fetch(url, { headers, signal });
-        this.#progress();
-        if (PASSING_STATUSES.has(response.status)) throw new Passing(`HTTP status ${response.status}`);
-        return await read(response);
-      })();
-      return await Promise.race([work, aborted]);
+      const work = async () => {
+        const answer = await this.#options.fetch(url, { headers, signal });
+        response = answer;
+        arrived();
+        if (PASSING_STATUSES.has(answer.status)) throw new Passing(`HTTP status ${answer.status}`);
+        return read(answer, (limit) => bodyOf(answer, url, limit, arrived));
+      };
+      return await Promise.race([work(), aborted]);
     } catch (error) {
       // What was refused has a body that nobody reads.
       if (response?.body?.locked === false) void response.body.cancel().catch(() => {});
@@ -161,36 +166,15 @@ export class HttpClient {
       if (error instanceof Passing || error instanceof HartvisorError) throw error;
       throw new Passing(reasonOf(error, url), { cause: error });
     } finally {
+      clearTimeout(silence);
       this.#active.delete(controller);
-      if (this.#active.size === 0) clearTimeout(this.#watchdog);
     }
   }
 
-  /** Reads a body to its end, which must come within a bound. */
-  async #body(response: Response, url: string, limit: number): Promise<Uint8Array> {
-    const chunks: Uint8Array[] = [];
-    let length = 0;
-    const reader = response.body?.getReader();
-    for (;;) {
-      const next = await reader?.read();
-      if (next === undefined || next.done) break;
-      this.#progress();
-      chunks.push(next.value);
-      length += next.value.length;
-      if (length <= limit) continue;
-      void reader?.cancel().catch(() => {});
-      throw failure(url, `it sent more than ${limit} bytes`);
-    }
-    const [only] = chunks;
-    // A part of something larger would keep that.
-    if (chunks.length === 1 && only?.buffer.byteLength === length) return only;
-    const whole = new Uint8Array(length);
-    let at = 0;
-    for (const chunk of chunks) {
-      whole.set(chunk, at);
-      at += chunk.length;
-    }
-    return whole;
+  /** Nothing has come for a request: it fails, and where nothing has come for any, so do all. */
+  #fallSilent(controller: AbortController): void {
+    if (performance.now() - this.#lastArrival >= this.#options.timeoutMs) this.#abandon();
+    else controller.abort();
   }
 
   /** Waits for one of the requests that may be on their way at once to end. */
@@ -242,24 +226,6 @@ export class HttpClient {
     });
   }
 
-  #progress(): void {
-    this.#lastProgress = performance.now();
-  }
-
-  /** As long as something is on its way, looks whether something comes. */
-  #watch(): void {
-    if (this.#active.size > 1) return;
-    this.#progress();
-    const { timeoutMs } = this.#options;
-    const look = () => {
-      const left = this.#lastProgress + timeoutMs - performance.now();
-      if (left <= 0) this.#abandon();
-      else this.#watchdog = setTimeout(look, left);
-    };
-    clearTimeout(this.#watchdog);
-    this.#watchdog = setTimeout(look, timeoutMs);
-  }
-
   #abandon(): void {
     for (const controller of this.#active) controller.abort();
     for (const refuse of [...this.#waiting]) refuse();
@@ -269,6 +235,33 @@ export class HttpClient {
     const silence = `its server has sent nothing for ${this.#options.timeoutMs / 1000} s`;
     return failure(url, this.#isClosed ? "it was closed" : silence);
   }
+}
+
+/** Reads a body to its end, which must come within a bound; `arrived` hears of each part. */
+async function bodyOf(response: Response, url: string, limit: number, arrived: () => void): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  const reader = response.body?.getReader();
+  for (;;) {
+    const next = await reader?.read();
+    if (next === undefined || next.done) break;
+    arrived();
+    chunks.push(next.value);
+    length += next.value.length;
+    if (length <= limit) continue;
+    void reader?.cancel().catch(() => {});
+    throw failure(url, `it sent more than ${limit} bytes`);
+  }
+  const [only] = chunks;
+  // A part of something larger would keep that.
+  if (chunks.length === 1 && only?.buffer.byteLength === length) return only;
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole;
 }
 
 /** What cannot be read, in one line. */

@@ -234,13 +234,30 @@ describe("a server that misbehaves", () => {
   });
 
   it("is not waited for without end, nor asked too much at once", async () => {
-    await open("/t/", { timeoutMs: 50, blockBytes: 512 });
+    await open("/t/", { timeoutMs: 800, blockBytes: 512 });
     server.log.length = 0;
     server.behaviour = "silent";
     await expect(Promise.all([read("deep/below/big", 0, 9000), far()])).rejects.toThrow("EIO");
     expect(server.log.length).toBe(8);
-    expect(errors[0]).toBe(`cannot read ${server.origin}/t/pack: its server has sent nothing for 0.05 s`);
+    expect(errors[0]).toBe(`cannot read ${server.origin}/t/pack: its server has sent nothing for 0.8 s`);
     server.release();
+    expect(await far()).toEqual(right);
+  });
+
+  it("is given up for one request that gets nothing while others do", async () => {
+    await open("/t/", { timeoutMs: 800, blockBytes: 512, cacheBytes: 512 });
+    server.log.length = 0;
+    Object.assign(server, { behaviour: "silent", faults: 1 });
+    let isOver = false;
+    const stuck = expect(far())
+      .rejects.toThrow("EIO")
+      .finally(() => {
+        isOver = true;
+      });
+    while (server.log.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    for (let n = 0; !isOver; n++) await read("deep/below/big", 512 * (n % 8), 1);
+    await stuck;
+    expect(errors).toEqual([`cannot read ${server.origin}/t/pack: its server has sent nothing for 0.8 s`]);
     expect(await far()).toEqual(right);
   });
 
