@@ -9,6 +9,7 @@ import { BufferPool } from "../../backends/buffer-pool.js";
 import { SavedFields } from "../../full/saved-fields.js";
 import type { DescriptorChain } from "../virtio/descriptor-chain.js";
 import { featureBits, type VirtioContext, type VirtioDevice } from "../virtio/device.js";
+import { HostTurns } from "../virtio/host-turns.js";
 import type { SplitQueue } from "../virtio/split-queue.js";
 import {
   type BlockRequest,
@@ -60,6 +61,7 @@ export class VirtioBlock implements VirtioDevice {
   readonly #serial: Uint8Array;
   readonly #onError: (error: unknown) => void;
   readonly #buffers = new BufferPool();
+  readonly #turns = new HostTurns();
   #context: VirtioContext | undefined;
   #writesThrough = false;
   #bufferedBytes = 0;
@@ -107,11 +109,11 @@ export class VirtioBlock implements VirtioDevice {
 
   notify(index: number): void {
     const queue = this.#context?.queues[index];
-    if (queue === undefined || this.#isPaused) return;
+    if (queue === undefined || this.#isPaused || this.#turns.has(index)) return;
     let bytes = 0;
     while (this.#bufferedBytes < MAX_BUFFERED_BYTES) {
       if (bytes > BYTES_PER_TURN) {
-        setTimeout(() => this.notify(index));
+        this.#turns.await(index, () => this.notify(index));
         break;
       }
       const chain = queue.pop();
@@ -125,6 +127,7 @@ export class VirtioBlock implements VirtioDevice {
 
   reset(): void {
     this.#context = undefined;
+    this.#turns.reset();
   }
 
   quiesce(): Promise<void> {

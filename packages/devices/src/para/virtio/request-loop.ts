@@ -4,6 +4,7 @@
  * at a time. The device does the work.
  */
 import type { DescriptorChain } from "./descriptor-chain.js";
+import { HostTurns } from "./host-turns.js";
 import type { SplitQueue } from "./split-queue.js";
 
 /** Requests of a queue that wait for the host, each of which may hold a buffer: others wait in the queue. */
@@ -23,6 +24,7 @@ export class RequestLoop {
   /** By queue, since the last reset. */
   #waiting: number[] = [];
   #total = 0;
+  readonly #turns = new HostTurns();
   #isPaused = false;
   #drained: (() => void)[] = [];
 
@@ -38,15 +40,16 @@ export class RequestLoop {
   /** A doorbell. Hot. */
   notify(index: number): void {
     const queue = this.#queues[index];
-    if (queue === undefined || this.#isPaused) return;
+    if (queue === undefined || this.#isPaused || this.#turns.has(index)) return;
     const end = performance.now() + TURN_MS;
     while (this.#hasRoom(index)) {
-      if (performance.now() > end) {
-        setTimeout(() => this.notify(index));
-        break;
-      }
       const chain = queue.pop();
       if (chain === undefined) break;
+      if (performance.now() > end) {
+        queue.unpop(chain);
+        this.#turns.await(index, () => this.notify(index));
+        break;
+      }
       const outcome = this.#begin(queue, chain);
       if (outcome !== undefined) this.#wait(queue, outcome);
     }
@@ -56,6 +59,7 @@ export class RequestLoop {
 
   reset(): void {
     this.#queues = [];
+    this.#turns.reset();
   }
 
   /** Resolves when nothing waits for the host; nothing is begun until {@link resume}. */
