@@ -161,6 +161,31 @@ describe("a network of another thread", () => {
     expect(network.log).toEqual([[7], "flush"]);
   });
 
+  it("is sent a bounded number of messages by a guest that does not stop while its thread is busy", async () => {
+    for (let n = 0; n < 5000; n++) {
+      backend.receive(Uint8Array.of(1));
+      backend.flush();
+    }
+    expect(owner.waiting.length).toBeLessThanOrEqual(1024);
+    const before = owner.waiting.length;
+    for (let n = 0; n < 1000; n++) backend.connect(n % 2 === 0 ? undefined : card);
+    expect(owner.waiting.length).toBe(before + 1);
+    await runBoth();
+    expect(network.card?.deliver([Uint8Array.of(5)])).toBe(true);
+    await runBoth();
+    expect(card.frames).toHaveLength(1);
+  });
+
+  it("gets nothing from a driver that it has not heard of, and what the last one sent behind its being up", async () => {
+    for (const fill of [1, 2, 3]) {
+      backend.connect(card);
+      backend.receive(Uint8Array.of(fill));
+      backend.flush();
+    }
+    await runBoth();
+    expect(network.log).toEqual([1460, [1], "flush", 1460, [3], "flush"]);
+  });
+
   it("gives a driver nothing that was for the one before", async () => {
     network.card?.deliver([Uint8Array.of(1)]);
     const old = network.card;

@@ -27,6 +27,8 @@ type FromCard =
 
 /** What the owner says. */
 type FromNetwork =
+  /** That a driver is up or gone was heard; the next such news may come. */
+  | { readonly kind: "heard" }
   | { readonly kind: "frames"; readonly frames: readonly Frame[]; readonly life: number }
   | { readonly kind: "taken"; readonly frames: number; readonly bytes: number };
 
@@ -87,6 +89,7 @@ export function serveNetwork(network: NetworkBackend, channel: Channel): () => v
         isStarved = false;
         const { largestSegment } = message;
         network.connect(largestSegment === undefined ? undefined : cardOf(largestSegment, life));
+        post({ kind: "heard" });
         break;
       }
       case "frames": {
@@ -118,7 +121,10 @@ export function serveNetwork(network: NetworkBackend, channel: Channel): () => v
 export function remoteNetwork(channel: Channel): NetworkBackend {
   const passage = new Passage();
   let card: NetworkCard | undefined;
+  /** Of drivers, one after the other: which one it is, and which one the owner was told of last. */
   let life = 0;
+  let told = 0;
+  let isHeard = true;
   let lost = 0;
   let batch: Frame[] = [];
   let waiting: Frame[] = [];
@@ -138,10 +144,30 @@ export function remoteNetwork(channel: Channel): NetworkBackend {
     took(waiting.splice(0, taken));
   };
 
+  // A guest that resets its card all the time must not pile up messages: one is on its way at most.
+  const tell = () => {
+    if (!isHeard || told === life) return;
+    told = life;
+    isHeard = false;
+    post({ kind: "connect", life, largestSegment: card?.largestSegment });
+  };
+  const send = () => {
+    if ((batch.length === 0 && lost === 0) || told !== life) return;
+    post({ kind: "frames", frames: batch, lost });
+    batch = [];
+    lost = 0;
+  };
+
   channel.listen((data) => {
     const message = data as FromNetwork;
-    if (message.kind === "taken") passage.take(message.frames, message.bytes);
-    else if (message.life !== life || card === undefined) took(message.frames);
+    if (message.kind === "heard") {
+      isHeard = true;
+      tell();
+      send();
+    } else if (message.kind === "taken") {
+      passage.take(message.frames, message.bytes);
+      if (lost > 0) send();
+    } else if (message.life !== life || card === undefined) took(message.frames);
     else {
       const wasEmpty = waiting.length === 0;
       waiting.push(...message.frames);
@@ -155,7 +181,9 @@ export function remoteNetwork(channel: Channel): NetworkBackend {
       life++;
       took(waiting);
       waiting = [];
-      post({ kind: "connect", life, largestSegment: next?.largestSegment });
+      for (const { bytes } of batch) passage.take(1, bytes.length);
+      batch = [];
+      tell();
     },
     receive: (frame, offload) => {
       if (passage.isFull) {
@@ -165,11 +193,9 @@ export function remoteNetwork(channel: Channel): NetworkBackend {
       passage.add(frame.length);
       batch.push({ bytes: frame.byteLength === frame.buffer.byteLength ? frame : frame.slice(), offload });
     },
+    // What was lost alone is told when the owner has taken something: it is busy.
     flush: () => {
-      if (batch.length === 0 && lost === 0) return;
-      post({ kind: "frames", frames: batch, lost });
-      batch = [];
-      lost = 0;
+      if (batch.length > 0) send();
     },
     ready: drain,
     close: async () => {},

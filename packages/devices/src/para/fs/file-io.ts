@@ -8,6 +8,7 @@ import { type FuseAnswer, type FuseRequest, NOTHING, need, offsetAt, wordAt } fr
 
 /** Bytes of a READ or WRITE: as many as 256 pages, Linux's own limit. */
 export const MAX_IO = 2 ** 20;
+/** The same in pages. */
 export const PAGES_OF_IO = 256;
 
 /** Of linux/falloc.h. */

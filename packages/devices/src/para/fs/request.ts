@@ -36,6 +36,7 @@ export function need({ length }: FuseRequest, bytes: number): void {
   if (length < IN_HEADER + bytes) throw FileError.of("EINVAL");
 }
 
+/** A field of 32 bits. */
 export function wordAt({ view }: FuseRequest, at: number): number {
   return view.getUint32(IN_HEADER + at, true);
 }
