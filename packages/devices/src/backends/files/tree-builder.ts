@@ -14,7 +14,8 @@ import { RESERVED, WHITEOUT } from "./union-layers.js";
 
 /** What names and nodes may take: some two million of them. */
 const MAX_TREE_BYTES = 2 ** 30;
-const OPAQUE = `${RESERVED}.wh..opq`;
+const AUFS = `${RESERVED}${RESERVED}`;
+const OPAQUE = `${AUFS}.opq`;
 const DAWN: FileTime = { seconds: 0, nanoseconds: 0 };
 
 /** Puts entries into a tree that does not change afterwards. */
@@ -56,6 +57,8 @@ export class TreeBuilder {
 
   #add(entry: TreeEntry, content: FileContent): void {
     const parts = this.#parts(entry.path);
+    // What Docker's AUFS kept for itself in layers, and nobody else means anything by.
+    if (parts.some((part, n) => part.startsWith(AUFS) && !(part === OPAQUE && n === parts.length - 1))) return;
     const name = parts.pop();
     if (name === undefined) {
       this.#dress(this.#tree.root, entry);
@@ -63,14 +66,16 @@ export class TreeBuilder {
     }
     const directory = this.#directory(parts, entry.path);
     if (name === OPAQUE) {
-      directory.setAttribute("trusted.overlay.opaque", Uint8Array.of(0x79), "either");
+      makeOpaque(directory);
       return;
     }
     if (name.startsWith(RESERVED)) {
       const hidden = name.slice(RESERVED.length);
       checkName(hidden);
-      this.#makeRoom(directory, hidden, false, entry.path);
-      directory.create(hidden, WHITEOUT);
+      const there = directory.entries.get(hidden)?.node;
+      // It hides what is below, and nothing of its own layer, before or behind it (OCI image layer, "Whiteouts").
+      if (there === undefined) directory.create(hidden, WHITEOUT);
+      else if (there instanceof MemoryDirectory) makeOpaque(there);
       return;
     }
     checkName(name);
@@ -86,10 +91,12 @@ export class TreeBuilder {
       return;
     }
     const isDirectory = (entry.mode & TYPE_BITS) === FileType.Directory;
+    const isCovered = isDirectory && isWhiteout(directory.entries.get(name)?.node);
     const there = this.#makeRoom(directory, name, isDirectory, entry.path);
     const { mode, uid, gid, major, minor, target } = entry;
     const node = there ?? directory.create(name, { mode, uid, gid, major, minor, target });
     if (node instanceof MemoryFile) node.refer(content);
+    if (isCovered && node instanceof MemoryDirectory) makeOpaque(node);
     this.#dress(node, entry);
     if (entry.sameAs !== undefined) this.#same.set(entry.sameAs, node);
   }
@@ -107,9 +114,14 @@ export class TreeBuilder {
     let directory = this.#tree.root;
     for (const part of parts) {
       checkName(part);
+      const there = directory.entries.get(part)?.node;
+      const isCovered = isWhiteout(there);
+      if (isCovered) directory.remove(part, "other");
       const node =
-        directory.entries.get(part)?.node ??
-        directory.create(part, { mode: FileType.Directory | 0o755, uid: 0, gid: 0 });
+        isCovered || there === undefined
+          ? directory.create(part, { mode: FileType.Directory | 0o755, uid: 0, gid: 0 })
+          : there;
+      if (isCovered && node instanceof MemoryDirectory) makeOpaque(node);
       if (!(node instanceof MemoryDirectory)) {
         const what = node.type === FileType.SymbolicLink ? "a symbolic link" : "what is no directory";
         throw invalidTree(this.#name, `${shown(path)} lies below ${what}`);
@@ -156,4 +168,13 @@ export class TreeBuilder {
     node.setTimes(mtime, mtime, mtime);
     if (node instanceof MemoryDirectory) this.#directoryTimes.set(node, mtime);
   }
+}
+
+function isWhiteout(node: MemoryNode | undefined): boolean {
+  return node?.type === FileType.CharacterDevice && node.major === 0 && node.minor === 0;
+}
+
+/** Makes a directory hide what layers below have by its name. */
+function makeOpaque(directory: MemoryDirectory): void {
+  directory.setAttribute("trusted.overlay.opaque", Uint8Array.of(0x79), "either");
 }

@@ -151,6 +151,38 @@ describe("a tar archive", () => {
     expect([await client.list("d"), await client.list("e")]).toEqual([["y"], ["z"]]);
   });
 
+  it.each([
+    ["before what its own layer has", tar({ path: ".wh.d" }, { path: "d/", type: "5" }, { path: "d/new" })],
+    ["behind it", tar({ path: "d/", type: "5" }, { path: "d/new" }, { path: ".wh.d" })],
+    ["before what is in a directory that has no entry", tar({ path: ".wh.d" }, { path: "d/new" })],
+  ])("hides by a whiteout what is below, and only that, %s", async (_, upper) => {
+    const lower = [await archiveTree(tar({ path: "d/old" }, { path: "f", content: "old" })), await archiveTree(upper)];
+    const client = await FuseClient.mount({ tree: unionTree({ lower }) });
+    expect([await client.list("d"), await client.list("")]).toEqual([["new"], expect.arrayContaining(["d", "f"])]);
+  });
+
+  it("keeps a file whose name a whiteout of its own layer has, in either order", async () => {
+    for (const entries of [
+      [{ path: ".wh.f" }, { path: "f" }],
+      [{ path: "f" }, { path: ".wh.f" }],
+    ]) {
+      expect(await (await mount(tar(...entries))).list("")).toEqual(["f"]);
+    }
+  });
+
+  it("leaves out what AUFS kept in layers for itself", async () => {
+    const client = await mount(
+      tar(
+        { path: ".wh..wh.aufs" },
+        { path: ".wh..wh.plnk/", type: "5" },
+        { path: ".wh..wh.plnk/12.34", content: "x" },
+        { path: ".wh..wh.orph/", type: "5" },
+        { path: "f" },
+      ),
+    );
+    expect(await client.list("")).toEqual(["f"]);
+  });
+
   it("says names, times and attributes by pax headers", async () => {
     /** Its own length counts; here it has two digits. */
     const exact = (string: string) => `${text(string).length + 4} ${string}\n`;
