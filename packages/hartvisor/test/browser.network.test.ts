@@ -1,8 +1,12 @@
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { WebSocketServer } from "ws";
 import { TestHttpServer } from "../../devices/test/http-server.js";
-import { debianDemoImage } from "../src/host/node/debian-image.js";
+import { debianDemoImage, defaultCacheDirectory } from "../src/host/node/debian-image.js";
+import { nat } from "../src/host/node/nat.js";
+import { NetworkSwitch, type StreamLink, streamLink, webSocketStream } from "../src/index.js";
 import { launchChromium } from "./browser/chromium.js";
 import { openSite, type Site } from "./browser/site.js";
 import { describeOnline } from "./describe-where.js";
@@ -17,8 +21,11 @@ describeOnline("a page in Chromium that imports the packed packages", () => {
   beforeAll(async () => {
     const { kernel, initrd } = await debianDemoImage();
     const page = await readFile(new URL("./browser/page.html", import.meta.url), "utf8");
+    const lan = await readFile(new URL("./browser/lan.html", import.meta.url), "utf8");
     site = await openSite({
-      files: { "/page.html": page, "/strict.html": page, "/Image": kernel, "/initrd": initrd },
+      files: { "/page.html": page, "/strict.html": page, "/lan.html": lan, "/Image": kernel, "/initrd": initrd },
+      // The cache has the same files as the package that \`hartvisor image pack\` makes.
+      folders: { "/debian-linux/": join(defaultCacheDirectory(), "debian/current") },
       headers: { "/strict.html": { "content-security-policy": "script-src 'self' 'unsafe-inline'" } },
     });
     browser = await launchChromium();
@@ -77,6 +84,50 @@ describeOnline("a page in Chromium that imports the packed packages", () => {
     expect(await page.locator("#state").textContent()).toContain("add 'wasm-unsafe-eval' to its script-src");
     await page.close();
   }, 180_000);
+
+  it("fetches Linux from its server, and is on a network with another page and this process by WebSockets", async () => {
+    const lan = new NetworkSwitch();
+    const network = await nat({ policy: { allow: ["127.0.0.1"] } });
+    lan.plug(network);
+    const links: StreamLink[] = [];
+    const sockets = new WebSocketServer({ server: site.server, path: "/lan" });
+    sockets.on("connection", (socket) => {
+      void webSocketStream(socket as unknown as WebSocket).then((stream) => links.push(streamLink(lan, stream)));
+    });
+    try {
+      const pages = await Promise.all([open("/lan.html?card=1"), open("/lan.html?card=2&thread=worker")]);
+      const [a, b] = pages as [Page, Page];
+      for (const page of pages) await shown(page, "#state", "riscv64");
+      const run = (page: Page, command: string): Promise<string> =>
+        page.evaluate(
+          (text) => (globalThis as unknown as { run(command: string): Promise<string> }).run(text),
+          command,
+        );
+      const address = async (page: Page) =>
+        (await run(page, "ip -4 -o addr show eth0")).match(/10\.0\.2\.\d+/)?.[0] ?? "none";
+      const [one, other] = [await address(a), await address(b)];
+      expect(new Set([one, other, "none"]).size).toBe(3);
+
+      // A megabyte from page to page, and from this process's host to a page.
+      await run(b, "mkdir -p /srv; dd if=/dev/urandom of=/srv/data bs=1M count=1; httpd -p 7000 -h /srv");
+      const sum = await run(b, "md5sum < /srv/data");
+      expect(await run(a, `wget -qO- http://${other}:7000/data | md5sum`)).toBe(sum);
+      expect(await run(a, `wget -qO- ${site.origin.replace("127.0.0.1", "10.0.2.2")}/page.html`)).toContain(
+        "hartvisor",
+      );
+      expect(await run(b, `ping -c 2 -W 10 ${one}`)).toContain("2 packets received");
+
+      // A page that goes takes its link along, and leaves the others theirs.
+      await b.close();
+      await expect.poll(() => Promise.race([...links.map(({ closed }) => closed), "none"])).not.toBe("none");
+      expect(await run(a, `ping -c 1 -W 5 10.0.2.2`)).toContain("1 packets received");
+      await a.close();
+    } finally {
+      for (const client of sockets.clients) client.terminate();
+      sockets.close();
+      await network.close();
+    }
+  }, 400_000);
 
   /** A server with a tree of one file. */
   function openTree(): Promise<TestHttpServer> {

@@ -12,6 +12,7 @@ const TYPES: Readonly<Record<string, string>> = { ".js": "text/javascript", ".ht
 export interface Site {
   /** Without a slash at its end. */
   readonly origin: string;
+  readonly server: Server;
   close(): Promise<void>;
 }
 
@@ -19,18 +20,22 @@ export interface Site {
 export interface SiteOptions {
   /** Content by path, such as "/Image". A page gets an import map of the packages. */
   readonly files: Readonly<Record<string, string | Uint8Array>>;
+  /** Folders of the host by the path that their files are below, such as "/images/". */
+  readonly folders?: Readonly<Record<string, string>>;
   /** Headers by path. */
   readonly headers?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
 /** Packs the packages and serves them at a port of this machine alone. */
-export async function openSite({ files, headers = {} }: SiteOptions): Promise<Site> {
+export async function openSite({ files, folders = {}, headers = {} }: SiteOptions): Promise<Site> {
   const folder = await mkdtemp(join(tmpdir(), "hartvisor-site-"));
   const importMap = await unpackPackages(folder);
   const server = createServer((request, response) => {
     const path = normalize(new URL(request.url ?? "/", "http://site").pathname);
     void (async () => {
-      const content = files[path] ?? (await readFile(join(folder, path)).catch(() => undefined));
+      const [base = "/"] = Object.keys(folders).filter((each) => path.startsWith(each));
+      const file = join(folders[base] ?? folder, path.slice(base.length));
+      const content = files[path] ?? (await readFile(file).catch(() => undefined));
       if (content === undefined) {
         response.writeHead(404).end();
         return;
@@ -42,6 +47,7 @@ export async function openSite({ files, headers = {} }: SiteOptions): Promise<Si
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
+    server,
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     close: async () => {
       await close(server);
