@@ -9,27 +9,39 @@ import { debianDemoImage } from "../src/host/node/debian-image.js";
 import { LayerWriter } from "../src/host/node/images/layer-writer.js";
 import { ociImage } from "../src/host/node/images/oci-import.js";
 import { ImageStore } from "../src/host/node/images/store.js";
-import { linux, Machine, MemoryTree, virtioFs } from "../src/index.js";
+import { linux, Machine, MemoryTree, virtio9p, virtioFs } from "../src/index.js";
 import { describeOnlineOnLinux } from "./describe-where.js";
+
+/** Two sources, a header, and how they become a program. */
+const PROGRAM = {
+  "greet.h": '#define GREETING "hello"\nconst char *name(void);\n',
+  "name.c": '#include "greet.h"\nconst char *name(void) { return "guest"; }\n',
+  "main.c":
+    '#include <stdio.h>\n#include "greet.h"\nint main(void) { printf("%s, %s\\n", GREETING, name()); return 0; }\n',
+  Makefile: "greet: main.o name.o\n\t$(CC) -o $@ $^\nmain.o name.o: greet.h\n",
+};
 
 describeOnlineOnLinux("a root of Debian's packages", () => {
   let image: Image;
   const machines: Machine[] = [];
 
   beforeAll(async () => {
-    image = await debianImage({ packages: ["python3", "sqlite3"] });
+    image = await debianImage({ packages: ["python3", "sqlite3", "gcc", "libc6-dev", "make"] });
   }, 1_800_000);
 
   afterEach(async () => {
     for (const machine of machines.splice(0)) await machine.destroy();
   });
 
-  async function boot(upper = new MemoryTree()): Promise<Machine> {
+  async function boot(upper = new MemoryTree(), protocol: "virtiofs" | "9p" = "virtiofs"): Promise<Machine> {
     const { kernel, initrd } = await debianDemoImage();
+    const tree = await image.root(upper);
+    const device =
+      protocol === "9p" ? virtio9p({ tree, tag: ROOT_TAG }) : virtioFs({ tree, tag: ROOT_TAG, cache: "always" });
     const machine = await Machine.create({
       memory: "512MiB",
       boot: linux({ kernel, initrd, cmdline: "console=ttyS0 quiet" }),
-      devices: [virtioFs({ tree: await image.root(upper), tag: ROOT_TAG, cache: "always" })],
+      devices: [device],
       limits: { wallTimeMs: 600_000 },
     });
     machines.push(machine);
@@ -64,6 +76,29 @@ describeOnlineOnLinux("a root of Debian's packages", () => {
     expect([exitCode, stderrText]).toEqual([0, ""]);
     expect(stdoutText).toContain("Unpacking mine (1) over (1)");
   }, 600_000);
+
+  it.each(["virtiofs", "9p"] as const)(
+    "builds a C program by make on %s, again only where its sources are newer, and runs it",
+    async (protocol) => {
+      const vm = await boot(new MemoryTree(), protocol);
+      await vm.exec(["mkdir", "/root/greet"]);
+      for (const [name, content] of Object.entries(PROGRAM)) await vm.writeFile(`/root/greet/${name}`, content);
+      const script = `set -e; cd /root/greet; grep -c ' / ${protocol} ' /proc/mounts
+        make -s; ./greet; make; sed -i s/guest/world/ name.c; make; ./greet`;
+      const { stdoutText, stderrText, exitCode } = await vm.exec(["sh", "-c", script]);
+      expect([exitCode, stderrText]).toEqual([0, ""]);
+      expect(stdoutText.split("\n")).toEqual([
+        "1",
+        "hello, guest",
+        "make: 'greet' is up to date.",
+        "cc    -c -o name.o name.c",
+        "cc -o greet main.o name.o",
+        "hello, world",
+        "",
+      ]);
+    },
+    600_000,
+  );
 
   it("is shared by machines that do not see what the others write, and take only that", async () => {
     const uppers = [new MemoryTree(), new MemoryTree(), new MemoryTree()];

@@ -23,10 +23,10 @@ fi
 /** Shared folders by either protocol: where the kernel says their tags, and how one is mounted. */
 const FOLDERS = `folders="/sys/fs/virtiofs/*/tag /sys/bus/virtio/drivers/9pnet_virtio/*/mount_tag"
 tag_of() { tr -d '\\0\\n' <"$1"; }
-# folder, directory, further options for 9p
+# folder, directory. 9p keeps nothing in the guest: what Linux's client keeps has times of its own, in whole seconds, and make believes those.
 mount_folder() {
   case $1 in
-    */mount_tag) mount -t 9p -o "trans=virtio,version=9p2000.L,msize=262144$3" "$(tag_of "$1")" "$2" ;;
+    */mount_tag) mount -t 9p -o "trans=virtio,version=9p2000.L,msize=262144" "$(tag_of "$1")" "$2" ;;
     *) mount -t virtiofs "$(tag_of "$1")" "$2" ;;
   esac
 }
@@ -75,7 +75,7 @@ ${FOLDERS}
 # The root to go on in, if the machine has one: busybox and the agent come along. Nobody else changes it.
 for folder in $folders; do
   [ -e "$folder" ] && [ "$(tag_of "$folder")" = ${ROOT_TAG} ] || continue
-  mount_folder "$folder" ${NEW_ROOT} ,cache=loose || break
+  mount_folder "$folder" ${NEW_ROOT} || break
   for directory in dev proc sys; do
     mkdir -p ${NEW_ROOT}/$directory
     mount -o move /$directory ${NEW_ROOT}/$directory
