@@ -3,22 +3,25 @@
  * Debian guest, and one large file written and read: here by virtio-fs, by 9p if wanted, in QEMU by 9p and by virtiofsd,
  * in turn. Prints medians and the quotients with each peer, by time and by the CPU time of its processes; above 1 we are faster.
  */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdtempSync, rmSync } from "node:fs";
+import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Contender, prepare } from "./contenders.js";
 import { MEASURES } from "./guest.js";
 import { type Options, parseOptions } from "./options.js";
 import { Samples } from "./samples.js";
 
-const work = await mkdtemp(join(tmpdir(), "hartvisor-files-"));
+// Leaving by process.exit() ends the emulators and removes what was written.
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.on(signal, () => process.exit(128 + constants.signals[signal]));
+
+const work = mkdtempSync(join(tmpdir(), "hartvisor-files-"));
+process.on("exit", () => rmSync(work, { recursive: true, force: true }));
 try {
   await bench(parseOptions(process.argv.slice(2)));
 } catch (error) {
   console.error(`bench:files: ${error instanceof Error ? error.message : error}`);
   process.exitCode = 2;
-} finally {
-  await rm(work, { recursive: true, force: true });
 }
 process.exit();
 

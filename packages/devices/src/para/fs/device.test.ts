@@ -82,6 +82,17 @@ describe("a session", () => {
     expect([atime.seconds, mtime.seconds]).toEqual([-5, 2 ** 33]);
   });
 
+  it.each([
+    ["none", undefined],
+    ["auto", 1],
+    ["always", 2 ** 31],
+  ] as const)("with the cache %s, has a name that is not there remembered for %s s", async (cache, seconds) => {
+    const mounted = await FuseClient.mount({ tree, cache });
+    const answer = await mounted.call(Opcode.Lookup, 1, pack("absent")).catch((error: Error) => error.message);
+    if (typeof answer === "string") expect([answer, seconds]).toEqual(["ENOENT", undefined]);
+    else expect([read64(answer, 0), read64(answer, 16)]).toEqual([0, seconds]);
+  });
+
   it("lists a directory in parts, each name once, with . and .. first", async () => {
     const names = Array.from({ length: 300 }, (_, n) => `file ${n}`);
     for (const name of names) await client.makeFile(name, 0o600);

@@ -236,10 +236,10 @@ export class FuseSession implements FileSession<FuseRequest, FuseAnswer | undefi
   #lookup(request: FuseRequest): Later<FuseAnswer> {
     const name = nameAt(request, 0);
     const directory = this.#node(request.node);
-    if (this.#cache !== "always") return after(directory.lookup(name), (node) => this.#entry(node));
+    if (this.#cache === "none") return after(directory.lookup(name), (node) => this.#entry(node));
     const absent = (error: unknown) => {
       if (errnoOf(error) !== Errno.ENOENT) throw error;
-      // Node 0: the kernel may remember that nothing is there.
+      // Node 0: the kernel may remember that nothing is there, for as long as it may what is.
       const answer = structure(ENTRY_OUT);
       write64(answer, 16, this.#validity.seconds);
       return answer;
