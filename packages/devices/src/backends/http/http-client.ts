@@ -124,10 +124,11 @@ export class HttpClient {
     for (let n = 1; ; n++) {
       await this.#turn(url);
       try {
+        if (this.#isClosed) throw this.#refusal(url);
         return await this.#once(url, headers, read);
       } catch (error) {
         if (!(error instanceof Passing)) throw error;
-        if (n >= attempts) throw failure(url, error.message, error.cause ?? error);
+        if (n >= attempts || this.#isClosed) throw failure(url, error.message, error.cause ?? error);
       } finally {
         this.#endTurn();
       }
@@ -179,7 +180,6 @@ export class HttpClient {
 
   /** Waits for one of the requests that may be on their way at once to end. */
   async #turn(url: string): Promise<void> {
-    if (this.#isClosed) throw this.#refusal(url);
     if (this.#free > 0) {
       this.#free--;
       return;

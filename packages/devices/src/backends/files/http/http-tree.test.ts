@@ -183,8 +183,8 @@ describe("a tree that cannot be had", () => {
     await expect(open()).rejects.toThrow("it has 9999 bytes instead of 10000");
   });
 
-  it("is no URL", async () => {
-    await expect(httpTree("no url")).rejects.toMatchObject({ code: "invalid-argument" });
+  it.each(["no url", "data:,{}", "file:///tmp/"])("is not at %j", async (url) => {
+    await expect(httpTree(url)).rejects.toMatchObject({ code: "invalid-argument" });
   });
 });
 
@@ -233,34 +233,6 @@ describe("a server that misbehaves", () => {
     expect(await far()).toEqual(right);
   });
 
-  it("is not waited for without end, nor asked too much at once", async () => {
-    await open("/t/", { timeoutMs: 800, blockBytes: 512 });
-    server.log.length = 0;
-    server.behaviour = "silent";
-    await expect(Promise.all([read("deep/below/big", 0, 9000), far()])).rejects.toThrow("EIO");
-    expect(server.log.length).toBe(8);
-    expect(errors[0]).toBe(`cannot read ${server.origin}/t/pack: its server has sent nothing for 0.8 s`);
-    server.release();
-    expect(await far()).toEqual(right);
-  });
-
-  it("is given up for one request that gets nothing while others do", async () => {
-    await open("/t/", { timeoutMs: 800, blockBytes: 512, cacheBytes: 512 });
-    server.log.length = 0;
-    Object.assign(server, { behaviour: "silent", faults: 1 });
-    let isOver = false;
-    const stuck = expect(far())
-      .rejects.toThrow("EIO")
-      .finally(() => {
-        isOver = true;
-      });
-    while (server.log.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
-    for (let n = 0; !isOver; n++) await read("deep/below/big", 512 * (n % 8), 1);
-    await stuck;
-    expect(errors).toEqual([`cannot read ${server.origin}/t/pack: its server has sent nothing for 0.8 s`]);
-    expect(await far()).toEqual(right);
-  });
-
   it("is waited for no more when the tree is closed", async () => {
     await open("/t/", { retryMs: 60_000 });
     server.behaviour = "silent";
@@ -268,7 +240,7 @@ describe("a server that misbehaves", () => {
     await tree?.close();
     await silent;
     await expect(far()).rejects.toThrow("EIO");
-    expect(errors[0]).toMatch(/it was closed$/);
+    expect(errors).toEqual([]);
   });
 
   it("does not keep a closed tree waiting for the next attempt", async () => {

@@ -37,8 +37,12 @@ export interface HttpTreeOptions extends HttpFileOptions {
  * const root = unionTree({ lower: [tree], upper: new MemoryTree() });
  */
 export async function httpTree(url: string | URL, options: HttpTreeOptions = {}): Promise<FileTree> {
-  const { onError = () => {} } = options;
   const source = new HttpSource(options);
+  let isClosed = false;
+  // Who closes a tree knows why reads fail that are on their way.
+  const report = (error: HartvisorError) => {
+    if (!isClosed) options.onError?.(error);
+  };
   try {
     const index = await source.client.document(indexUrl(url), MAX_INDEX_BYTES);
     const { contents, entries } = parseTreeIndex(index.bytes, index.url);
@@ -48,7 +52,7 @@ export async function httpTree(url: string | URL, options: HttpTreeOptions = {})
     let count = 0;
     for (const [entry, place] of entries) {
       if (++count % TURN_ENTRIES === 0) await new Promise((resolve) => setTimeout(resolve));
-      builder.add(entry, place === undefined ? EMPTY : new RemoteContent(files, place, onError));
+      builder.add(entry, place === undefined ? EMPTY : new RemoteContent(files, place, report));
     }
     const tree = builder.finish();
     // A server that does not serve what it has is better known now than in the middle of a boot.
@@ -57,7 +61,10 @@ export async function httpTree(url: string | URL, options: HttpTreeOptions = {})
     return {
       ...{ root: tree.root, isReadOnly: true, hasAttributes: true, isPrivate: true, opensFreely: true },
       room: () => tree.room(),
-      close: async () => source.close(),
+      close: async () => {
+        isClosed = true;
+        source.close();
+      },
     };
   } catch (error) {
     source.close();
@@ -73,6 +80,9 @@ function indexUrl(url: string | URL): string {
     index = new URL(url, location?.href);
   } catch (cause) {
     throw new HartvisorError("invalid-argument", `"${url}" is no URL`, { cause });
+  }
+  if (!/^https?:$/.test(index.protocol)) {
+    throw new HartvisorError("invalid-argument", `"${url}" is no http(s) URL, below which a tree could be`);
   }
   if (index.pathname.endsWith(".json")) return index.href;
   index.pathname = index.pathname.replace(/\/?$/, `/${INDEX_FILE}`);
