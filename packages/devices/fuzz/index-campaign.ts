@@ -12,7 +12,7 @@ import { Random } from "./random.js";
 
 const BASE = "https://example.org/tree/";
 const NOTHING = contentOf(new Uint8Array());
-const PATIENCE_MS = 1000;
+const PATIENCE_MS = 5000;
 const MAX_MESSAGE = 400;
 
 const INDEX: TreeIndex = {
