@@ -10,7 +10,7 @@ import { MemoryTree } from "./memory-tree.js";
 import { checkName, MAX_PATH_BYTES } from "./names.js";
 import { type FileTime, type FileTree, FileType, PERMISSION_BITS, TYPE_BITS } from "./tree.js";
 import { invalidTree, shown, type TreeEntry } from "./tree-entry.js";
-import { RESERVED, WHITEOUT } from "./union-layers.js";
+import { describeNode, imply, RESERVED, WHITEOUT } from "./union-layers.js";
 
 /** What names and nodes may take: some two million of them. */
 const MAX_TREE_BYTES = 2 ** 30;
@@ -29,6 +29,7 @@ export class TreeBuilder {
   /** @param name - how messages call what the entries are from */
   constructor(name: string) {
     this.#name = name;
+    imply(this.#tree.root);
   }
 
   /**
@@ -121,6 +122,7 @@ export class TreeBuilder {
         isCovered || there === undefined
           ? directory.create(part, { mode: FileType.Directory | 0o755, uid: 0, gid: 0 })
           : there;
+      if (node !== there) imply(node);
       if (isCovered && node instanceof MemoryDirectory) makeOpaque(node);
       if (!(node instanceof MemoryDirectory)) {
         const what = node.type === FileType.SymbolicLink ? "a symbolic link" : "what is no directory";
@@ -161,6 +163,7 @@ export class TreeBuilder {
 
   #dress(node: MemoryNode, { mode, uid, gid, mtime, attributes }: TreeEntry): void {
     const isLink = node.type === FileType.SymbolicLink;
+    describeNode(node);
     node.change({ uid, gid, ...(!isLink && { mode: mode & PERMISSION_BITS }) });
     for (const [name, value] of attributes) {
       if (/^(?:user|trusted|security)\./.test(name)) node.setAttribute(name, value, "either");

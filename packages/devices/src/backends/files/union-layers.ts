@@ -15,6 +15,24 @@ const OWN_ATTRIBUTES = "trusted.overlay.";
 /** Entries asked for at once. */
 const BATCH = 1024;
 
+/** Directories of layers that are there because something is in them: no layer says what they are like. */
+const implied = new WeakSet<FileNode>();
+
+/** For who makes a layer: a directory was not described. */
+export function imply(directory: FileNode): void {
+  implied.add(directory);
+}
+
+/** For who makes a layer: now it was. */
+export function describeNode(node: FileNode): void {
+  implied.delete(node);
+}
+
+/** Of what several layers have by one name, the uppermost first, the one that says what the directory is like. */
+export function describedIn(nodes: readonly FileNode[]): FileNode | undefined {
+  return nodes.find((node) => !implied.has(node)) ?? nodes[0];
+}
+
 /** A node to be made that says that a name is gone. */
 export const WHITEOUT: NewNode = { mode: FileType.CharacterDevice, uid: 0, gid: 0, major: 0, minor: 0 };
 

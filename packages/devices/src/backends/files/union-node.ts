@@ -19,6 +19,7 @@ import { copyNode, removeCopy, type Vacancy } from "./union-copy.js";
 import { UnionFile, UnionReader } from "./union-file.js";
 import {
   attributesOf,
+  describedIn,
   findIn,
   isLayerAttribute,
   isOpaque,
@@ -61,6 +62,8 @@ export class UnionNode extends FileNode {
   readonly #tree: NodeTree;
   /** Of directories all that it merges, of others at most one; as long as there is an upper, others' does not count. */
   readonly #lowers: readonly FileNode[];
+  /** The one of them that says what it is like. */
+  readonly #described: FileNode;
   #upper: FileNode | undefined;
   #parent: UnionNode | undefined;
   #name: string;
@@ -85,6 +88,7 @@ export class UnionNode extends FileNode {
     this.ino = ino;
     this.#upper = upper;
     this.#lowers = lowers;
+    this.#described = describedIn(lowers) as FileNode; // without any, there is an upper
     this.type = (upper ?? (lowers[0] as FileNode)).type;
     this.#parent = parent;
     this.#name = name;
@@ -105,7 +109,7 @@ export class UnionNode extends FileNode {
 
   /** What it is read from. */
   get top(): FileNode {
-    return this.#upper ?? (this.#lowers[0] as FileNode);
+    return this.#upper ?? this.#described;
   }
 
   place(parent: UnionNode | undefined, name: string): void {

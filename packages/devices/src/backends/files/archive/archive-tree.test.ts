@@ -161,6 +161,19 @@ describe("a tar archive", () => {
     expect([await client.list("d"), await client.list("")]).toEqual([["new"], expect.arrayContaining(["d", "f"])]);
   });
 
+  it("has a directory as the layer says that describes it, where one above only has something in it", async () => {
+    const described = await archiveTree(tar({ path: "./", type: "5" }, { path: "d/", type: "5" }, { path: "d/old" }));
+    const above = await archiveTree(tar({ path: "d/new" }));
+    const lower = [described, above];
+    const said = { mode: 0o040644, uid: 1, gid: 2, mtime: { seconds: 1000, nanoseconds: 0 } };
+    const still = await FuseClient.mount({ tree: unionTree({ lower }) });
+    expect([await still.stat(""), await still.stat("d")]).toMatchObject([said, said]);
+    const client = await FuseClient.mount({ tree: unionTree({ lower, upper: new MemoryTree() }) });
+    await client.makeFile("d/mine", 0o600);
+    expect(await client.stat("d")).toMatchObject({ mode: 0o040644, uid: 1, gid: 2 });
+    expect((await client.list("d")).sort()).toEqual(["mine", "new", "old"]);
+  });
+
   it("keeps a file whose name a whiteout of its own layer has, in either order", async () => {
     for (const entries of [
       [{ path: ".wh.f" }, { path: "f" }],
