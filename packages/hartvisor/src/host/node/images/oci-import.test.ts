@@ -169,7 +169,9 @@ describe("ociImage", () => {
 
   it("refuses what is no layout", async () => {
     await mkdir(join(folder, "empty"));
-    await expect(ociImage(join(folder, "empty"), { name: "a", store })).rejects.toThrow(/it is no OCI image layout/);
+    await expect(ociImage(join(folder, "empty"), { name: "a", store })).rejects.toThrow(
+      /it is neither an OCI image layout .* nor what docker save writes/,
+    );
     await writeFile(join(folder, "file"), "x".repeat(2000));
     await expect(ociImage(join(folder, "file"), { name: "a", store })).rejects.toThrow(/no header/);
     await expect(ociImage(join(folder, "none"), { name: "a", store })).rejects.toMatchObject({

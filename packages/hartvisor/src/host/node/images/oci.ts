@@ -15,7 +15,11 @@ export const MediaType = {
 const DOCKER_INDEX = "application/vnd.docker.distribution.manifest.list.v2+json";
 const DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json";
 
+const DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json";
+
 export const REFERENCE_NAME = "org.opencontainers.image.ref.name";
+/** The whole name, where containerd and Docker write the tag alone as the reference. */
+export const CONTAINERD_NAME = "io.containerd.image.name";
 
 /** The only machines there are here. */
 export const ARCHITECTURE = "riscv64";
@@ -27,6 +31,16 @@ export interface Descriptor {
   readonly size: number;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly platform?: { readonly architecture: string; readonly os: string };
+  /** Where else it is to be had. */
+  readonly urls?: readonly string[];
+}
+
+/** An image in Docker's own list of them. */
+export interface DockerImage {
+  /** Names of files. */
+  readonly config: string;
+  readonly layers: readonly string[];
+  readonly tags: readonly string[];
 }
 
 /** A list of images. */
@@ -104,6 +118,23 @@ export function parseConfig(bytes: Uint8Array, name: string): ImageConfig {
   };
 }
 
+/** Reads the list of images of a Docker archive. Throws HartvisorError `invalid-image`. */
+export function parseDockerManifest(bytes: Uint8Array, name: string): readonly DockerImage[] {
+  return list(parseJson(bytes, name), name, "it").map((each) => {
+    const { Config: config, Layers: layers, RepoTags: tags } = object(each, name, "an image");
+    if (typeof config !== "string") return refuse(name, "an image has no Config");
+    const names = list(layers, name, "Layers");
+    if (names.length > MAX_LAYERS) refuse(name, `it has ${names.length} layers, more than ${MAX_LAYERS}`);
+    if (!names.every((layer) => typeof layer === "string")) return refuse(name, "a layer has no name");
+    return { config, layers: names, tags: Array.isArray(tags) ? tags.filter((tag) => typeof tag === "string") : [] };
+  });
+}
+
+/** Whether a manifest is of an image: others have configurations of their own kinds. */
+export function isImageConfig({ mediaType }: Descriptor): boolean {
+  return mediaType === MediaType.Config || mediaType === DOCKER_CONFIG;
+}
+
 export function isIndex({ mediaType }: Descriptor): boolean {
   return mediaType === MediaType.Index || mediaType === DOCKER_INDEX;
 }
@@ -113,17 +144,19 @@ export function isManifest({ mediaType }: Descriptor): boolean {
 }
 
 function parse(bytes: Uint8Array, name: string): Fields {
-  let value: unknown;
+  return object(parseJson(bytes, name), name, "it");
+}
+
+function parseJson(bytes: Uint8Array, name: string): unknown {
   try {
-    value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (cause) {
     throw new HartvisorError("invalid-image", `${name}: it is not JSON`, { cause });
   }
-  return object(value, name, "it");
 }
 
 function descriptor(value: unknown, name: string, where: string): Descriptor {
-  const { mediaType, digest: id, size, annotations, platform } = object(value, name, where);
+  const { mediaType, digest: id, size, annotations, platform, urls } = object(value, name, where);
   if (typeof mediaType !== "string") return refuse(name, `a mediaType is missing in ${where}`);
   if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0) {
     return refuse(name, `${JSON.stringify(size)} is no size, in ${where}`);
@@ -131,7 +164,8 @@ function descriptor(value: unknown, name: string, where: string): Descriptor {
   const { architecture, os } = (typeof platform === "object" && platform !== null ? platform : {}) as Fields;
   return {
     ...{ mediaType, digest: digest(id, name, where), size, annotations: strings(annotations) },
-    ...(typeof architecture === "string" && { platform: { architecture, os: String(os) } }),
+    ...(typeof architecture === "string" && { platform: { architecture, os: typeof os === "string" ? os : "linux" } }),
+    ...(Array.isArray(urls) && urls.length > 0 && { urls: urls.map(String) }),
   };
 }
 
