@@ -1,6 +1,7 @@
 /** The facade: a machine on the `virt` board, with a console, ready to boot. */
 import type { Machine as CoreMachine, ExitReason, Hart, Hooks, MachineEvents, MachineStats } from "@hartvisor/core";
 import { assemble } from "./assemble.js";
+import { checkMachineOptions } from "./check-options.js";
 import type { SerialConsole } from "./console/serial-console.js";
 import { GuestAgent } from "./exec/agent.js";
 import { GuestCommands } from "./exec/commands.js";
@@ -26,6 +27,7 @@ export class Machine extends GuestCommands {
   /** Makes a machine that runs in a Worker. */
   static async create(options: WorkerMachineOptions): Promise<WorkerMachine>;
   static async create(options: MachineOptions | WorkerMachineOptions): Promise<Machine | WorkerMachine> {
+    checkMachineOptions(options);
     if (options.thread === "worker") return WorkerMachine.create(options);
     let agent: GuestAgent | undefined;
     const { core, console } = await assemble(options, (send) => {

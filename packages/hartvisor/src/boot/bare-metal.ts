@@ -1,6 +1,7 @@
 /** Runs a bare-metal ELF as Spike does: M-mode at its entry, a0 = hart id, a1 = device tree, HTIF by its symbols. */
 import { checkStyles, elf, HartvisorError } from "@hartvisor/core";
 import { Htif } from "@hartvisor/devices";
+import { requireBytes } from "../check-options.js";
 import { type Boot, DEVICE_TREE_ROOM } from "./boot.js";
 
 export interface BareMetalOptions {
@@ -13,7 +14,9 @@ export interface BareMetalOptions {
 const POLL_TICKS = 10_000n;
 
 /** A boot loader for bare-metal programs. Throws `invalid-image` for what is no RISC-V ELF. */
-export function bareMetal({ image, name = "the program" }: BareMetalOptions): Boot {
+export function bareMetal(options: BareMetalOptions): Boot {
+  const image = requireBytes(options?.image, `bareMetal: "image"`);
+  const { name = "the program" } = options;
   elf(image, { name });
   return {
     hypercalls: false,

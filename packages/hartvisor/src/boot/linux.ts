@@ -10,6 +10,7 @@ import {
   NATIVE,
   placeImages,
 } from "@hartvisor/core";
+import { requireBytes } from "../check-options.js";
 import type { Boot, BootContext } from "./boot.js";
 import { DEVICE_TREE_ROOM } from "./boot.js";
 
@@ -30,8 +31,9 @@ export interface LinuxOptions {
   readonly firmware?: Uint8Array | NamedImage | undefined;
 }
 
-function named(image: Uint8Array | NamedImage, name: string): NamedImage {
-  return image instanceof Uint8Array ? { bytes: image, name } : image;
+function named(image: Uint8Array | NamedImage, option: string): NamedImage {
+  const isNamed = !(image instanceof Uint8Array) && image?.bytes instanceof Uint8Array;
+  return isNamed ? image : { bytes: requireBytes(image, `linux: "${option}"`), name: `the ${option}` };
 }
 
 /**
@@ -41,11 +43,11 @@ function named(image: Uint8Array | NamedImage, name: string): NamedImage {
  * const vm = await Machine.create({ boot: linux({ kernel, initrd, cmdline: "console=ttyS0" }) });
  */
 export function linux(options: LinuxOptions): Boot {
-  const kernelImage = named(options.kernel, "the kernel");
+  const kernelImage = named(options?.kernel, "kernel");
   const kernel = linuxImage(kernelImage.bytes, kernelImage);
-  const initrd = options.initrd && named(options.initrd, "the initrd");
+  const initrd = options.initrd && named(options.initrd, "initrd");
   if (initrd) checkInitrd(initrd.bytes, initrd);
-  const firmware = options.firmware && named(options.firmware, "the firmware");
+  const firmware = options.firmware && named(options.firmware, "firmware");
 
   return {
     hypercalls: firmware === undefined,

@@ -1,5 +1,6 @@
 /** Runs an ELF kernel as SBI firmware starts one: hart 0 in S-mode at its entry, translation off, the machine for its SBI. */
 import { checkStyles, elf, HartvisorError } from "@hartvisor/core";
+import { requireBytes } from "../check-options.js";
 import { type Boot, DEVICE_TREE_ROOM } from "./boot.js";
 
 export interface SupervisorOptions {
@@ -17,7 +18,9 @@ export interface SupervisorOptions {
  * @example
  * const vm = await Machine.create({ boot: supervisor({ image: await readFile("kernel.elf") }) });
  */
-export function supervisor({ image, name = "the kernel" }: SupervisorOptions): Boot {
+export function supervisor(options: SupervisorOptions): Boot {
+  const image = requireBytes(options?.image, `supervisor: "image"`);
+  const { name = "the kernel" } = options;
   elf(image, { name });
   return {
     hypercalls: true,

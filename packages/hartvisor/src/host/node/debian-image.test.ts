@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, truncate, utimes, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { DRIVERS } from "../../demo/drivers.js";
@@ -32,6 +32,12 @@ describe("defaultCacheDirectory", () => {
     expect(defaultCacheDirectory()).toBe("/home/somebody/.cache/hartvisor");
     vi.stubEnv("XDG_CACHE_HOME", undefined);
     expect(defaultCacheDirectory()).toBe("/home/somebody/.cache/hartvisor");
+  });
+
+  it.each(["", "somebody"])('asks the system where HOME="%s" says nothing', (home) => {
+    vi.stubEnv("HOME", home);
+    vi.stubEnv("XDG_CACHE_HOME", undefined);
+    expect(defaultCacheDirectory()).toBe(join(userInfo().homedir, ".cache/hartvisor"));
   });
 });
 

@@ -5,7 +5,7 @@
  */
 import { mkdir, mkdtemp, readdir, readFile, readlink, rename, rm, stat, symlink } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { homedir } from "node:os";
+import { homedir, userInfo } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
 import { HartvisorError } from "@hartvisor/core";
 import {
@@ -95,10 +95,21 @@ function installedPackage(): string | undefined {
   return undefined;
 }
 
-/** Where downloads are kept: the XDG base directory specification's cache, in a folder of ours. */
+/**
+ * Where downloads are kept: the XDG base directory specification's cache, in a folder of ours. Throws HartvisorError
+ * `unsupported` where there is no such place, as for a user whom only a container knows.
+ */
 export function defaultCacheDirectory(): string {
   const { XDG_CACHE_HOME: cache = "" } = process.env;
-  return join(isAbsolute(cache) ? cache : join(homedir(), ".cache"), "hartvisor");
+  if (isAbsolute(cache)) return join(cache, "hartvisor");
+  for (const home of [homedir, () => userInfo().homedir]) {
+    try {
+      if (isAbsolute(home())) return join(home(), ".cache", "hartvisor");
+    } catch {
+      // Neither HOME nor the system's list of users says.
+    }
+  }
+  throw new HartvisorError("unsupported", "there is no home directory to keep a cache in: set XDG_CACHE_HOME");
 }
 
 /** Reads an image from a folder; `undefined` when there is none, or not all of it. */
