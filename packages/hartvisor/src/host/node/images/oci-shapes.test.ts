@@ -295,6 +295,7 @@ describe("what docker save wrote before Docker 25", () => {
     ],
     ["its list is none", () => put("manifest.json", "{}"), /manifest\.json: it is no list/],
     ["an image has no layers", () => put("manifest.json", '[{"Config":"x","Layers":[7]}]'), /a layer has no name/],
+    ["a name has lines", () => put("manifest.json", '[{"Config":"x\\ny","Layers":[]}]'), /an image has no Config/],
   ])("is refused where %s", async (_, change, message) => {
     await change();
     await expect(names("thing:1")).rejects.toMatchObject({

@@ -122,12 +122,17 @@ export function parseConfig(bytes: Uint8Array, name: string): ImageConfig {
 export function parseDockerManifest(bytes: Uint8Array, name: string): readonly DockerImage[] {
   return list(parseJson(bytes, name), name, "it").map((each) => {
     const { Config: config, Layers: layers, RepoTags: tags } = object(each, name, "an image");
-    if (typeof config !== "string") return refuse(name, "an image has no Config");
+    if (!isName(config)) return refuse(name, "an image has no Config");
     const names = list(layers, name, "Layers");
     if (names.length > MAX_LAYERS) refuse(name, `it has ${names.length} layers, more than ${MAX_LAYERS}`);
-    if (!names.every((layer) => typeof layer === "string")) return refuse(name, "a layer has no name");
-    return { config, layers: names, tags: Array.isArray(tags) ? tags.filter((tag) => typeof tag === "string") : [] };
+    if (!names.every(isName)) return refuse(name, "a layer has no name");
+    return { config, layers: names, tags: Array.isArray(tags) ? tags.filter(isName) : [] };
   });
+}
+
+/** Whether a value is a name that can be shown in a line. */
+function isName(value: unknown): value is string {
+  return typeof value === "string" && /^[^\p{Cc}]+$/u.test(value);
 }
 
 /** Whether a manifest is of an image: others have configurations of their own kinds. */
