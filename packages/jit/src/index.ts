@@ -1,5 +1,5 @@
 /** The dynamic binary translator: turns hot guest code into WebAssembly. */
-import type { TranslatorFactory } from "@hartvisor/core";
+import { HartvisorError, type TranslatorFactory } from "@hartvisor/core";
 import type { TranslatorListener } from "./event.js";
 import { RegionTranslator } from "./translator.js";
 import { hasFusedMultiplyAdd, hasTailCalls } from "./wasm/features.js";
@@ -42,7 +42,14 @@ export interface TranslatorOptions {
 /** Regions that share a module: each module costs the host some tenths of a millisecond. */
 const HOT_BATCH = 8;
 
-/** A translator for {@link Machine.create}. With a threshold of 1 a hot block is translated before the guest goes on. */
+function refuse(message: string): never {
+  throw new HartvisorError("invalid-argument", `translator: ${message}`);
+}
+
+/**
+ * A translator for {@link Machine.create}. With a threshold of 1 a hot block is translated before the guest goes on. Throws
+ * `invalid-argument` for options that none could have.
+ */
 export function translator(options: TranslatorOptions = {}): TranslatorFactory {
   const {
     unit = "region",
@@ -53,6 +60,11 @@ export function translator(options: TranslatorOptions = {}): TranslatorFactory {
     retryMs = threshold === 1 ? 0 : 20,
     onEvent,
   } = options;
+  if (unit !== "region" && unit !== "block") refuse(`unit is one of region, block, not ${JSON.stringify(unit)}`);
+  for (const [name, value] of Object.entries({ threshold, sampleInterval, regionInstructions })) {
+    if (!Number.isSafeInteger(value) || value < 1) refuse(`${name} of ${value}: give a whole number above 0`);
+  }
+  if (!(typeof retryMs === "number" && retryMs >= 0)) refuse(`retryMs of ${retryMs}: give 0 or more`);
   const limits = { instructions: regionInstructions, singleBlock: unit === "block", eager };
   return {
     sampleInterval,

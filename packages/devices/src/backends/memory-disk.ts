@@ -1,8 +1,8 @@
 /** A disk in the host's memory. What is written is as durable as the process. */
-import type { BlockBackend } from "@hartvisor/core";
+import { type BlockBackend, HartvisorError } from "@hartvisor/core";
 
 /**
- * A disk whose bytes are an array of the host's; the array is used, not copied.
+ * A disk whose bytes are an array of the host's; the array is used, not copied. Throws `invalid-argument` for what is none.
  *
  * @example
  * ```ts
@@ -13,6 +13,12 @@ export function memoryDisk(
   bytes: Uint8Array,
   { readOnly = false }: { readonly readOnly?: boolean } = {},
 ): BlockBackend {
+  if (!(bytes instanceof Uint8Array)) {
+    throw new HartvisorError(
+      "invalid-argument",
+      "memoryDisk: give a Uint8Array, of which each byte is one of the disk",
+    );
+  }
   return {
     size: bytes.length,
     isReadOnly: readOnly,

@@ -2,6 +2,7 @@
  * A file tree in the host's memory: what a guest writes to is bounded and gone with the process. Archives and served
  * trees are read into one as well, with contents that stay where they are, and then frozen.
  */
+import { HartvisorError } from "@hartvisor/core";
 import { FileError } from "./errno.js";
 import { MemoryDirectory } from "./memory-directory.js";
 import { NAME_COST, NODE_COST } from "./memory-node.js";
@@ -18,7 +19,7 @@ export interface MemoryTreeOptions {
   readonly now?: () => FileTime;
 }
 
-/** A tree in memory. */
+/** A tree in memory. Throws `invalid-argument` for less room than a tree needs. */
 export class MemoryTree implements FileTree {
   readonly root: MemoryDirectory;
   readonly hasAttributes = true;
@@ -32,6 +33,9 @@ export class MemoryTree implements FileTree {
   #isFrozen = false;
 
   constructor({ maxBytes = DEFAULT_BYTES, now = hostTime }: MemoryTreeOptions = {}) {
+    if (!(typeof maxBytes === "number" && maxBytes >= BLOCK)) {
+      throw new HartvisorError("invalid-argument", `a tree of ${String(maxBytes)} bytes: give ${BLOCK} or more`);
+    }
     this.maxBytes = maxBytes;
     this.now = now;
     this.root = new MemoryDirectory(this, { mode: FileType.Directory | 0o755, uid: 0, gid: 0 });
