@@ -7,6 +7,7 @@ import { HART_VM, PATIENCE, VM_WORK } from "./generated/layout";
 
 // What the large pieces of work cost.
 export const WORK_TLB_FILL: u32 = 150;
+export const WORK_TLB_REFILL: u32 = 40; // from the second level
 export const WORK_FRAME: u32 = 2000;
 export const WORK_CLEAR_BANK: u32 = 1500;
 export const WORK_CLEAR_FETCHES: u32 = 1000; // those of a bank

@@ -148,7 +148,8 @@ field("regimeBank", "u32", 32); // bank of each regime under the present satp; 0
 field("bankKeys", "u64", 48); // per bank: regime, satp, hgatp
 field("bankUsed", "u32", 16); // per bank: when last chosen
 field("bankHuge", "u32", 16); // per bank: 1 if it holds pieces of superpages above 2 MiB
-field("banks", "u32"); // address of the first bank; one more lies behind the last, whose fetch table stays empty
+field("bankStamps", "u32", 16); // per bank: what its entries of the second level are stamped with
+field("banks", "u32"); // address of the first bank; one more lies behind the last, whose fetch table stays empty, and then the second level
 field("sampleCountdown", "u32"); // interpreted instructions to the next sample of where time goes
 field("regionBudget", "u32"); // instructions that translated code may execute in this slice
 field("translated", "u64"); // how many of `executed` translated code did
@@ -212,6 +213,10 @@ export const MAX_BREAKPOINTS = 64;
 const TLB_ENTRIES = 1024;
 const TLB_TABLE_SIZE = TLB_ENTRIES * 16;
 const JUMP_ENTRIES = 4096;
+const BITMAP_SIZE = 1024;
+const TLB_BANKS = 16;
+const TLB_BANK_SIZE = 3 * TLB_TABLE_SIZE + JUMP_ENTRIES * 16 + 2 * BITMAP_SIZE;
+const SECOND_ENTRIES = 16384;
 const CRYPTO_TABLES = 5120;
 
 /** Constants that both languages know by the same name. */
@@ -277,10 +282,13 @@ export const CONSTANTS = {
   JUMP_CACHE: 3 * TLB_TABLE_SIZE,
   JUMP_ENTRIES,
   JUMP_PAGES: 3 * TLB_TABLE_SIZE + JUMP_ENTRIES * 16,
-  LARGE_REGIONS: 3 * TLB_TABLE_SIZE + JUMP_ENTRIES * 16 + 64,
-  BITMAP_SIZE: 64,
-  TLB_BANK_SIZE: 3 * TLB_TABLE_SIZE + JUMP_ENTRIES * 16 + 2 * 64,
-  TLB_BANKS: 16,
+  LARGE_REGIONS: 3 * TLB_TABLE_SIZE + JUMP_ENTRIES * 16 + BITMAP_SIZE,
+  BITMAP_SIZE,
+  TLB_BANK_SIZE,
+  TLB_BANKS,
+  // The second level, behind all banks: entries {tag u64, addend u32, level u8 and 24 bits of stamp} of their tables for reads and writes.
+  SECOND_LEVEL: (TLB_BANKS + 1) * TLB_BANK_SIZE,
+  SECOND_ENTRIES,
   TLB_GUARDED: 0x800, // in the tag of a store entry whose frame is guarded: the interpreter's probe never matches it
 
   // Translated code. A region: number of pages beside the one where it begins u32, and for each its distance in pages i32

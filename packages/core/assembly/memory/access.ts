@@ -43,7 +43,7 @@ import { raise } from "../privileged/trap";
 import { isFreeStore, isGuarded, isPinned, isShadowed, isWatched, machineAddress, prepareWrite } from "./frames";
 import { isInterposed, isOpen } from "./interposed";
 import { checkPmp, PMP_DENIED, PMP_GRANTED } from "./pmp";
-import { dataRegime, entryOf, fillEntry } from "./tlb";
+import { dataRegime, entryOf, fillEntry, refill } from "./tlb";
 import { ACCESS_READ, ACCESS_WITHOUT_EFFECT, ACCESS_WRITE, WALK_ACCESS_FAULT, WALK_NO_FRAME, WALK_OK } from "./translation/outcome";
 import { regimePrivilege, translate } from "./translation/translation";
 import { charge, isOverworked, WORK_TLB_FILL } from "../work";
@@ -60,6 +60,7 @@ function resolve(hart: usize, address: u64, length: u32, access: u32): usize {
   const entry = entryOf(bank, table, address);
   if ((load<u64>(entry) & ~<u64>TLB_GUARDED) == (address & ~0xfff)) return <usize>(<u32>address + load<u32>(entry, 8));
 
+  if (refill(hart, bank, table, address)) return <usize>(<u32>address + load<u32>(entry, 8));
   countTlbFill(hart);
   charge(<usize>load<u32>(hart, HART_VM), WORK_TLB_FILL);
   const regime = dataRegime(hart);
@@ -96,6 +97,7 @@ export function peekAddress(hart: usize, address: u64, length: u32, access: u32)
   const tag = load<u64>(entry);
   if (tag == (address & ~0xfff)) return <usize>(<u32>address + load<u32>(entry, 8));
   if (tag == ((address & ~0xfff) | TLB_GUARDED)) return 0;
+  if (refill(hart, bank, table, address)) return <usize>(<u32>address + load<u32>(entry, 8));
   const regime = dataRegime(hart);
   if (translate(hart, address, access | ACCESS_WITHOUT_EFFECT, regime) != WALK_OK) return 0;
   const physical = load<u64>(hart, HART_WALK_ADDRESS);

@@ -41,6 +41,7 @@ import {
 import { OP_UNDECODED } from "../generated/operations";
 import { countAssist } from "../privileged/counters";
 import { charge, WORK_FORGET_REGIONS, WORK_FRAME, WORK_SEARCH_STORES } from "../work";
+import { dropSecondLevel } from "./second-level";
 
 /** Tells the translator that lines of a frame were overwritten, or that its code page is gone. */
 @external("host", "forgetRegions")
@@ -180,6 +181,7 @@ export function dropStoreEntries(vm: usize, frame: usize): void {
   const count = load<u32>(vm, VM_HART_COUNT);
   for (let n: u32 = 0; n < count; n++) {
     const hart = <usize>load<u32>(vm, VM_HARTS) + n * HART_SIZE;
+    dropSecondLevel(hart);
     const banks = <usize>load<u32>(hart, HART_BANKS);
     const end = banks + load<u32>(hart, HART_BANK_COUNT) * TLB_BANK_SIZE;
     charge(vm, load<u32>(hart, HART_BANK_COUNT) * WORK_SEARCH_STORES);
@@ -201,6 +203,7 @@ export function dropReleased(vm: usize): void {
     const hart = <usize>load<u32>(vm, VM_HARTS) + n * HART_SIZE;
     const reserved = <usize>load<u32>(hart, HART_RESERVATION);
     if (reserved >= base && isReleased(vm, reserved)) store<u32>(hart, 0, HART_RESERVATION);
+    dropSecondLevel(hart);
     const banks = <usize>load<u32>(hart, HART_BANKS);
     const end = banks + load<u32>(hart, HART_BANK_COUNT) * TLB_BANK_SIZE;
     for (let bank = banks; bank < end; bank += TLB_BANK_SIZE) {

@@ -4,7 +4,8 @@
  * context switch changes banks instead of flushing. A bank has direct-mapped
  * tables for reads, writes and fetches. The addend of an entry turns the low
  * half of a virtual address into a machine address, or, for fetches, is where
- * the page's decoded slots lie.
+ * the page's decoded slots lie. Behind them is a second level, larger and shared
+ * by the banks, of what was read and written: it answers in place of a walk.
  */
 import {
   ASSIST_BANK_FILL,
@@ -36,11 +37,13 @@ import {
   TLB_ENTRIES,
   TLB_ENTRY_SIZE,
   TLB_FETCH,
+  TLB_GUARDED,
   VM_WORK,
 } from "../generated/layout";
 import { countAssist } from "../privileged/counters";
+import { dropSecond, dropSecondOf, fillSecond, findSecond } from "./second-level";
 import { MSTATUS_MPRV, MSTATUS_MXR, MSTATUS_SUM } from "../privileged/fields";
-import { charge, WORK_CLEAR_BANK, WORK_CLEAR_FETCHES, WORK_CLEAR_JUMPS, WORK_SEARCH_BANK } from "../work";
+import { charge, WORK_CLEAR_BANK, WORK_CLEAR_FETCHES, WORK_CLEAR_JUMPS, WORK_SEARCH_BANK, WORK_TLB_REFILL } from "../work";
 
 /** Regimes: bits 0-1 privilege (0 U, 1 S, 3 M), bit 2 SUM, bit 3 MXR, bit 4 V. */
 export const REGIME_SUM: u32 = 4;
@@ -145,9 +148,15 @@ function internBank(hart: usize, regime: u32): usize {
 function clearBank(hart: usize, bank: usize): void {
   memory.fill(bank, 0xff, JUMP_PAGES);
   memory.fill(bank + JUMP_PAGES, 0, TLB_BANK_SIZE - JUMP_PAGES);
-  const n = (bank - <usize>load<u32>(hart, HART_BANKS)) / TLB_BANK_SIZE;
+  const n = numberOf(hart, bank);
   store<u32>(hart + (n << 2), 0, HART_BANK_HUGE);
   charge(<usize>load<u32>(hart, HART_VM), WORK_CLEAR_BANK);
+  dropSecond(hart, n);
+}
+
+@inline
+function numberOf(hart: usize, bank: usize): usize {
+  return (bank - <usize>load<u32>(hart, HART_BANKS)) / TLB_BANK_SIZE;
 }
 
 @inline
@@ -161,23 +170,40 @@ export function fillEntry(hart: usize, bank: usize, table: u32, tag: u64, addend
   store<u64>(entry, tag);
   store<u32>(entry, addend, 8);
   store<u32>(entry, level, 12);
+  if (table != TLB_FETCH && (tag & TLB_GUARDED) == 0) fillSecond(hart, numberOf(hart, bank), table, tag, addend, level);
   if (level <= 12) return;
   const byte = largeRegionsOf(bank, tag);
   store<u8>(byte, load<u8>(byte) | (<u8>1 << <u8>((<u32>(tag >> 21)) & 7)));
   if (level <= 21) return;
-  const n = (bank - <usize>load<u32>(hart, HART_BANKS)) / TLB_BANK_SIZE;
-  store<u32>(hart + (n << 2), 1, HART_BANK_HUGE);
+  store<u32>(hart + (numberOf(hart, bank) << 2), 1, HART_BANK_HUGE);
 }
 
-/** The byte that holds the bit of an address's 2 MiB; the upper and the lower half of the address space have half of them each. */
+/** Fills the entry for an address from the second level, if that has it. */
+export function refill(hart: usize, bank: usize, table: u32, address: u64): bool {
+  const second = findSecond(hart, numberOf(hart, bank), table, address);
+  if (second == 0) return false;
+  charge(<usize>load<u32>(hart, HART_VM), WORK_TLB_REFILL);
+  const entry = entryOf(bank, table, address);
+  store<u64>(entry, address & ~0xfff);
+  store<u32>(entry, load<u32>(second, 8), 8);
+  store<u32>(entry, load<u8>(second, 12), 12);
+  return true;
+}
+
+/** The byte that holds the bit of an address's 2 MiB. */
 function largeRegionsOf(bank: usize, address: u64): usize {
-  return bank + LARGE_REGIONS + ((<usize>(address >> 24) & (BITMAP_SIZE / 2 - 1)) | (<usize>(address >> 63) * (BITMAP_SIZE / 2)));
+  return bank + LARGE_REGIONS + halfOf(address, 24);
+}
+
+/** Which byte of a bitmap holds an address's bit; the upper and the lower half of the address space have half of them each. */
+@inline
+function halfOf(address: u64, shift: u64): usize {
+  return (<usize>(address >> shift) & (BITMAP_SIZE / 2 - 1)) | (<usize>(address >> 63) * (BITMAP_SIZE / 2));
 }
 
 /** Whether an address may lie in a superpage of which the bank holds pieces. */
 function mayBeLarge(hart: usize, bank: usize, address: u64): bool {
-  const n = (bank - <usize>load<u32>(hart, HART_BANKS)) / TLB_BANK_SIZE;
-  if (load<u32>(hart + (n << 2), HART_BANK_HUGE) != 0) return true;
+  if (load<u32>(hart + (numberOf(hart, bank) << 2), HART_BANK_HUGE) != 0) return true;
   return ((load<u8>(largeRegionsOf(bank, address)) >> <u8>(<u32>(address >> 21) & 7)) & 1) != 0;
 }
 
@@ -209,7 +235,7 @@ function dropJumpCache(hart: usize, bank: usize): void {
 /** The byte that holds a page's bit among those on which the jump cache relies. */
 @inline
 export function jumpPagesOf(bank: usize, address: u64): usize {
-  return bank + JUMP_PAGES + (<usize>(address >> 15) & (BITMAP_SIZE - 1));
+  return bank + JUMP_PAGES + halfOf(address, 15);
 }
 
 /**
@@ -233,8 +259,11 @@ export function fence(ofHart: usize, byAddress: bool, address: u64, ofSpace: boo
     }
     const large = mayBeLarge(hart, bank, address);
     if (large || (load<u8>(jumpPagesOf(bank, address)) >> ((<u32>address >> 12) & 7)) & 1) dropJumpCache(hart, bank);
-    if (large) dropPieces(hart, bank, address);
-    else {
+    if (large) {
+      dropPieces(hart, bank, address);
+      dropSecond(hart, n);
+    } else {
+      dropSecondOf(hart, n, address);
       for (let table: u32 = 0; table < 3; table++) {
         store<u64>(entryOf(bank, table * TLB_ENTRIES * TLB_ENTRY_SIZE, address), -1);
       }

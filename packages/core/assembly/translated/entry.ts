@@ -122,12 +122,18 @@ export function enterable(pc: u64, _unused: u64, hart: usize): u32 {
   const bank = <usize>load<u32>(hart, HART_FETCH_BANK);
   const cached = jumpEntryOf(bank, pc);
   if (load<u64>(cached) == pc) return load<u32>(cached, 8);
-  const entry = entryOf(bank, TLB_FETCH, pc);
-  if (load<u64>(entry) != (pc & ~0xfff)) return 0;
-  const slot = <usize>load<u32>(entry, 8) + (<usize>pc & 0xfff) * (SLOT_SIZE / 2);
+  const page = pageAt(hart, bank, pc & ~0xfff);
+  if (page == 0) return 0;
+  const slot = page + (<usize>pc & 0xfff) * (SLOT_SIZE / 2);
   if (load<u16>(slot) != OP_REGION) return 0;
   const index = load<u32>(slot, SLOT_IMM);
   return admits(hart, index, pc) ? index : 0;
+}
+
+/** Decoded slots of the page at an address; 0 if the interpreter must fetch it. */
+function pageAt(hart: usize, bank: usize, address: u64): usize {
+  const entry = entryOf(bank, TLB_FETCH, address);
+  return load<u64>(entry) == address ? <usize>load<u32>(entry, 8) : peekPage(hart, address);
 }
 
 @inline
@@ -143,9 +149,7 @@ function admits(hart: usize, index: u32, pc: u64): bool {
   for (let n: u32 = 0; n < count; n++) {
     const assumption = region + (n << 3);
     const address = (pc & ~0xfff) + (<u64>load<i32>(assumption, 4) << 12);
-    const entry = entryOf(bank, TLB_FETCH, address);
-    const page = load<u64>(entry) == address ? <usize>load<u32>(entry, 8) : peekPage(hart, address);
-    if (<u32>page != load<u32>(assumption, 8)) return false;
+    if (<u32>pageAt(hart, bank, address) != load<u32>(assumption, 8)) return false;
     relyOn(bank, address);
   }
   relyOn(bank, pc);

@@ -87,7 +87,7 @@ function count(hart: usize, vm: usize, target: u64, weight: u32): void {
   const slot = load<u32>(entry, 8) + (<u32>target & 0xfff) * <u32>(SLOT_SIZE / 2);
   if (load<u16>(slot) == OP_REGION) return;
   // Slots are told apart by their place in a page, and a little by the page.
-  const counter = <usize>load<u32>(vm, VM_SAMPLE_COUNTS) + ((((slot >> 4) ^ (slot >> 15)) & (SAMPLE_COUNTS - 1)) << 3);
+  const counter = counterOf(vm, slot);
   let n = weight;
   if (load<u32>(counter) == slot) n += load<u32>(counter, 4);
   else store<u32>(counter, slot);
@@ -96,6 +96,14 @@ function count(hart: usize, vm: usize, target: u64, weight: u32): void {
     report(hart, vm, target, slot);
   }
   store<u32>(counter, n, 4);
+}
+
+/** The counter of a slot, in one of two places; where others are in both, that of the one which was met less often. */
+function counterOf(vm: usize, slot: u32): usize {
+  const first = <usize>load<u32>(vm, VM_SAMPLE_COUNTS) + ((((slot >> 4) ^ (slot >> 15)) & (SAMPLE_COUNTS - 1)) << 3);
+  if (load<u32>(first) == slot) return first;
+  const second = first ^ 8;
+  return load<u32>(second) == slot || load<u32>(second, 4) < load<u32>(first, 4) ? second : first;
 }
 
 /** Puts a hot block on the translator's list; if that is full, the block will come again. */

@@ -4,13 +4,14 @@ import type { IsaSet } from "../../isa/extensions.js";
 import { CONSTANTS, HART_SIZE, MAX_BREAKPOINTS, VM_FIELDS, VM_SIZE, vmOffset } from "../../isa/layout.js";
 import { FRAME_SIZE, type FramePool } from "../memory/frame-pool.js";
 
-const { CODE_PAGE_SIZE, FRAME_METADATA_SIZE, TLB_BANKS, TLB_BANK_SIZE } = CONSTANTS;
+const { CODE_PAGE_SIZE, FRAME_METADATA_SIZE, SECOND_ENTRIES, SECOND_LEVEL, TLB_BANKS, TLB_BANK_SIZE, TLB_ENTRY_SIZE } =
+  CONSTANTS;
 const { HOT_BLOCKS, HOT_BLOCK_SIZE, MAX_REGIONS, REGION_SIZE, SAMPLE_COUNTS } = CONSTANTS;
 
 /** Code pages of a machine: 64 MiB of decoded slots, the oldest of which make room. */
 const CODE_PAGES = Math.floor((64 << 20) / CODE_PAGE_SIZE);
-/** One bank more than is used: its fetch table stays empty. */
-const BANKS_SIZE = (TLB_BANKS + 1) * TLB_BANK_SIZE;
+/** One bank more than is used: its fetch table stays empty. And the second level. */
+const BANKS_SIZE = SECOND_LEVEL + SECOND_ENTRIES * TLB_ENTRY_SIZE;
 
 export interface MachineShape {
   readonly ramBase: number;
@@ -77,7 +78,7 @@ export function layOut(pool: FramePool, shape: MachineShape, isa: IsaSet): Machi
   // An empty TLB entry has a tag of all ones. The interpreter empties a bank when it takes it; the last is never taken.
   for (let hart = 0; hart < shape.hartCount; hart++) {
     const last = bankAddress(tables, hart) + TLB_BANKS * TLB_BANK_SIZE;
-    new Uint8Array(pool.memory.buffer, last, TLB_BANK_SIZE).fill(0xff);
+    new Uint8Array(pool.memory.buffer, last, bankAddress(tables, hart) + BANKS_SIZE - last).fill(0xff);
   }
   return tables;
 }

@@ -42,7 +42,7 @@ const LOOPS: readonly (readonly [string, string, number])[] = [
   ["fences a page of a superpage", "sfence.vma a1, zero\nld a2, 0(a1)", 1000],
   ["fences an address space", "sfence.vma zero, a5", 1000],
   ["switches between more address spaces than there are banks", "add a0, a0, a3\ncsrrw zero, satp, a0", 1000],
-  ["misses in the TLB", "ld a2, 0(a1)\nld a2, 0(a4)", 5000],
+  ["misses in the TLB's first level", "ld a2, 0(a1)\nld a2, 0(a4)", 20_000],
   ["overwrites the code that it executes", "sw a6, 0(a7)\njalr ra, 0(a7)", 1000],
 ];
 const SUBROUTINE = PROGRAM + 0x4000;

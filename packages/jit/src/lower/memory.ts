@@ -316,6 +316,14 @@ function leaveAfter(context: FunctionContext, { offset, next, uncounted }: Place
   context.close();
 }
 
+/** Leaves something other than 0 on the stack if the address local is no multiple of the width. */
+function isMisaligned(context: FunctionContext, width: number): void {
+  context.get(Local.address);
+  context.op(Op.i32_wrap_i64);
+  context.i32(width - 1);
+  context.op(Op.i32_and);
+}
+
 const AMO: Readonly<Partial<Record<AmoFunction, number>>> = {
   add: Op.i64_add,
   xor: Op.i64_xor,
@@ -329,7 +337,7 @@ const AMO_COMPARE: Readonly<Partial<Record<AmoFunction, number>>> = {
   maxu: Op.i64_lt_u,
 };
 
-/** An atomic read-modify-write: harts take turns, so a load and a store do. What the TLB does not answer is the interpreter's. */
+/** An atomic read-modify-write: harts take turns, so a load and a store do. What traps or has another effect is the interpreter's. */
 export function emitAmo(
   context: FunctionContext,
   { width, apply }: Extract<Semantics, { kind: "amo" }>,
@@ -339,10 +347,28 @@ export function emitAmo(
   const { rd, rs1, rs2 } = instruction;
   context.getX(rs1);
   context.set(Local.address);
+  const found = context.depth;
+  context.open(Op.block);
+  const miss = context.depth;
+  context.open(Op.block);
   probe(context, TLB_WRITE, width);
-  context.giveBackIf(place.offset, place.uncounted);
+  context.unlikely();
+  context.branch(Op.br_if, miss);
   translate(context, TLB_WRITE);
+  context.set(Local.machine);
+  context.branch(Op.br, found);
+  context.close();
+  isMisaligned(context, width);
+  context.giveBackIf(place.offset, place.uncounted);
+  context.get(Local.address);
+  context.i64(1);
+  context.i32(width);
+  context.call(TOUCH);
   context.tee(Local.machine);
+  context.op(Op.i32_eqz);
+  context.giveBackIf(place.offset, place.uncounted);
+  context.close();
+  context.get(Local.machine);
   context.memory(LOADS[width][0], 0);
   context.set(Local.value);
   context.get(Local.machine);
