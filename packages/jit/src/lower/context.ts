@@ -88,6 +88,8 @@ export class FunctionContext {
   #dirty = NO_REGISTERS;
   /** Places in `out` of branches that are seldom taken. */
   readonly #unlikely: number[] = [];
+  /** Bytes of the body before what is being written. */
+  #before = 0;
   readonly #notes: LoweringNotes | undefined;
   readonly #marks: Mark[] = [];
   /** Open blocks, loops and ifs of the body around the code that is being written. */
@@ -249,7 +251,7 @@ export class FunctionContext {
 
   /** Says of the `br_if` or `if` that comes next that its condition seldom holds. */
   unlikely(): void {
-    this.#unlikely.push(this.out.length);
+    this.#unlikely.push(this.#before + this.out.length);
   }
 
   /** Branches out of the construct that was opened when the depth was `depth`. */
@@ -339,8 +341,11 @@ export class FunctionContext {
     return 160 + 8 * this.#registerTypes.length;
   }
 
-  /** Completes the function with its locals and prologue, and the stubs that give instructions back, and adds it to the module. */
-  finish(live: RegisterSet): void {
+  /**
+   * Completes the function with its locals and prologue, and the stubs that give instructions back, and adds it to the
+   * module. `goOn` writes what may be done with the address local instead of returning it to be gone on with.
+   */
+  finish(live: RegisterSet, goOn: () => void): void {
     const { head, body, tail } = this.#module.writers;
     this.#stubs.resolve(body);
     this.out = head;
@@ -349,10 +354,11 @@ export class FunctionContext {
     this.op(Op.block, EMPTY);
     this.#stubs.open(head);
     this.out = tail;
+    this.#before = body.length;
     this.op(Op.unreachable);
     this.#stubs.close(tail, (dirty) => this.#storeRegisters(dirty));
     this.op(Op.end);
-    this.#giveBackEnd();
+    this.#giveBackEnd(goOn);
     this.op(Op.end);
     if (this.#notes !== undefined) this.#tell(this.#notes, head.length);
     const bodyBegin = head.length;
@@ -431,22 +437,33 @@ export class FunctionContext {
     this.set(Local.float);
   }
 
-  /** Behind the stubs: takes back from the budget what was not executed, and returns the pc. */
-  #giveBackEnd(): void {
-    this.i32(0);
+  /** Behind the stubs: takes back from the budget what was not executed, and goes on at the pc or returns it. */
+  #giveBackEnd(goOn: () => void): void {
     this.get(Local.left);
     this.get(Local.exit);
     this.i32((1 << EXIT_SHIFT) - 1);
     this.op(Op.i32_and, Op.i32_add);
-    this.memory(Op.i32_store, WINDOW_LEFT);
+    this.set(Local.left);
+    this.storeLeft();
     this.get(Local.pc);
     this.get(Local.exit);
     this.i32(EXIT_SHIFT);
     this.op(Op.i32_shr_s, Op.i64_extend_i32_s);
     this.i64(-this.#entry);
     this.op(Op.i64_add, Op.i64_add);
+    this.set(Local.address);
+    this.get(Local.exit);
+    this.i32(INTERPRET << EXIT_SHIFT);
+    this.op(Op.i32_and, Op.i32_eqz);
+    this.op(Op.if, EMPTY);
+    goOn();
+    this.op(Op.end);
+    this.get(Local.address);
   }
 }
+
+/** Whether an exit code can name an offset. */
+export const isExitOffset = (offset: number): boolean => offset === (offset << EXIT_SHIFT) >> EXIT_SHIFT;
 
 /** How an exit is told to what stands behind the stubs. */
 export function exitCode(offset: number, uncounted: number, interpret: boolean): number {

@@ -14,7 +14,7 @@ import { type RegisterFlow, registerFlow } from "../region/registers.js";
 import { helper, type ModuleBuilder, REGION_TYPE } from "../wasm/module.js";
 import { EMPTY, Op } from "../wasm/opcodes.js";
 import { type AccessGroup, groupAccesses } from "./access-groups.js";
-import { FunctionContext, Local, type LoweringOptions } from "./context.js";
+import { FunctionContext, isExitOffset, Local, type LoweringOptions } from "./context.js";
 import { emitExpression } from "./expression.js";
 import { type BlockState, emitInstruction } from "./instruction.js";
 import type { Place } from "./memory.js";
@@ -67,7 +67,7 @@ class FunctionWriter {
   write(): void {
     if (this.#graph.isReducible) this.#tree(0);
     else this.#dispatched();
-    this.#context.finish(this.#liveAt(0));
+    this.#context.finish(this.#liveAt(0), () => this.#followJumpCache());
   }
 
   #block(number: number): Block {
@@ -300,11 +300,8 @@ class FunctionWriter {
   #go(from: number, offset: number): void {
     const context = this.#context;
     const to = this.#graph.numberOf.get(offset);
-    if (to === undefined) {
-      context.address(offset);
-      context.set(Local.address);
-      this.#leave();
-    } else if (this.#dispatch !== undefined) {
+    if (to === undefined) this.#leaveTo(offset);
+    else if (this.#dispatch !== undefined) {
       context.i32(to);
       context.set(Local.state);
       context.branch(Op.br, this.#dispatch);
@@ -336,6 +333,18 @@ class FunctionWriter {
 
   // Leaving and calling.
 
+  /** Goes on at an offset outside the region: by a stub if exit codes reach so far. */
+  #leaveTo(offset: number): void {
+    const context = this.#context;
+    if (isExitOffset(offset)) {
+      context.giveBack(offset, 0, false);
+      return;
+    }
+    context.address(offset);
+    context.set(Local.address);
+    this.#leave();
+  }
+
   /**
    * Goes on at the address local outside the region: by the jump cache if it knows, else by whoever called. A return goes
    * back to the caller's function at once, which waits for it.
@@ -344,27 +353,32 @@ class FunctionWriter {
     const context = this.#context;
     context.storeRegisters();
     context.storeLeft();
-    if (byJumpCache && this.#options.tailCalls) {
-      const out = context.depth;
-      context.open(Op.block);
-      context.get(Local.left);
-      context.i32(0);
-      context.op(Op.i32_le_s);
-      context.unlikely();
-      context.branch(Op.br_if, out);
-      this.#probeJumpCache();
-      context.op(Op.i64_ne);
-      context.unlikely();
-      context.branch(Op.br_if, out);
-      context.get(Local.address);
-      context.get(Local.stack);
-      context.get(Local.entry);
-      context.memory(Op.i32_load, JUMP_CACHE + 8);
-      context.op(Op.return_call_indirect, REGION_TYPE, 0);
-      context.close();
-    }
+    if (byJumpCache) this.#followJumpCache();
     context.get(Local.address);
     context.op(Op.return);
+  }
+
+  /** Goes on at the address local if the jump cache knows its region and there is budget left; else nothing happens. */
+  #followJumpCache(): void {
+    if (!this.#options.tailCalls) return;
+    const context = this.#context;
+    const out = context.depth;
+    context.open(Op.block);
+    context.get(Local.left);
+    context.i32(0);
+    context.op(Op.i32_le_s);
+    context.unlikely();
+    context.branch(Op.br_if, out);
+    this.#probeJumpCache();
+    context.op(Op.i64_ne);
+    context.unlikely();
+    context.branch(Op.br_if, out);
+    context.get(Local.address);
+    context.get(Local.stack);
+    context.get(Local.entry);
+    context.memory(Op.i32_load, JUMP_CACHE + 8);
+    context.op(Op.return_call_indirect, REGION_TYPE, 0);
+    context.close();
   }
 
   /** Leaves the pc that the jump cache has for the address local, and the latter, on the stack; sets the entry local. */
