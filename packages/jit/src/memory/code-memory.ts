@@ -128,7 +128,8 @@ export class CodeMemory {
 
   /** How often control was found at a slot, of late (core/assembly/translated/profile.ts). */
   #samples(counts: number, slot: number): number {
-    const counter = (counts >>> 2) + ((((slot >>> 4) ^ (slot >>> 15)) & (SAMPLE_COUNTS - 1)) << 1);
+    const first = (counts >>> 2) + ((((slot >>> 4) ^ (slot >>> 15)) & (SAMPLE_COUNTS - 1)) << 1);
+    const counter = this.#words[first] === slot ? first : first ^ 2; // in one of two places
     return this.#words[counter] === slot ? (this.#words[counter + 1] ?? 0) : 0;
   }
 
