@@ -77,6 +77,7 @@ export class RegionTranslator implements Translator {
     const begin = performance.now();
     const module = new ModuleBuilder(this.#writers);
     const made: Made[] = [];
+    const underWay = new Set<number>();
     let before = begin;
     let seen = 0;
     for (const block of blocks) {
@@ -84,11 +85,12 @@ export class RegionTranslator implements Translator {
       seen++;
       const site = this.#memory.site(block);
       if (site === undefined || !this.#isWanted(site, block.slot) || made.some((other) => holds(other, site))) continue;
-      const code = this.#memory.code(site, this.#decoder);
+      const code = this.#memory.code(site, this.#decoder, underWay);
       const region = discover(site.offset, code, this.#options.limits, isTranslatable);
       if (region.blocks.size === 0 || crossesPage(region)) continue;
       lower(module, region, this.#options);
       const now = performance.now();
+      underWay.add(block.slot);
       made.push({ pc: block.pc, slot: block.slot, site, region, generateMs: now - before });
       before = now;
       this.#stats.instructions += region.instructionCount;

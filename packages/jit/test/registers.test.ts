@@ -18,7 +18,12 @@ function flowAt(source: string, offset: number): { readonly dirty: string[]; rea
   const decoder = new GuestDecoder(ISA);
   const at = (place: number) => (place < bytes.length ? decoder.decode(words.getUint32(place, true)) : undefined);
   const limits = { instructions: 500, singleBlock: false, eager: true };
-  const region = discover(0, { at, executed: () => true, arrivals: () => [] }, limits, isTranslatable);
+  const region = discover(
+    0,
+    { at, executed: () => true, isRegion: () => false, arrivals: () => [] },
+    limits,
+    isTranslatable,
+  );
   const graph = flowGraph(region);
   const number = graph.numberOf.get(offset);
   if (number === undefined) throw new Error(`no block begins at ${offset}`);

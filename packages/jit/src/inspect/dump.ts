@@ -55,7 +55,12 @@ export function dumpRegion(options: DumpOptions): RegionDump | undefined {
     return bits === undefined ? undefined : decoder.decode(bits);
   };
   const limits = { instructions: regionInstructions, singleBlock: unit === "block", eager: true };
-  const region = discover(places.entry, { at, executed: () => true, arrivals: () => [] }, limits, isTranslatable);
+  const region = discover(
+    places.entry,
+    { at, executed: () => true, isRegion: () => false, arrivals: () => [] },
+    limits,
+    isTranslatable,
+  );
   if (region.blocks.size === 0) return undefined;
 
   const builder = new ModuleBuilder();

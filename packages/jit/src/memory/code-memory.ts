@@ -133,7 +133,8 @@ export class CodeMemory {
     return this.#words[counter] === slot ? (this.#words[counter + 1] ?? 0) : 0;
   }
 
-  code(site: CodeSite, decoder: GuestDecoder): Code {
+  /** The code of a site. Regions at the slots `underWay` are still being made. */
+  code(site: CodeSite, decoder: GuestDecoder, underWay: ReadonlySet<number>): Code {
     const framesBase = this.vmField("framesBase");
     const half = (offset: number): number | undefined => {
       const page = pageOf(site, offset);
@@ -149,6 +150,10 @@ export class CodeMemory {
       const slot = this.slot(site, offset);
       return slot !== undefined && this.#halfwords[slot / 2] !== UNDECODED;
     };
-    return { at, executed, arrivals: () => this.#arrivals(site) };
+    const isRegion = (offset: number): boolean => {
+      const slot = this.slot(site, offset);
+      return slot !== undefined && (this.#halfwords[slot / 2] === OP_REGION || underWay.has(slot));
+    };
+    return { at, executed, isRegion, arrivals: () => this.#arrivals(site) };
   }
 }

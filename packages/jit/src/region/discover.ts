@@ -1,7 +1,9 @@
 /**
  * Grows a region from a hot block: the blocks that can be reached from it by
  * branches, direct jumps and the returns of calls, nearest first, as far as
- * they lie in the pages at hand, were executed before, and fit the limit.
+ * they lie in the pages at hand, were executed before, and fit the limit. Where
+ * another region begins this one ends, as code in both would be compiled twice,
+ * but for the returns of its calls and the targets of its indirect jumps.
  */
 import type { GuestInstruction } from "../guest/instruction.js";
 import { endsRegion } from "../lower/system.js";
@@ -13,6 +15,8 @@ export interface Code {
   at(offset: number): GuestInstruction | undefined;
   /** Whether the interpreter has been there. */
   executed(offset: number): boolean;
+  /** Whether another region begins there. */
+  isRegion(offset: number): boolean;
   /** Offsets where control has arrived by jumps, as far as samples tell. */
   arrivals(): readonly number[];
 }
@@ -49,7 +53,10 @@ export function discover(entry: number, code: Code, limits: Limits, isTranslatab
   const leaders = new Set<number>([entry]);
   const queue = [entry];
   let count = 0;
-  let dispatches = false;
+  /** What belongs to this region even if another begins there. */
+  const own = new Set<number>([entry]);
+  let arrivals: ReadonlySet<number> | undefined;
+  const isElsewhere = (offset: number) => code.isRegion(offset) && !own.has(offset);
 
   const enqueue = (offset: number) => {
     if (leaders.has(offset)) return;
@@ -60,7 +67,7 @@ export function discover(entry: number, code: Code, limits: Limits, isTranslatab
   for (let n = 0; n < queue.length; n++) {
     let offset = queue[n] as number;
     if (n > 0 && (limits.singleBlock || !(limits.eager || code.executed(offset)))) continue;
-    while (!placed.has(offset) && count < limits.instructions) {
+    while (!placed.has(offset) && !isElsewhere(offset) && count < limits.instructions) {
       const instruction = code.at(offset);
       if (instruction === undefined || !isTranslatable(instruction)) break;
       const here = { offset, instruction };
@@ -68,11 +75,15 @@ export function discover(entry: number, code: Code, limits: Limits, isTranslatab
       count++;
       const terminator = terminatorOf(here);
       if (terminator !== undefined) {
+        if (terminator.kind === "call") own.add(terminator.link);
         for (const successor of successors({ terminator })) {
           if (successor !== DISPATCH) enqueue(successor);
-          else if (!dispatches && !limits.singleBlock) {
-            dispatches = true;
-            for (const arrival of code.arrivals()) enqueue(arrival);
+          else if (arrivals === undefined && !limits.singleBlock) {
+            arrivals = new Set(code.arrivals());
+            for (const arrival of arrivals) {
+              own.add(arrival);
+              enqueue(arrival);
+            }
           }
         }
         break;
@@ -85,7 +96,7 @@ export function discover(entry: number, code: Code, limits: Limits, isTranslatab
     return instruction === undefined || !isTranslatable(instruction);
   };
   const blocks = cut(leaders, placed, isInterpreted);
-  if (dispatches) addDispatch(blocks, code.arrivals());
+  if (arrivals !== undefined) addDispatch(blocks, arrivals);
   return { entry, blocks, instructionCount: count };
 }
 
@@ -93,8 +104,8 @@ export function discover(entry: number, code: Code, limits: Limits, isTranslatab
 const DISPATCH_RANGE = 4096;
 
 /** Adds the block by which indirect jumps go, if there is more than one place for them to go to. */
-function addDispatch(blocks: Map<number, Block>, arrivals: readonly number[]): void {
-  const targets = [...new Set(arrivals)].filter((offset) => blocks.has(offset)).sort((a, b) => a - b);
+function addDispatch(blocks: Map<number, Block>, arrivals: ReadonlySet<number>): void {
+  const targets = [...arrivals].filter((offset) => blocks.has(offset)).sort((a, b) => a - b);
   const [first = 0, last = 0] = [targets[0], targets.at(-1)];
   if (targets.length < 2 || (last - first) / 2 >= DISPATCH_RANGE) return;
   blocks.set(DISPATCH, {
