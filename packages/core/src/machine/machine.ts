@@ -211,12 +211,12 @@ export class Machine {
       interpreter,
       this.#alarms,
       {
-        answer: (vcpu, kind) => {
+        answer: (vcpu, kind, isEarly) => {
           if (translator !== undefined) {
             const blocks = hotBlocks.read();
             if (blocks.length > 0) hotBlocks.remove(translator.translate(blocks));
           }
-          return this.#answer(vcpu, kind);
+          return this.#answer(vcpu, kind, isEarly);
         },
         limitReached: (limit) => this.#finish({ kind: "limit", limit }),
         failed: (error) => this.#fail(error),
@@ -401,10 +401,10 @@ export class Machine {
     };
   }
 
-  /** Answers an exit; false where the hart's turn ends with it. */
-  #answer(vcpu: Vcpu, reported: number): boolean {
+  /** Answers an exit; false where the hart's turn ends with it. A budget that is not used up yet counts for none. */
+  #answer(vcpu: Vcpu, reported: number, isEarly = false): boolean {
     const kind = this.#monitor?.answer(vcpu, reported) ?? reported;
-    this.#count(kind);
+    if (!isEarly || kind !== CONSTANTS.EXIT_BUDGET) this.#count(kind);
     switch (kind) {
       case CONSTANTS.EXIT_READ:
         this.#deviceExits.read(vcpu);

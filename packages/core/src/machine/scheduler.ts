@@ -30,8 +30,8 @@ const TICKS_PER_MS = TIMEBASE_HZ / 1000;
 
 /** What the scheduler asks of its machine. */
 export interface SchedulerHost {
-  /** Answers an exit; false if the hart's turn is over. */
-  answer(vcpu: Vcpu, kind: number): boolean;
+  /** Answers an exit, `isEarly` if it is for the budget and some of that is left; false if the hart's turn is over. */
+  answer(vcpu: Vcpu, kind: number, isEarly: boolean): boolean;
   limitReached(limit: "instructions" | "wall-time"): void;
   /** Something that the machine called threw; no hart runs any more. */
   failed(error: unknown): void;
@@ -214,11 +214,11 @@ export class Scheduler {
     const kind = vcpu.run(this.#left, exact);
     const executed = state.getNumber("executed");
     this.#left -= executed - before;
-    const goesOn = this.#host.answer(vcpu, kind);
+    // The budget is not used up where hot code is to be translated, or other work was done, that takes as long as many exits.
+    const isEarly = kind === CONSTANTS.EXIT_BUDGET && this.#left > 0;
+    const goesOn = this.#host.answer(vcpu, kind, isEarly);
     // What a monitor makes of an exit may be an instruction more, or one that has yet to be executed again.
     this.#left -= state.getNumber("executed") - executed;
-    // The budget is not used up where hot code was to be translated, or other work done, that takes as long as many exits.
-    const isEarly = kind === CONSTANTS.EXIT_BUDGET && this.#left > 0;
     if (isEarly || mayTakeLong(kind)) this.#exits = EXITS_PER_CLOCK_CHECK;
     return goesOn || isEarly;
   }
