@@ -10,7 +10,11 @@ import { discover } from "../src/region/discover.js";
 const LIMITS = { instructions: 500, singleBlock: false, eager: false };
 
 /** The blocks of a region that begins with the source; others begin at `heads`, and samples found control at `arrivals`. */
-function blocksOf(source: string, heads: readonly number[], arrivals: readonly number[] = []): ReadonlyMap<number, Block> {
+function blocksOf(
+  source: string,
+  heads: readonly number[],
+  arrivals: readonly number[] = [],
+): ReadonlyMap<number, Block> {
   const bytes = assemble(source);
   const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const decoder = new GuestDecoder(IsaSet.parse("rv64gc"));
