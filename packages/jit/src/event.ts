@@ -1,7 +1,7 @@
 /** What a translator tells of its work, one event after another; see {@link TranslatorOptions.onEvent}. */
 
 /** Modules and regions are numbered from 0, from the machine's beginning. */
-export type TranslatorEvent = ModuleEvent | RegionEvent | InvalidatedEvent | RefusedEvent;
+export type TranslatorEvent = ModuleEvent | GatheredEvent | RegionEvent | InvalidatedEvent | RefusedEvent;
 
 /** A WebAssembly module was compiled; events of its regions follow. */
 export interface ModuleEvent {
@@ -15,10 +15,23 @@ export interface ModuleEvent {
   readonly compileMs: number;
 }
 
+/** Regions that were in place moved from their modules to a new one, which has a number, too. */
+export interface GatheredEvent {
+  readonly kind: "gathered";
+  readonly module: number;
+  readonly regions: number;
+  readonly bytes: number;
+  /** Milliseconds in which the module's bytes were put together. */
+  readonly generateMs: number;
+  /** Milliseconds in which the host compiled it. */
+  readonly compileMs: number;
+}
+
 /** A region is in place. */
 export interface RegionEvent {
   readonly kind: "region";
   readonly region: number;
+  /** In which it was made. */
   readonly module: number;
   /** Virtual address of its entry as it was mapped when the region was made. */
   readonly pc: bigint;

@@ -5,6 +5,7 @@ import { RegionTranslator } from "./translator.js";
 import { hasFusedMultiplyAdd, hasTailCalls } from "./wasm/features.js";
 
 export type {
+  GatheredEvent,
   InvalidatedEvent,
   ModuleEvent,
   RefusedEvent,

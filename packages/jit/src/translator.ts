@@ -15,7 +15,7 @@ import { discover, type Limits } from "./region/discover.js";
 import { absentRegion } from "./table/absent-region.js";
 import { RegionModule } from "./table/region-module.js";
 import { type RegionCode, RegionTable } from "./table/region-table.js";
-import { ModuleBuilder, makeWriters } from "./wasm/module.js";
+import { Callees, ModuleBuilder, makeWriters } from "./wasm/module.js";
 
 /** What {@link RegionTranslator} needs to know beside its machine. */
 export interface RegionTranslatorOptions extends LoweringOptions {
@@ -56,6 +56,7 @@ export class RegionTranslator implements Translator {
   readonly #memory: CodeMemory;
   readonly #table: RegionTable;
   readonly #writers = makeWriters();
+  readonly #callees = new Callees();
   /** By slot: where a region began that the host refused. */
   readonly #refused: Backoff;
   #stats = { regions: 0, instructions: 0, modules: 0, wasmBytes: 0, generateMs: 0, compileMs: 0, refused: 0 };
@@ -74,8 +75,9 @@ export class RegionTranslator implements Translator {
   }
 
   translate(blocks: readonly HotBlock[]): number {
+    this.#gather();
     const begin = performance.now();
-    const module = new ModuleBuilder(this.#writers);
+    const module = new ModuleBuilder(this.#writers, this.#callees);
     const made: Made[] = [];
     const underWay = new Set<number>();
     let before = begin;
@@ -111,20 +113,31 @@ export class RegionTranslator implements Translator {
       ...{ generateMs: generated - begin, compileMs: compiled - generated },
     });
     for (const [n, region] of made.entries())
-      this.#install(region, { module: compiledModule, number: n }, number, module.functionBytes(n));
+      this.#install(region, { module: compiledModule, number: n, function: module.function(n) }, number);
     return seen;
+  }
+
+  #gather(): void {
+    const gathered = this.#table.gather(() => new ModuleBuilder(makeWriters(), this.#callees)); // large, and seldom
+    if (gathered === undefined) return;
+    const module = this.#stats.modules++;
+    this.#stats.wasmBytes += gathered.bytes;
+    this.#stats.generateMs += gathered.generateMs;
+    this.#stats.compileMs += gathered.compileMs;
+    this.#options.onEvent?.({ kind: "gathered", module, ...gathered });
   }
 
   #isWanted(site: CodeSite, slot: number): boolean {
     return !this.#memory.hasRegion(site) && this.#refused.allows(slot) && this.#table.accepts(site);
   }
 
-  #install({ pc, site, region, generateMs }: Made, code: RegionCode, module: number, bytes: number): void {
+  #install({ pc, site, region, generateMs }: Made, code: RegionCode, module: number): void {
     const identity = { region: this.#stats.regions++, pc, frame: site.frame };
     this.#table.install(site, region, code, identity);
     this.#options.onEvent?.({
       ...{ kind: "region", ...identity, module },
-      ...{ blocks: region.blocks.size, instructions: region.instructionCount, bytes, generateMs },
+      ...{ blocks: region.blocks.size, instructions: region.instructionCount },
+      ...{ bytes: code.function.bytes.length, generateMs },
     });
   }
 
@@ -134,9 +147,10 @@ export class RegionTranslator implements Translator {
 
   /** Undefined if the host refuses the module. */
   #compile(bytes: Uint8Array<ArrayBuffer>, made: readonly Made[]): RegionModule | undefined {
-    this.#table.prepare();
     try {
-      return new RegionModule(bytes, this.#host);
+      const module = new RegionModule(bytes, { size: made.length, isGathered: false });
+      this.#table.instantiate(module);
+      return module;
     } catch (error) {
       this.#stats.refused++;
       for (const { slot } of made) this.#refused.failed(slot);

@@ -42,7 +42,7 @@ export interface TranslatorStats {
   readonly regions: number;
   /** Guest instructions that they are made of; one that lies in two counts twice. */
   readonly instructions: number;
-  /** WebAssembly modules that hold them. */
+  /** WebAssembly modules that were made of them, those included that regions moved to. */
   readonly modules: number;
   /** Bytes of these modules. */
   readonly wasmBytes: number;

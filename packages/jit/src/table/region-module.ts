@@ -2,13 +2,21 @@
 import type { TranslationHost } from "@hartvisor/core";
 
 export class RegionModule {
+  /** How many regions it was made of. */
+  readonly size: number;
+  /** Whether they came from other modules. */
+  readonly isGathered: boolean;
   readonly #module: WebAssembly.Module;
-  #functions: readonly unknown[];
+  #functions: readonly unknown[] = [];
 
-  /** Compiles and instantiates a module; throws what the host throws. */
-  constructor(bytes: Uint8Array<ArrayBuffer>, host: TranslationHost) {
+  /** Compiles a module, of which there is no instance yet; throws what the host throws. */
+  constructor(
+    bytes: Uint8Array<ArrayBuffer>,
+    { size, isGathered }: { readonly size: number; readonly isGathered: boolean },
+  ) {
+    this.size = size;
+    this.isGathered = isGathered;
     this.#module = new WebAssembly.Module(bytes);
-    this.#functions = functionsOf(this.#module, host);
   }
 
   /** The function of its nth region. */
@@ -16,14 +24,10 @@ export class RegionModule {
     return this.#functions[number];
   }
 
-  /** Instantiates it again, for a table and an interpreter that were made anew. */
-  renew(host: TranslationHost): void {
-    this.#functions = functionsOf(this.#module, host);
+  /** Makes an instance with the present table and interpreter, in the place of the one that it may have; throws what the host throws. */
+  instantiate({ memory, table, interpreter }: TranslationHost): void {
+    const imports = { e: { memory, table }, i: interpreter as unknown as WebAssembly.ModuleImports };
+    const { exports } = new WebAssembly.Instance(this.#module, imports);
+    this.#functions = Object.keys(exports).map((name) => exports[name]);
   }
-}
-
-function functionsOf(module: WebAssembly.Module, { memory, table, interpreter }: TranslationHost): readonly unknown[] {
-  const imports = { e: { memory, table }, i: interpreter as unknown as WebAssembly.ModuleImports };
-  const { exports } = new WebAssembly.Instance(module, imports);
-  return Object.keys(exports).map((name) => exports[name]);
 }

@@ -8,7 +8,9 @@ import { Backoff } from "../backoff.js";
 import type { InvalidatedEvent, RegionEvent, TranslatorListener } from "../event.js";
 import { type CodeMemory, type CodeSite, pageOf, type SitePage } from "../memory/code-memory.js";
 import type { Region } from "../region/block.js";
-import type { RegionModule } from "./region-module.js";
+import type { FunctionCode, ModuleBuilder } from "../wasm/module.js";
+import { GatheringSchedule } from "./gathering.js";
+import { RegionModule } from "./region-module.js";
 
 const { MAX_REGIONS, REGION_SIZE } = CONSTANTS;
 const PAGE = 4096;
@@ -22,10 +24,13 @@ export type RegionIdentity = Pick<RegionEvent, "region" | "pc" | "frame">;
 export interface RegionCode {
   readonly module: RegionModule;
   readonly number: number;
+  /** By which it can be made again in another. */
+  readonly function: FunctionCode;
 }
 
-/** Instances that the table may keep alive for nothing before it is made anew: some 100 KB each, where the host keeps them. */
-const WASTED_MODULES = 256;
+/** Bytes of functions that move at a time: the guest, and the host's event loop, wait for it some seven milliseconds. */
+const GATHERED_BYTES = 1 << 20;
+const WASM_PAGE = 65536;
 
 /**
  * By how many places the table grows at first, and then twofold: some hosts (V8 in Node 20) copy it for each instance that
@@ -33,9 +38,17 @@ const WASTED_MODULES = 256;
  */
 const FIRST_PLACES = 64;
 
+/** What it took to move regions to a module of their own. */
+export interface Gathered {
+  readonly regions: number;
+  readonly bytes: number;
+  readonly generateMs: number;
+  readonly compileMs: number;
+}
+
 interface Installed {
   readonly identity: RegionIdentity;
-  readonly code: RegionCode;
+  code: RegionCode;
   readonly index: number;
   readonly slot: number;
   /** Lines of 64 bytes by frame, as a set of bits. */
@@ -55,9 +68,7 @@ export class RegionTable {
   /** Places that nothing names. */
   #free: number[] = Array.from({ length: MAX_REGIONS - 1 }, (_, n) => MAX_REGIONS - 1 - n);
   #installed = new Set<Installed>();
-  /** Modules instantiated with the present table, and with how many of them it is looked how many are in use. */
-  #instantiated = 0;
-  #looksAt = WASTED_MODULES;
+  readonly #gathering = new GatheringSchedule();
   #invalidations = 0;
 
   constructor(
@@ -139,17 +150,71 @@ export class RegionTable {
     this.#freed = [];
   }
 
-  /** Before a module is instantiated: makes the table anew if most of what it saw is of no use any more. */
-  prepare(): void {
-    if (++this.#instantiated < this.#looksAt) return;
-    const live = new Set(Array.from(this.#installed, ({ code }) => code.module));
-    this.#looksAt = live.size + WASTED_MODULES;
-    if (this.#instantiated < this.#looksAt) return;
+  /** Makes an instance of a new module; throws what the host throws. */
+  instantiate(module: RegionModule): void {
+    module.instantiate(this.#host);
+    this.#gathering.added();
+  }
+
+  /** Where that is due, moves regions to a module of their own, and makes the table anew without those that nobody needs any more. */
+  gather(begin: () => ModuleBuilder): Gathered | undefined {
+    const schedule = this.#gathering;
+    if (!schedule.isDue()) return undefined;
+    const { regions, areAll } = this.#scattered();
+    const gathered = this.#move(regions, begin());
+    const isOver = areAll || gathered === undefined;
+    if (isOver) schedule.movedAll();
+    else schedule.movedSome();
+    if (isOver || schedule.isFull()) this.#renew();
+    return gathered;
+  }
+
+  #renew(): void {
     this.#reclaim(); // the places are empty then
     this.#host.renew();
-    for (const module of live) module.renew(this.#host);
+    const modules = new Set(Array.from(this.#installed, ({ code }) => code.module));
+    for (const module of modules) module.instantiate(this.#host);
     for (const { code, index } of this.#installed) this.#host.table.set(index, code.module.region(code.number));
-    this.#instantiated = live.size;
+    this.#gathering.renewed([...modules].filter(({ isGathered }) => !isGathered).length);
+  }
+
+  /** Regions that shall move, as many as may at a time: those that never did, and those of modules that are half empty. */
+  #scattered(): { readonly regions: readonly Installed[]; readonly areAll: boolean } {
+    const live = new Map<RegionModule, number>();
+    for (const { code } of this.#installed) live.set(code.module, (live.get(code.module) ?? 0) + 1);
+    const regions: Installed[] = [];
+    let bytes = 0;
+    for (const region of this.#installed) {
+      const { module, function: code } = region.code;
+      if (module.isGathered && (live.get(module) ?? 0) > module.size / 2) continue;
+      if (bytes + code.bytes.length > GATHERED_BYTES) return { regions, areAll: false };
+      bytes += code.bytes.length;
+      regions.push(region);
+    }
+    return { regions, areAll: true };
+  }
+
+  /** Makes a module of regions that have others; undefined, and they stay, where there are none or the host refuses it. */
+  #move(regions: readonly Installed[], builder: ModuleBuilder): Gathered | undefined {
+    if (regions.length === 0) return undefined;
+    const begin = performance.now();
+    for (const { code } of regions) builder.copyFunction(code.function);
+    const bytes = builder.finish(this.#host.memory.buffer.byteLength / WASM_PAGE, this.#host.table.length);
+    const generated = performance.now();
+    try {
+      const module = new RegionModule(bytes, { size: regions.length, isGathered: true });
+      module.instantiate(this.#host);
+      for (const [number, region] of regions.entries()) {
+        region.code = { ...region.code, module, number };
+        this.#host.table.set(region.index, module.region(number));
+      }
+    } catch {
+      return undefined;
+    }
+    return {
+      ...{ regions: regions.length, bytes: bytes.length },
+      ...{ generateMs: generated - begin, compileMs: performance.now() - generated },
+    };
   }
 
   /** Guards the lines that a region is made of. */

@@ -19,6 +19,8 @@ export interface Callee {
  */
 export const helper = (name: string): Callee => ({ name, parameters: ["i64", "i64", "i32"], result: "i32" });
 
+const signature = ({ parameters, result }: Callee) => `${parameters}>${result}`;
+
 const FUNCTION = 0x60;
 const ANYFUNC = 0x70;
 
@@ -45,38 +47,70 @@ export function makeWriters(): Writers {
   };
 }
 
+/**
+ * The functions of the interpreter's that the modules of a translator call, each by one number in all of them: so functions
+ * can move from module to module.
+ */
+export class Callees {
+  readonly #callees: Callee[] = [];
+  readonly #numbers = new Map<string, number>();
+
+  number(callee: Callee): number {
+    const known = this.#numbers.get(callee.name);
+    if (known !== undefined) return known;
+    const number = this.#callees.push(callee) - 1;
+    this.#numbers.set(callee.name, number);
+    return number;
+  }
+
+  at(number: number): Callee {
+    return this.#callees[number] as Callee;
+  }
+}
+
+/** A function as it stands in the code section of any module with the same {@link Callees}. */
+export interface FunctionCode {
+  /** Its locals and code. */
+  readonly bytes: Uint8Array;
+  /** Offsets of branches that are seldom taken. */
+  readonly unlikely: readonly number[];
+  /** Numbers of the functions that it calls. */
+  readonly callees: readonly number[];
+}
+
+/** The same, while its bytes lie in the writer of functions. */
+interface AddedFunction extends Omit<FunctionCode, "bytes"> {
+  readonly begin: number;
+  readonly end: number;
+}
+
 export class ModuleBuilder {
   readonly writers: Writers;
-  readonly #types: Callee[] = [{ name: "", parameters: ["i64", "i32"], result: "i64" }];
-  readonly #typeIndex = new Map<string, number>([["i64,i32>i64", REGION_TYPE]]);
-  readonly #callees: { readonly callee: Callee; readonly type: number }[] = [];
-  readonly #calleeIndex = new Map<string, number>();
-  readonly #functions: { readonly bytes: number; readonly unlikely: readonly number[] }[] = [];
+  readonly #callees: Callees;
+  /** Those of the function that is being written. */
+  readonly #called = new Set<number>();
+  readonly #functions: AddedFunction[] = [];
 
   /** Begins a module, for which nothing else may use the writers. */
-  constructor(writers: Writers = makeWriters()) {
+  constructor(writers: Writers = makeWriters(), callees: Callees = new Callees()) {
     this.writers = writers;
+    this.#callees = callees;
     for (const writer of Object.values(writers) as ByteWriter[]) writer.reset();
   }
 
-  /** Bytes of a function that was added: its locals and code. */
-  functionBytes(number: number): number {
-    return this.#functions[number]?.bytes ?? 0;
+  /** A copy of a function that was added, which may stand in other modules, too. */
+  function(number: number): FunctionCode {
+    const added = this.#functions[number];
+    if (added === undefined) throw new RangeError(`the module has no function ${number}`);
+    const { begin, end, unlikely, callees } = added;
+    return { bytes: this.writers.functions.view().slice(begin, end), unlikely, callees };
   }
 
   /** The index by which code calls a function of the interpreter's. */
   callee(callee: Callee): number {
-    const known = this.#calleeIndex.get(callee.name);
-    if (known !== undefined) return known;
-    const key = `${callee.parameters}>${callee.result}`;
-    let type = this.#typeIndex.get(key);
-    if (type === undefined) {
-      type = this.#types.push(callee) - 1;
-      this.#typeIndex.set(key, type);
-    }
-    const index = this.#callees.push({ callee, type }) - 1;
-    this.#calleeIndex.set(callee.name, index);
-    return index;
+    const number = this.#callees.number(callee);
+    this.#called.add(number);
+    return number;
   }
 
   /**
@@ -85,18 +119,33 @@ export class ModuleBuilder {
    */
   addFunction(unlikely: readonly number[] = []): void {
     const { head, body, tail, functions } = this.writers;
-    const bytes = head.length + body.length + tail.length;
-    functions.unsigned(bytes);
+    functions.unsigned(head.length + body.length + tail.length);
+    const begin = functions.length;
     for (const part of [head, body, tail]) {
       functions.append(part.view());
       part.reset();
     }
-    this.#functions.push({ bytes, unlikely });
+    this.#functions.push({ begin, end: functions.length, unlikely, callees: [...this.#called] });
+    this.#called.clear();
+  }
+
+  /** Adds a function of another module, with the same callees. */
+  copyFunction({ bytes, unlikely, callees }: FunctionCode): void {
+    const { functions } = this.writers;
+    functions.unsigned(bytes.length);
+    const begin = functions.length;
+    functions.append(bytes);
+    this.#functions.push({ begin, end: functions.length, unlikely, callees });
   }
 
   /** The module's bytes, valid until the writers serve another. Memory and table must have been made with these limits. */
   finish(memoryPages: number, tableSize: number): Uint8Array<ArrayBuffer> {
     const { module: out, section: content } = this.writers;
+    const imported = this.#imports();
+    const types: Callee[] = [{ name: "", parameters: ["i64", "i32"], result: "i64" }];
+    const typeOf = new Map([[signature(types[0] as Callee), REGION_TYPE]]);
+    for (const callee of imported)
+      if (!typeOf.has(signature(callee))) typeOf.set(signature(callee), types.push(callee) - 1);
     out.append([0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
     const section = (id: number, fill: (content: ByteWriter) => void) => {
       content.reset();
@@ -105,23 +154,23 @@ export class ModuleBuilder {
       out.unsigned(content.length);
       out.append(content.view());
     };
-    section(1, (types) => {
-      types.unsigned(this.#types.length);
-      for (const { parameters, result } of this.#types) {
-        types.byte(FUNCTION);
-        types.unsigned(parameters.length);
-        for (const parameter of parameters) types.byte(Type[parameter]);
-        types.unsigned(1);
-        types.byte(Type[result]);
+    section(1, (content) => {
+      content.unsigned(types.length);
+      for (const { parameters, result } of types) {
+        content.byte(FUNCTION);
+        content.unsigned(parameters.length);
+        for (const parameter of parameters) content.byte(Type[parameter]);
+        content.unsigned(1);
+        content.byte(Type[result]);
       }
     });
     section(2, (imports) => {
-      imports.unsigned(2 + this.#callees.length);
-      for (const { callee, type } of this.#callees) {
+      imports.unsigned(2 + imported.length);
+      for (const callee of imported) {
         imports.name("i");
         imports.name(callee.name);
         imports.byte(0);
-        imports.unsigned(type);
+        imports.unsigned(typeOf.get(signature(callee)) as number);
       }
       imports.name("e");
       imports.name("memory");
@@ -142,10 +191,10 @@ export class ModuleBuilder {
       for (let n = 0; n < this.#functions.length; n++) {
         exports.name(String(n));
         exports.byte(0);
-        exports.unsigned(this.#callees.length + n);
+        exports.unsigned(imported.length + n);
       }
     });
-    section(0, (hints) => this.#writeHints(hints));
+    section(0, (hints) => this.#writeHints(hints, imported.length));
     section(10, (functions) => {
       functions.unsigned(this.#functions.length);
       functions.append(this.writers.functions.view());
@@ -153,12 +202,19 @@ export class ModuleBuilder {
     return out.view();
   }
 
+  /** What is imported, by number. Numbers that only other modules use get another import, whose type costs nothing more. */
+  #imports(): readonly Callee[] {
+    const used = new Set(this.#functions.flatMap(({ callees }) => callees));
+    const some = Math.min(...used);
+    return Array.from({ length: Math.max(-1, ...used) + 1 }, (_, n) => this.#callees.at(used.has(n) ? n : some));
+  }
+
   /** Branch hints (Branch Hinting proposal): hosts that know them move what is unlikely out of the way. */
-  #writeHints(hints: ByteWriter): void {
+  #writeHints(hints: ByteWriter, imported: number): void {
     hints.name("metadata.code.branch_hint");
     hints.unsigned(this.#functions.length);
     for (const [n, { unlikely }] of this.#functions.entries()) {
-      hints.unsigned(this.#callees.length + n);
+      hints.unsigned(imported + n);
       hints.unsigned(unlikely.length);
       for (const offset of unlikely) {
         hints.unsigned(offset);

@@ -1,0 +1,59 @@
+/**
+ * When regions move from the many modules that they were made in to fewer. Each module has an instance, a table of jumps and
+ * pages of machine code of its own, in some hosts a copy of the table of regions, too. A guest that goes through hundreds of
+ * regions, as a kernel does at each request, finds none of it in the host's caches; in one module the regions lie close.
+ * But the host compiles again what moves, so regions have to last for a while first, and then move by and by.
+ */
+
+/** For fewer modules it is not worth the while. */
+const WORTHWHILE = 32;
+/** How long a guest runs before its regions move. */
+const PATIENCE_MS = 10_000;
+/** Between one part of them and the next: the host compiles meanwhile. */
+const PAUSE_MS = 500;
+/** Instances that the table may keep alive for nothing, of some 100 KB each, before it is made anew. */
+const MOST = 256;
+
+export class GatheringSchedule {
+  readonly #now: () => number;
+  #next: number;
+  /** Modules instantiated with the present table whose regions never moved; how many of them there were when it was made. */
+  #scattered = 0;
+  #leftOver = 0;
+
+  constructor(now = () => performance.now()) {
+    this.#now = now;
+    this.#next = now() + PATIENCE_MS;
+  }
+
+  /** A module was instantiated. */
+  added(): void {
+    this.#scattered++;
+  }
+
+  /** Whether it is time for regions to move. */
+  isDue(): boolean {
+    return (this.#scattered >= WORTHWHILE && this.#now() >= this.#next) || this.isFull();
+  }
+
+  /** Whether the table has to be made anew in any case. */
+  isFull(): boolean {
+    return this.#scattered >= this.#leftOver + MOST;
+  }
+
+  /** Regions moved, but not all that shall. */
+  movedSome(): void {
+    this.#next = this.#now() + PAUSE_MS;
+  }
+
+  /** All moved, or none can. */
+  movedAll(): void {
+    this.#next = this.#now() + PATIENCE_MS;
+  }
+
+  /** The table was made anew, with so many modules whose regions never moved. */
+  renewed(leftOver: number): void {
+    this.#scattered = leftOver;
+    this.#leftOver = leftOver;
+  }
+}
