@@ -33,12 +33,14 @@ export function fields(...all: readonly Field[]): Uint8Array {
 }
 
 export class NinePClient implements FileClient {
+  readonly device: Virtio9p;
   readonly bench: TestBench;
   #nextFid = 1;
   #tag = 0;
 
   constructor(options: Omit<Virtio9pOptions, "tag">) {
-    this.bench = new TestBench(new Virtio9p({ tag: "tag", ...options })).start();
+    this.device = new Virtio9p({ tag: "tag", ...options });
+    this.bench = new TestBench(this.device).start();
   }
 
   /** Agrees on a version, and attaches fid 0 as root. */

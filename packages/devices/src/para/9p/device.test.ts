@@ -193,6 +193,24 @@ describe("a session", () => {
     expect(await lock(other, 1, 0, 0, 1)).toBe(0);
   });
 
+  it("answers who waits for a lock when it is given up, or the machine comes to rest", async () => {
+    await client.makeFile("f", 0o600);
+    const other = await NinePClient.mount({ tree });
+    const lock = async (who: NinePClient, type: number, flags: number) => {
+      const fid = await who.walk("f");
+      const range = [[8, 0], [8, 0], [4, 1], "guest"] as const;
+      return (await who.call(Message.Lock, [4, fid], [1, type], [4, flags], ...range)).u8();
+    };
+    expect(await lock(client, 1, 0)).toBe(0);
+    const waited = lock(other, 1, 1);
+    expect(await lock(client, 2, 0)).toBe(0);
+    expect(await waited).toBe(0);
+    const blocked = lock(client, 1, 1);
+    await new Promise((resolve) => setTimeout(resolve));
+    await client.device.quiesce();
+    expect(await blocked).toBe(1);
+  });
+
   it.each([
     ["no fields", Message.Read, new Uint8Array(), "EINVAL"],
     ["a fid that is none", Message.GetAttr, fields([4, 99], [8, 0]), "EBADF"],

@@ -97,7 +97,7 @@ export class Virtio9p extends FileTreeDevice<Request, AnswerBody> {
 
   /**
    * flush(5): what reads gets no answer any more, and the flush its own at once. What may change something is answered
-   * nevertheless, and the flush behind it: the client must learn what became of it.
+   * nevertheless, and the flush behind it: the client must learn what became of it. A lock that is waited for is not taken.
    */
   #flush(length: number, answer: Answer): void | Promise<void> {
     if (length < HEADER + 2) {
@@ -105,7 +105,9 @@ export class Virtio9p extends FileTreeDevice<Request, AnswerBody> {
       return;
     }
     const flushed = () => answer.give({ bytes: new Uint8Array(), inPlace: 0 });
-    const pending = this.#pending.get(this.#view.getUint16(HEADER, true));
+    const tag = this.#view.getUint16(HEADER, true);
+    const pending = this.#pending.get(tag);
+    this.endWait(tag);
     if (pending?.type === Message.Read) pending.answer.abandon();
     else if (pending !== undefined) return pending.answered.then(flushed);
     flushed();

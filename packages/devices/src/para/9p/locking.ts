@@ -1,5 +1,6 @@
-/** Tlock and Tgetlock: POSIX record locks, which the client waits for by asking again. */
+/** Tlock and Tgetlock: POSIX record locks. Linux's client asks again after 30 seconds where it has to wait for one, so that it waits here. */
 import { FileError } from "../../backends/files/errno.js";
+import { after, type Later } from "../../backends/files/later.js";
 import type { FileLock, LockHolder } from "../../backends/files/locks.js";
 import { MAX_PATH_BYTES, nameLength } from "../../backends/files/names.js";
 import type { FileNode } from "../../backends/files/tree.js";
@@ -7,17 +8,21 @@ import { type MessageReader, MessageWriter } from "./message.js";
 
 const LockType = { Read: 0, Write: 1, Unlock: 2 } as const;
 const LockStatus = { Success: 0, Blocked: 1 } as const;
+/** Flag of a Tlock: whoever wants the lock waits for it. */
+const BLOCK = 1;
 
-/** Tlock: type[1] flags[4], then the range and who wants it. */
-export function lock(locks: LockHolder, node: FileNode, message: MessageReader): MessageWriter {
+/** Tlock: type[1] flags[4], then the range and who wants it. One that waits does so under the message's tag. */
+export function lock(locks: LockHolder, node: FileNode, message: MessageReader, tag: number): Later<MessageWriter> {
   const type = message.u8();
-  message.u32(); // flags: the client waits and asks again
+  const waits = (message.u32() & BLOCK) !== 0;
   const wanted = readLock(message, type);
   if (type === LockType.Unlock) {
     locks.release(node, wanted);
     return new MessageWriter().u8(LockStatus.Success);
   }
-  return new MessageWriter().u8(locks.take(node, wanted) ? LockStatus.Success : LockStatus.Blocked);
+  return after(waits ? locks.takeLater(node, wanted, tag) : locks.take(node, wanted), (isTaken) =>
+    new MessageWriter().u8(isTaken ? LockStatus.Success : LockStatus.Blocked),
+  );
 }
 
 /** Tgetlock: what stands in the way of a lock, or that nothing does. */

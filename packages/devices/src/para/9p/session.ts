@@ -68,6 +68,10 @@ export class NinePSession implements FileSession<Request, AnswerBody> {
     this.#messageSize = 0;
   }
 
+  endWaits(tag?: number): void {
+    this.#locks.endWaits(tag);
+  }
+
   /** Does what a message asks for. Throws or rejects with what it failed with. */
   perform(request: Request): Later<AnswerBody> {
     const reader = new MessageReader(request.view, HEADER, request.length);
@@ -147,7 +151,7 @@ export class NinePSession implements FileSession<Request, AnswerBody> {
       case Message.XattrCreate:
         return this.#attributeCreate(message);
       case Message.Lock:
-        return lock(this.#locks, this.#fid(message).place.node, message);
+        return lock(this.#locks, this.#fid(message).place.node, message, request.tag);
       case Message.GetLock:
         return getLock(this.#locks, this.#fid(message).place.node, message);
       default:

@@ -17,6 +17,8 @@ export interface FileSession<Request, Outcome> {
   readonly isOn: boolean;
   /** Does what a request asks for. Throws or rejects with what it failed with. */
   perform(request: Request): Later<Outcome>;
+  /** Whoever waits for another guest, by a request of this tag, or at all, goes without, and is told. */
+  endWaits?(tag?: number): void;
   /** Forgets everything and closes what is open. */
   end(): void;
 }
@@ -109,8 +111,15 @@ export abstract class FileTreeDevice<Request, Outcome> implements VirtioDevice {
     this.#session = this.#makeSession();
   }
 
+  /** Lets a request go without what it waits for of another guest. */
+  protected endWait(tag: number): void {
+    this.#session.endWaits?.(tag);
+  }
+
   quiesce(): Promise<void> {
-    return this.#requests.quiesce();
+    const quiet = this.#requests.quiesce();
+    this.#session.endWaits?.();
+    return quiet;
   }
 
   resume(): void {

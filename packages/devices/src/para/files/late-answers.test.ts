@@ -279,6 +279,19 @@ describe("9p, while contents are on their way", () => {
     ]);
   });
 
+  it("answers a flush of a lock that is waited for behind its answer, which is that it was not taken", async () => {
+    const lock = (process: number) =>
+      client.message(Message.Lock, [4, fid], [1, 1], [4, 1], [8, 0], [8, 0], [4, process], "guest");
+    requests.send(lock(1), 0);
+    const message = lock(2);
+    const at = requests.send(message, 0);
+    expect(requests.taken(0)).toEqual([HEADER + 1]);
+    const flushed = flush(new DataView(message.buffer).getUint16(5, true));
+    await turn();
+    expect(requests.taken(0)).toEqual([HEADER + 1, HEADER]);
+    expect([requests.view(at).getUint8(HEADER), requests.view(flushed).getUint8(4)]).toEqual([1, Message.Flush + 1]);
+  });
+
   it("answers a flush of what is not waiting, and refuses one without a tag", async () => {
     flush(7777);
     requests.send(fields([4, HEADER], [1, Message.Flush], [2, 5]), 0);
