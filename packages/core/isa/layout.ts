@@ -193,6 +193,7 @@ const vmFields = {
   interposed: ["u32", 136], // whether the host wants to hear of accesses to pages of RAM
   interposedPages: ["u32", 140], // u8 per page of RAM: the kinds of access of which it does
   work: ["u32", 144], // done in the present slice beyond its instructions, in nanoseconds of a slow host
+  missThreshold: ["u32", 148], // misses of the TLB that give an access of translated code a slow path
 } as const;
 export const VM_FIELDS: readonly StateField[] = Object.entries(vmFields).map(([name, [type, offset, count = 1]]) => ({
   name,
@@ -301,6 +302,7 @@ export const CONSTANTS = {
   SAMPLE_COUNTS: 16384,
   SAMPLE_WEIGHT: 64, // of a sample in them, where an arrival from translated code counts 1: the two take about as long
   HOT_BLOCKS: 64,
+  SLOT_MISSES: 1, // beside a slot's address, in counters and the list of hot blocks: an access there misses the TLB
   HOT_BLOCK_SIZE: 24,
 
   // What a helper leaves in `status`.

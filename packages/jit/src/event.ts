@@ -51,8 +51,11 @@ export interface InvalidatedEvent {
   readonly region: number;
   readonly pc: bigint;
   readonly frame: number;
-  /** Its code was written to, moved, or got a breakpoint; or the table of regions was full. */
-  readonly reason: "code-changed" | "table-full";
+  /**
+   * Its code was written to, moved, or got a breakpoint; the table of regions was full; or it is made anew, with a slow path
+   * for an access that often misses the TLB.
+   */
+  readonly reason: "code-changed" | "table-full" | "access-missed";
 }
 
 /** The host did not take a module; its regions are interpreted. */

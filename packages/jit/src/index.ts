@@ -27,6 +27,11 @@ export interface TranslatorOptions {
   readonly threshold?: number;
   /** Instructions that are interpreted between two looks at where the guest is. Default: 1,000. */
   readonly sampleInterval?: number;
+  /**
+   * Accesses to memory are left to the interpreter where the TLB has nothing for them; times that this must happen to one
+   * before its region is made anew, with a slow path there. Default: 300,000, or 1 with a threshold of 1.
+   */
+  readonly missThreshold?: number;
   /** Instructions of a region at most. Default: 500. */
   readonly regionInstructions?: number;
   /** Take in blocks that were never executed, too. Default: false. */
@@ -56,13 +61,14 @@ export function translator(options: TranslatorOptions = {}): TranslatorFactory {
     unit = "region",
     threshold = 150,
     sampleInterval = 1000,
+    missThreshold = threshold === 1 ? 1 : 300_000,
     regionInstructions = 500,
     eager = false,
     retryMs = threshold === 1 ? 0 : 20,
     onEvent,
   } = options;
   if (unit !== "region" && unit !== "block") refuse(`unit is one of region, block, not ${JSON.stringify(unit)}`);
-  for (const [name, value] of Object.entries({ threshold, sampleInterval, regionInstructions })) {
+  for (const [name, value] of Object.entries({ threshold, sampleInterval, missThreshold, regionInstructions })) {
     if (!Number.isSafeInteger(value) || value < 1) refuse(`${name} of ${value}: give a whole number above 0`);
   }
   if (!(typeof retryMs === "number" && retryMs >= 0)) refuse(`retryMs of ${retryMs}: give 0 or more`);
@@ -70,6 +76,7 @@ export function translator(options: TranslatorOptions = {}): TranslatorFactory {
   return {
     sampleInterval,
     sampleThreshold: threshold,
+    missThreshold,
     hotBatch: threshold === 1 ? 1 : HOT_BATCH,
     create: (host) =>
       new RegionTranslator(host, {

@@ -14,7 +14,7 @@ import type { Region } from "./region/block.js";
 import { discover, type Limits } from "./region/discover.js";
 import { absentRegion } from "./table/absent-region.js";
 import { RegionModule } from "./table/region-module.js";
-import { type RegionCode, RegionTable } from "./table/region-table.js";
+import { type Entry, type RegionCode, RegionTable } from "./table/region-table.js";
 import { Callees, ModuleBuilder, makeWriters } from "./wasm/module.js";
 
 /** What {@link RegionTranslator} needs to know beside its machine. */
@@ -26,10 +26,7 @@ export interface RegionTranslatorOptions extends LoweringOptions {
 }
 
 /** A region whose function is the next of its module. */
-interface Made {
-  readonly pc: bigint;
-  readonly slot: number;
-  readonly site: CodeSite;
+interface Made extends Entry {
   readonly region: Region;
   readonly generateMs: number;
 }
@@ -85,17 +82,18 @@ export class RegionTranslator implements Translator {
     for (const block of blocks) {
       if (made.length > 0 && before - begin > PATIENCE_MS) break;
       seen++;
-      const site = this.#memory.site(block);
-      if (site === undefined || !this.#isWanted(site, block.slot) || made.some((other) => holds(other, site))) continue;
-      const code = this.#memory.code(site, this.#decoder, underWay);
-      const region = discover(site.offset, code, this.#options.limits, isTranslatable);
-      if (region.blocks.size === 0 || crossesPage(region)) continue;
-      lower(module, region, this.#options);
-      const now = performance.now();
-      underWay.add(block.slot);
-      made.push({ pc: block.pc, slot: block.slot, site, region, generateMs: now - before });
-      before = now;
-      this.#stats.instructions += region.instructionCount;
+      for (const entry of this.#entries(block)) {
+        if (made.some((other) => holds(other, entry.site))) continue;
+        const code = this.#memory.code(entry.site, this.#decoder, underWay);
+        const region = discover(entry.site.offset, code, this.#options.limits, isTranslatable);
+        if (region.blocks.size === 0 || crossesPage(region)) continue;
+        lower(module, region, this.#options);
+        const now = performance.now();
+        underWay.add(entry.slot);
+        made.push({ ...entry, region, generateMs: now - before });
+        before = now;
+        this.#stats.instructions += region.instructionCount;
+      }
     }
     if (made.length === 0) return seen;
     const { memory, table } = this.#host;
@@ -127,6 +125,15 @@ export class RegionTranslator implements Translator {
     this.#options.onEvent?.({ kind: "gathered", module, ...gathered });
   }
 
+  /** Where regions are to begin for a hot block; or begin anew, with a slow path for an access. */
+  #entries(block: HotBlock): readonly Entry[] {
+    const site = this.#memory.site(block);
+    if (site === undefined) return [];
+    if (!block.misses) return this.#isWanted(site, block.slot) ? [{ pc: block.pc, slot: block.slot, site }] : [];
+    this.#memory.missing.add(site.frame, site.offset);
+    return this.#table.giveUpWithout(site.frame, site.offset);
+  }
+
   #isWanted(site: CodeSite, slot: number): boolean {
     return !this.#memory.hasRegion(site) && this.#refused.allows(slot) && this.#table.accepts(site);
   }
@@ -143,6 +150,7 @@ export class RegionTranslator implements Translator {
 
   forget(frame: number, lines: bigint): void {
     this.#table.forget(frame, lines);
+    this.#memory.missing.forget(frame);
   }
 
   /** Undefined if the host refuses the module. */

@@ -20,7 +20,12 @@ function blocksOf(
   const decoder = new GuestDecoder(IsaSet.parse("rv64gc"));
   const at = (place: number) => (place < bytes.length ? decoder.decode(words.getUint32(place, true)) : undefined);
   const isRegion = (offset: number) => heads.includes(offset);
-  return discover(0, { at, executed: () => true, isRegion, arrivals: () => arrivals }, LIMITS, isTranslatable).blocks;
+  return discover(
+    0,
+    { at, executed: () => true, isRegion, misses: () => false, arrivals: () => arrivals },
+    LIMITS,
+    isTranslatable,
+  ).blocks;
 }
 
 describe("a region", () => {

@@ -43,7 +43,7 @@ import {
 import { isolate, peekPage } from "../code/fetch";
 import { entryOf, jumpPagesOf } from "../memory/tlb";
 import { nextInterrupt, raiseException } from "../privileged/trap";
-import { countArrival } from "./profile";
+import { countArrival, countMiss } from "./profile";
 import { waitsForSlice } from "./system";
 
 /**
@@ -75,7 +75,10 @@ export function enterRegion(hart: usize, slot: usize): u32 {
   if (status == STATUS_NONE) store<u64>(hart, pc & ~1, HART_PC);
   if (left <= 0 || load<u32>(hart, HART_DEADLINE_MOVED) != 0) return STATUS_YIELD;
   if (status != STATUS_NONE) return status; // an interrupt comes before the instruction at the pc
-  if ((pc & 1) != 0) return alone(hart, pc & ~1);
+  if ((pc & 1) != 0) {
+    countMiss(hart, pc & ~1);
+    return alone(hart, pc & ~1);
+  }
   countArrival(hart, pc);
   return STATUS_RESUME;
 }

@@ -1,5 +1,6 @@
 /**
- * What translated code does where its TLB probe fails. An access that leaves
+ * What translated code calls: the slow paths of accesses that often miss the
+ * TLB, reservations, blocks of zeros. An access that leaves
  * for a device has no effect here: the region gives the instruction back to the
  * interpreter, which finds the same and reports it. One that traps leaves
  * HART_STATUS saying so, for `entry.ts` to take the trap. What translated code

@@ -2,7 +2,8 @@
  * Where the interpreter spends its time: every so many instructions, where
  * control leaves straight-line code, the block that comes next is counted; and
  * each block, with less weight, where control arrives from translated code. A
- * block that was met often enough is hot, and the translator hears of it.
+ * block that was met often enough is hot, and the translator hears of it; so
+ * it does of accesses that translated code often leaves to the interpreter.
  */
 import {
   EXIT_BUDGET,
@@ -19,11 +20,13 @@ import {
   OP_REGION,
   SAMPLE_COUNTS,
   SAMPLE_WEIGHT,
+  SLOT_MISSES,
   SLOT_SIZE,
   TLB_FETCH,
   VM_HOT_BATCH,
   VM_HOT_BLOCKS,
   VM_HOT_COUNT,
+  VM_MISS_THRESHOLD,
   VM_SAMPLE_COUNTS,
   VM_SAMPLE_INTERVAL,
   VM_SAMPLE_THRESHOLD,
@@ -81,24 +84,42 @@ export function countArrival(hart: usize, target: u64): void {
   count(hart, <usize>load<u32>(hart, HART_VM), target, 1);
 }
 
+/** Counts an instruction that translated code left to the interpreter: an access, as a rule, for which the TLB had nothing. */
+export function countMiss(hart: usize, pc: u64): void {
+  const vm = <usize>load<u32>(hart, HART_VM);
+  const slot = slotAt(hart, pc);
+  if (slot != 0) countAt(hart, vm, pc, slot | SLOT_MISSES, 1, load<u32>(vm, VM_MISS_THRESHOLD));
+}
+
 function count(hart: usize, vm: usize, target: u64, weight: u32): void {
-  const entry = entryOf(<usize>load<u32>(hart, HART_FETCH_BANK), TLB_FETCH, target);
-  if (load<u64>(entry) != (target & ~0xfff)) return;
-  const slot = load<u32>(entry, 8) + (<u32>target & 0xfff) * <u32>(SLOT_SIZE / 2);
-  if (load<u16>(slot) == OP_REGION) return;
-  // Slots are told apart by their place in a page, and a little by the page.
+  const slot = slotAt(hart, target);
+  if (slot != 0 && load<u16>(slot) != OP_REGION) countAt(hart, vm, target, slot, weight, load<u32>(vm, VM_SAMPLE_THRESHOLD) * SAMPLE_WEIGHT);
+}
+
+/** The decoded slot of an address that was fetched of late; else 0. */
+function slotAt(hart: usize, address: u64): u32 {
+  const entry = entryOf(<usize>load<u32>(hart, HART_FETCH_BANK), TLB_FETCH, address);
+  if (load<u64>(entry) != (address & ~0xfff)) return 0;
+  return load<u32>(entry, 8) + (<u32>address & 0xfff) * <u32>(SLOT_SIZE / 2);
+}
+
+/** Counts a slot, as a block's or (SLOT_MISSES) an access's, and reports it when it was met often enough. */
+function countAt(hart: usize, vm: usize, address: u64, slot: u32, weight: u32, threshold: u32): void {
   const counter = counterOf(vm, slot);
   let n = weight;
   if (load<u32>(counter) == slot) n += load<u32>(counter, 4);
   else store<u32>(counter, slot);
-  if (n >= load<u32>(vm, VM_SAMPLE_THRESHOLD) * SAMPLE_WEIGHT) {
+  if (n >= threshold) {
     n = 0;
-    report(hart, vm, target, slot);
+    report(hart, vm, address, slot);
   }
   store<u32>(counter, n, 4);
 }
 
-/** The counter of a slot, in one of two places; where others are in both, that of the one which was met less often. */
+/**
+ * The counter of a slot, in one of two places; where others are in both, that of the one which was met less often. Slots are
+ * told apart by their place in a page, and a little by the page.
+ */
 function counterOf(vm: usize, slot: u32): usize {
   const first = <usize>load<u32>(vm, VM_SAMPLE_COUNTS) + ((((slot >> 4) ^ (slot >> 15)) & (SAMPLE_COUNTS - 1)) << 3);
   if (load<u32>(first) == slot) return first;
@@ -106,7 +127,7 @@ function counterOf(vm: usize, slot: u32): usize {
   return load<u32>(second) == slot || load<u32>(second, 4) < load<u32>(first, 4) ? second : first;
 }
 
-/** Puts a hot block on the translator's list; if that is full, the block will come again. */
+/** Puts a slot on the translator's list; if that is full, it will come again. */
 function report(hart: usize, vm: usize, target: u64, slot: u32): void {
   const n = load<u32>(vm, VM_HOT_COUNT);
   if (n == HOT_BLOCKS) return;

@@ -9,12 +9,14 @@ import type { IsaSet } from "../../isa/extensions.js";
 import { CONSTANTS, vmOffset } from "../../isa/layout.js";
 import type { InterpreterExports } from "./interpreter.js";
 
-/** A block that the interpreter met often. */
+/** A block that the interpreter met often, or an access that translated code often leaves to it. */
 export interface HotBlock {
   /** Its address, as it was mapped then. */
   readonly pc: bigint;
   /** Its decoded slot: stands for its frame and offset whatever maps it. */
   readonly slot: number;
+  /** It is an access of translated code, for which the TLB often has nothing. */
+  readonly misses: boolean;
   /** Code pages of the virtual pages before and after its own; 0 where they are not executable. */
   readonly pageBefore: number;
   readonly pageAfter: number;
@@ -54,7 +56,7 @@ export interface TranslatorStats {
   readonly refused: number;
   /** Regions that are in place now. */
   readonly installed: number;
-  /** Regions that were given up: their code was overwritten, or others needed their room. */
+  /** Regions that were given up: their code was overwritten, others needed their room, or they are made anew for accesses that miss the TLB. */
   readonly invalidations: number;
 }
 
@@ -73,6 +75,8 @@ export interface TranslatorFactory {
   readonly sampleInterval: number;
   /** Samples that make a block hot. */
   readonly sampleThreshold: number;
+  /** Misses of the TLB that make an access one that misses often. */
+  readonly missThreshold: number;
   /** Hot blocks for whose sake a slice ends early and that are translated at once; fewer wait a little for others. At least 1. */
   readonly hotBatch: number;
   create(host: TranslationHost): Translator;
@@ -103,9 +107,11 @@ export class HotBlocks {
     const list = this.#get("hotBlocks");
     return Array.from({ length: count }, (_, n) => {
       const entry = list + n * CONSTANTS.HOT_BLOCK_SIZE;
+      const slot = this.#view.getUint32(entry + 8, true);
       return {
         pc: this.#view.getBigUint64(entry, true),
-        slot: this.#view.getUint32(entry + 8, true),
+        slot: slot & ~CONSTANTS.SLOT_MISSES,
+        misses: (slot & CONSTANTS.SLOT_MISSES) !== 0,
         pageBefore: this.#view.getUint32(entry + 12, true),
         pageAfter: this.#view.getUint32(entry + 16, true),
       };

@@ -133,6 +133,7 @@ export class Machine {
     this.#breakpoints = new Breakpoints(pool.memory, tables, () => interpreter.dropAllCode(tables.vm));
     this.#setVmField("sampleInterval", options.translator?.sampleInterval ?? 0);
     this.#setVmField("sampleThreshold", options.translator?.sampleThreshold ?? 0);
+    this.#setVmField("missThreshold", options.translator?.missThreshold ?? 0);
     this.#setVmField("hotBatch", options.translator?.hotBatch ?? 1);
     const hotBlocks = new HotBlocks(pool.memory, tables.vm);
     const { hypercalls = [], limits = {} } = options;

@@ -18,6 +18,8 @@ export interface AccessGroup {
   end: number;
   writes: boolean;
   count: number;
+  /** One of them often misses the TLB, perhaps since they do not lie in one page: each goes its own way. */
+  misses: boolean;
 }
 
 /** Bytes that the accesses of a group span at most: the more, the likelier they cross a page. */
@@ -30,27 +32,29 @@ export function groupAccesses(instructions: readonly PlacedInstruction[]): Reado
   const open = new Map<number, AccessGroup>();
   const groups = new Map<number, AccessGroup>();
   let next = 0;
-  for (const { offset, instruction } of instructions) {
+  for (const { offset, instruction, misses } of instructions) {
     const access = accessOf(instruction);
     if (access !== undefined && instruction.rs1 !== 0) {
       const { rs1: base, imm } = instruction;
       let group = open.get(base);
       const [least, end] = [Math.min(group?.least ?? imm, imm), Math.max(group?.end ?? imm, imm + access.width)];
       if (group === undefined || end - least > SPAN) {
-        group = { local: next++, first: offset, base, least: imm, end: imm + access.width, writes: false, count: 0 };
+        const bytes = { least: imm, end: imm + access.width };
+        group = { local: next++, first: offset, base, ...bytes, writes: false, count: 0, misses: false };
         open.set(base, group);
       } else {
         group.least = least;
         group.end = end;
       }
       group.writes ||= access.writes;
+      group.misses ||= misses;
       group.count++;
       groups.set(offset, group);
     }
     if (instruction.row?.semantics.kind === "csr") open.clear(); // the bank may change
     if (instruction.row?.encoding.fields.has("rd")) open.delete(instruction.rd);
   }
-  for (const [offset, group] of groups) if (group.count === 1) groups.delete(offset);
+  for (const [offset, group] of groups) if (group.count === 1 || group.misses) groups.delete(offset);
   const locals = new Map<number, number>();
   for (const [offset, group] of groups) {
     if (!locals.has(group.local)) locals.set(group.local, locals.size);

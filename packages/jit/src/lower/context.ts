@@ -43,20 +43,6 @@ const FIRST_REGISTER = Local.group + GROUP_LOCALS;
 export const FLOAT_DIRTY = 1;
 export const FLOAT_FAST = 0x80;
 
-/**
- * The page that accesses off one base in one loop last hit: its address, and what makes machine addresses of virtual ones.
- * Translations do not change while a region's function is active: whatever changes them leaves to the interpreter. The bank
- * may, by an instruction of its own or of a function that it calls; then windows are forgotten.
- */
-export interface Window {
-  readonly tag: number;
-  readonly addend: number;
-}
-/** Windows of a function at most: each takes two locals. */
-const WINDOWS = 8;
-/** No page has this address. */
-const NO_PAGE = 1;
-
 /** An exit that gives an instruction back: where, relative to the entry's page, and how many counted instructions were not executed. */
 const EXIT_SHIFT = 12;
 /** In the offset of an exit: the interpreter executes the instruction there. */
@@ -81,8 +67,7 @@ export class FunctionContext {
   readonly #localOfX = new Map<number, number>();
   readonly #localOfF = new Map<number, number>();
   /** In the order of their numbers. */
-  readonly #registerTypes: ("i32" | "i64" | "f64")[] = [];
-  readonly #windows = new Map<string, Window>();
+  readonly #registerTypes: ("i64" | "f64")[] = [];
   readonly #stubs = new ExitStubs();
   /** Registers whose locals may differ from the window, at the place that is being written. */
   #dirty = NO_REGISTERS;
@@ -218,18 +203,6 @@ export class FunctionContext {
   }
 
   // Structure.
-
-  /** A window for accesses off a base in a loop; undefined if the function has enough of them. */
-  window(key: string): Window | undefined {
-    let window = this.#windows.get(key);
-    if (window === undefined && this.#windows.size < WINDOWS) {
-      const tag = FIRST_REGISTER + this.#registerTypes.push("i64") - 1;
-      const addend = FIRST_REGISTER + this.#registerTypes.push("i32") - 1;
-      window = { tag, addend };
-      this.#windows.set(key, window);
-    }
-    return window;
-  }
 
   get depth(): number {
     return this.#depth;
@@ -391,10 +364,6 @@ export class FunctionContext {
     for (let n = 0; n < GROUP_LOCALS; n++) names.push(`group${n}`);
     for (const [register, local] of this.#localOfX) names[local] = INTEGER_REGISTERS[register] ?? "";
     for (const [register, local] of this.#localOfF) names[local] = FLOAT_REGISTERS[register] ?? "";
-    for (const [n, { tag, addend }] of [...this.#windows.values()].entries()) {
-      names[tag] = `page${n}`;
-      names[addend] = `addend${n}`;
-    }
     notes.locals = names;
   }
 
@@ -408,15 +377,6 @@ export class FunctionContext {
     this.loadBank();
     if (this.usesFloat) this.loadFloatState();
     this.loadRegisters(live);
-    this.resetWindows();
-  }
-
-  /** Forgets what the windows show: the TLB's bank may be another one. All windows are known by then. */
-  resetWindows(): void {
-    for (const { tag } of this.#windows.values()) {
-      this.i64(NO_PAGE);
-      this.set(tag);
-    }
   }
 
   loadBank(): void {

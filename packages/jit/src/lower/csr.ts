@@ -37,7 +37,6 @@ export function emitCsr(context: FunctionContext, instruction: GuestInstruction,
   } else emitByHelper(context, instruction, place);
   context.loadBank();
   if (context.usesFloat) context.loadFloatState();
-  context.resetWindows();
 }
 
 /** Emits a CSR of S-mode by a way of its own, but in U-mode by the helper: it traps there, or is a deprivileged kernel's. */

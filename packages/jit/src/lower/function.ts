@@ -9,7 +9,6 @@ import type { GuestInstruction } from "../guest/instruction.js";
 import { NO_REGISTERS, type RegisterSet } from "../guest/registers.js";
 import { type Block, DISPATCH, type PlacedInstruction, type Region } from "../region/block.js";
 import { type FlowGraph, flowGraph } from "../region/flow-graph.js";
-import { findLoops, type Loops } from "../region/loops.js";
 import { type RegisterFlow, registerFlow } from "../region/registers.js";
 import { helper, type ModuleBuilder, REGION_TYPE } from "../wasm/module.js";
 import { EMPTY, Op } from "../wasm/opcodes.js";
@@ -41,7 +40,6 @@ class FunctionWriter {
   readonly #region: Region;
   readonly #context: FunctionContext;
   readonly #graph: FlowGraph;
-  readonly #loops: Loops;
   readonly #registers: RegisterFlow;
   /** By block number. */
   readonly #groups: readonly ReadonlyMap<number, AccessGroup>[];
@@ -56,12 +54,10 @@ class FunctionWriter {
     this.#options = options;
     this.#context = new FunctionContext(module, region, options, notes);
     this.#graph = flowGraph(region);
-    this.#loops = findLoops(region, this.#graph);
     this.#registers = registerFlow(region, this.#graph);
     this.#groups = this.#graph.order.map((_, number) =>
       options.groupAccesses ? groupAccesses(this.#block(number).instructions) : NONE,
     );
-    this.#openWindows();
   }
 
   write(): void {
@@ -189,7 +185,7 @@ class FunctionWriter {
     context.set(Local.left);
 
     const groups = this.#groups[number] ?? NONE;
-    const state: BlockState = { floatDirty: false, floatFast: false, groups, windowOf: this.#windowOf(number) };
+    const state: BlockState = { floatDirty: false, floatFast: false, groups };
     const last = terminator.kind === "next" || terminator.kind === "interpret" ? undefined : instructions.at(-1);
     for (const [n, placed] of instructions.entries()) {
       context.mark("instruction", placed.offset);
@@ -266,27 +262,6 @@ class FunctionWriter {
     context.out.unsigned(context.depth - outside - 1);
     context.close();
     this.#leave();
-  }
-
-  /** Gives the accesses in loops their windows, before code is written that must know all of them. */
-  #openWindows(): void {
-    for (const number of this.#graph.order.keys()) {
-      const windowOf = this.#windowOf(number);
-      for (const { offset, instruction } of this.#block(number).instructions) {
-        const kind = instruction.row?.semantics.kind;
-        if (kind !== "load" && kind !== "store") continue;
-        windowOf(instruction.rs1, this.#groups[number]?.get(offset)?.writes ?? kind === "store");
-      }
-    }
-  }
-
-  /** The windows that a block's accesses may use. */
-  #windowOf(number: number): BlockState["windowOf"] {
-    const header = this.#loops.innermost(number);
-    return (base, writes) => {
-      if (header === undefined || base === 0 || !this.#loops.isSteady(header, base)) return undefined;
-      return this.#context.window(`${header} ${base} ${writes}`);
-    };
   }
 
   #link(instruction: GuestInstruction, next: number): void {
@@ -450,7 +425,6 @@ class FunctionWriter {
       context.loadRegisters(this.#liveAt(to));
       context.loadBank();
       if (context.usesFloat) context.loadFloatState();
-      context.resetWindows();
       this.#go(from, link);
       return;
     }

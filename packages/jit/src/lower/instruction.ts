@@ -2,7 +2,7 @@
 import type { GuestInstruction } from "../guest/instruction.js";
 import type { PlacedInstruction } from "../region/block.js";
 import type { AccessGroup } from "./access-groups.js";
-import type { FunctionContext, Window } from "./context.js";
+import type { FunctionContext } from "./context.js";
 import { emitCsr, isInlineCsr } from "./csr.js";
 import { copiedRegister, emitExpression } from "./expression.js";
 import { emitFloat, emitMove, isInline, isInlineMove, requireFloat } from "./float.js";
@@ -53,8 +53,6 @@ export interface BlockState {
   floatDirty: boolean;
   floatFast: boolean;
   readonly groups: ReadonlyMap<number, AccessGroup>;
-  /** The window of accesses off a register, if it keeps to a page. */
-  readonly windowOf: (base: number, writes: boolean) => Window | undefined;
 }
 
 /** Emits a translatable instruction that does not end its block. */
@@ -72,7 +70,6 @@ function emit(context: FunctionContext, placed: PlacedInstruction, place: Place,
   const { instruction } = placed;
   const { row, rd } = instruction;
   const group = state.groups.get(placed.offset);
-  const access = { group, windowOf: state.windowOf };
   if (row === undefined) return;
   const { semantics } = row;
   switch (semantics.kind) {
@@ -88,14 +85,14 @@ function emit(context: FunctionContext, placed: PlacedInstruction, place: Place,
     }
     case "load":
       if (semantics.to === "f") needFloat(context, place, state, false);
-      emitLoad(context, semantics, placed, access, place);
+      emitLoad(context, semantics, placed, group, place);
       return;
     case "store":
       if (semantics.from === "f") needFloat(context, place, state, false);
-      emitStore(context, semantics, placed, access, place);
+      emitStore(context, semantics, placed, group, place);
       return;
     case "amo":
-      emitAmo(context, semantics, instruction, place);
+      emitAmo(context, semantics, placed, place);
       return;
     case "load-reserved":
       emitLoadReserved(context, semantics, instruction, place);

@@ -1,7 +1,7 @@
 /**
  * Loads, stores and atomics: the probe of the software TLB inline, whose one
- * comparison tells tag, validity and alignment, and the interpreter's helpers
- * behind it.
+ * comparison tells tag, validity and alignment; and where that fails, the way
+ * back to the interpreter, or its helpers.
  */
 import { type AmoFunction, CONSTANTS, type MemoryWidth, type Semantics } from "@hartvisor/core/isa";
 import type { GuestInstruction } from "../guest/instruction.js";
@@ -9,7 +9,7 @@ import type { PlacedInstruction } from "../region/block.js";
 import { helper } from "../wasm/module.js";
 import { Op } from "../wasm/opcodes.js";
 import type { AccessGroup } from "./access-groups.js";
-import { exitCode, type FunctionContext, Local, type Window } from "./context.js";
+import { exitCode, type FunctionContext, Local } from "./context.js";
 
 const { TLB_ENTRIES, TLB_READ, TLB_WRITE } = CONSTANTS;
 const PAGE = 4096;
@@ -49,8 +49,8 @@ function setAddress(context: FunctionContext, { rs1, imm }: GuestInstruction): v
   context.set(Local.address);
 }
 
-/** Leaves 1 on the stack if the TLB does not answer for the address local; sets the entry local. */
-function probe(context: FunctionContext, table: number, width: number): void {
+/** Sets the entry local to the TLB's entry for the address local, and leaves its tag on the stack. */
+function findEntry(context: FunctionContext, table: number): void {
   context.get(Local.address);
   context.op(Op.i32_wrap_i64);
   context.i32(8);
@@ -61,8 +61,13 @@ function probe(context: FunctionContext, table: number, width: number): void {
   context.op(Op.i32_add);
   context.tee(Local.entry);
   context.memory(Op.i64_load, table);
+}
+
+/** Leaves 1 on the stack if the TLB does not answer for the address local; sets the entry local. */
+function probe(context: FunctionContext, table: number, width: number): void {
+  findEntry(context, table);
   context.get(Local.address);
-  context.i64(-4096 | (width - 1));
+  context.i64(-PAGE | (width - 1));
   context.op(Op.i64_and, Op.i64_ne);
 }
 
@@ -76,146 +81,77 @@ function translate(context: FunctionContext, table: number): void {
 }
 
 /**
- * Before the first access of a group: its local gets the machine address of its lowest byte, or 0 if the bytes do not lie
- * in one page of RAM that may be accessed so.
+ * Before the first access of a group: its local gets the machine address of its lowest byte. If the bytes do not lie in one
+ * page that the TLB has, the interpreter goes on. The page of the last byte is compared, found by that of the first: where
+ * they are two, the entry is never the last one's.
  */
-function probeGroup(context: FunctionContext, { local, base, least, end, writes }: AccessGroup, window?: Window): void {
+function probeGroup(context: FunctionContext, { local, base, least, end, writes }: AccessGroup, place: Place): void {
   const table = writes ? TLB_WRITE : TLB_READ;
-  const machine = Local.group + local;
   context.getX(base);
   if (least !== 0) {
     context.i64(least);
     context.op(Op.i64_add);
   }
   context.set(Local.address);
-  const done = context.depth;
-  context.open(Op.block);
-  if (window !== undefined) {
-    const miss = context.depth;
-    context.open(Op.block);
-    compareWindow(context, window, 1);
-    context.unlikely();
-    context.branch(Op.br_if, miss);
-    branchIfCrossing(context, end - least, miss);
-    addWindow(context, window);
-    context.set(machine);
-    context.branch(Op.br, done);
-    context.close();
-  }
-  const slow = context.depth;
-  context.open(Op.block);
-  probe(context, table, 1);
-  context.unlikely();
-  context.branch(Op.br_if, slow);
-  branchIfCrossing(context, end - least, slow);
-  if (window !== undefined) moveWindow(context, window, table);
+  findEntry(context, table);
+  context.get(Local.address);
+  context.i64(end - least - 1);
+  context.op(Op.i64_add);
+  context.i64(-PAGE);
+  context.op(Op.i64_and, Op.i64_ne);
+  context.giveBackIf(place.offset, place.uncounted);
   translate(context, table);
-  context.set(machine);
-  context.branch(Op.br, done);
-  context.close();
-  context.get(Local.address);
-  context.i64(writes ? 1 : 0);
-  context.i32(end - least);
-  context.call(TOUCH);
-  context.set(machine);
-  context.close();
+  context.set(Local.group + local);
 }
 
-/** Branches if so many bytes from the address local on reach into another page. */
-function branchIfCrossing(context: FunctionContext, bytes: number, depth: number): void {
-  context.get(Local.address);
-  context.op(Op.i32_wrap_i64);
-  context.i32(PAGE - 1);
-  context.op(Op.i32_and);
-  context.i32(PAGE - bytes);
-  context.op(Op.i32_gt_s);
-  context.unlikely();
-  context.branch(Op.br_if, depth);
-}
-
-/** Leaves 1 on the stack if the address local lies outside the window, or is not aligned. */
-function compareWindow(context: FunctionContext, { tag }: Window, width: number): void {
-  context.get(Local.address);
-  context.i64(-PAGE | (width - 1));
-  context.op(Op.i64_and);
-  context.get(tag);
-  context.op(Op.i64_ne);
-}
-
-/** Leaves the machine address of the address local, which lies in the window. */
-function addWindow(context: FunctionContext, { addend }: Window): void {
-  context.get(Local.address);
-  context.op(Op.i32_wrap_i64);
-  context.get(addend);
-  context.op(Op.i32_add);
-}
-
-/** Makes the window that of the TLB's entry, which a probe has just hit. */
-function moveWindow(context: FunctionContext, { tag, addend }: Window, table: number): void {
-  context.get(Local.entry);
-  context.memory(Op.i64_load, table);
-  context.set(tag);
-  context.get(Local.entry);
-  context.memory(Op.i32_load, table + 8);
-  context.set(addend);
-}
-
-/** How an access finds its bytes. */
-export interface AccessWay {
-  readonly group: AccessGroup | undefined;
-  readonly windowOf: (base: number, writes: boolean) => Window | undefined;
+/** Whether it is an instruction whose {@link PlacedInstruction.misses} matters here. */
+export function isAccess({ row }: GuestInstruction): boolean {
+  const kind = row?.semantics.kind;
+  return kind === "load" || kind === "store" || kind === "amo";
 }
 
 /**
- * Emits an access: `fast` with the machine address in a local and a displacement, `slow` with the virtual address in its
- * local.
+ * Emits an access: `fast` with the machine address in a local and a displacement. Where the probe fails, the interpreter
+ * executes it and goes on: a call for every access, which the host's compiler must save registers around, would double its
+ * work. Only an access that misses often has it: `slow`, with the virtual address in its local.
  */
 function emitAccess(
   context: FunctionContext,
-  { instruction, offset }: PlacedInstruction,
-  { group, windowOf }: AccessWay,
+  { instruction, offset, misses }: PlacedInstruction,
+  group: AccessGroup | undefined,
+  place: Place,
   table: number,
   width: number,
   fast: (machine: number, displacement: number) => void,
   slow: () => void,
 ): void {
-  if (group?.first === offset) probeGroup(context, group, windowOf(group.base, group.writes));
-  const done = context.depth;
-  context.open(Op.block);
-  const miss = context.depth;
-  if (group === undefined) {
-    setAddress(context, instruction);
-    const window = windowOf(instruction.rs1, table === TLB_WRITE);
-    if (window !== undefined) {
-      context.open(Op.block);
-      compareWindow(context, window, width);
-      context.unlikely();
-      context.branch(Op.br_if, miss);
-      addWindow(context, window);
-      context.set(Local.machine);
-      fast(Local.machine, 0);
-      context.branch(Op.br, done);
-      context.close();
-    }
-    context.open(Op.block);
-    probe(context, table, width);
-    context.unlikely();
-    context.branch(Op.br_if, miss);
-    if (window !== undefined) moveWindow(context, window, table);
+  if (group !== undefined) {
+    if (group.first === offset) probeGroup(context, group, place);
+    fast(Local.group + group.local, instruction.imm - group.least);
+    return;
+  }
+  setAddress(context, instruction);
+  const hit = () => {
     translate(context, table);
     context.set(Local.machine);
     fast(Local.machine, 0);
-  } else {
-    context.open(Op.block);
-    context.get(Local.group + group.local);
-    context.op(Op.i32_eqz);
-    context.unlikely();
-    context.branch(Op.br_if, miss);
-    fast(Local.group + group.local, instruction.imm - group.least);
+  };
+  if (!misses) {
+    probe(context, table, width);
+    context.giveBackIf(place.offset, place.uncounted);
+    hit();
+    return;
   }
+  const done = context.depth;
+  context.open(Op.block);
+  const miss = context.depth;
+  context.open(Op.block);
+  probe(context, table, width);
+  context.unlikely();
+  context.branch(Op.br_if, miss);
+  hit();
   context.branch(Op.br, done);
   context.close();
-  if (group !== undefined) setAddress(context, instruction);
   slow();
   context.close();
 }
@@ -224,7 +160,7 @@ export function emitLoad(
   context: FunctionContext,
   { width, signed, to }: Extract<Semantics, { kind: "load" }>,
   placed: PlacedInstruction,
-  access: AccessWay,
+  group: AccessGroup | undefined,
   place: Place,
 ): void {
   const { rd } = placed.instruction;
@@ -242,7 +178,7 @@ export function emitLoad(
       context.setF(rd);
     }
   };
-  emitAccess(context, placed, access, TLB_READ, width, read, () => {
+  emitAccess(context, placed, group, place, TLB_READ, width, read, () => {
     context.get(Local.address);
     context.i64(0);
     context.i32(width);
@@ -265,7 +201,7 @@ export function emitStore(
   context: FunctionContext,
   { width, from }: Extract<Semantics, { kind: "store" }>,
   placed: PlacedInstruction,
-  access: AccessWay,
+  group: AccessGroup | undefined,
   place: Place,
 ): void {
   const { rs2 } = placed.instruction;
@@ -281,7 +217,7 @@ export function emitStore(
     value();
     context.memory(STORES[width], displacement);
   };
-  emitAccess(context, placed, access, TLB_WRITE, width, write, () => {
+  emitAccess(context, placed, group, place, TLB_WRITE, width, write, () => {
     context.get(Local.address);
     value();
     context.i32(width);
@@ -341,37 +277,36 @@ const AMO_COMPARE: Readonly<Partial<Record<AmoFunction, number>>> = {
 export function emitAmo(
   context: FunctionContext,
   { width, apply }: Extract<Semantics, { kind: "amo" }>,
-  instruction: GuestInstruction,
+  placed: PlacedInstruction,
   place: Place,
 ): void {
-  const { rd, rs1, rs2 } = instruction;
-  context.getX(rs1);
-  context.set(Local.address);
-  const found = context.depth;
-  context.open(Op.block);
-  const miss = context.depth;
-  context.open(Op.block);
-  probe(context, TLB_WRITE, width);
-  context.unlikely();
-  context.branch(Op.br_if, miss);
-  translate(context, TLB_WRITE);
-  context.set(Local.machine);
-  context.branch(Op.br, found);
-  context.close();
-  isMisaligned(context, width);
-  context.giveBackIf(place.offset, place.uncounted);
-  context.get(Local.address);
-  context.i64(1);
-  context.i32(width);
-  context.call(TOUCH);
-  context.tee(Local.machine);
-  context.op(Op.i32_eqz);
-  context.giveBackIf(place.offset, place.uncounted);
-  context.close();
-  context.get(Local.machine);
-  context.memory(LOADS[width][0], 0);
-  context.set(Local.value);
-  context.get(Local.machine);
+  const { rd, rs2 } = placed.instruction;
+  const exchange = () => {
+    context.get(Local.machine);
+    context.memory(LOADS[width][0], 0);
+    context.set(Local.value);
+    context.get(Local.machine);
+    combine(context, apply, width, rs2);
+    context.memory(STORES[width], 0);
+    context.get(Local.value);
+    context.setX(rd);
+  };
+  emitAccess(context, placed, undefined, place, TLB_WRITE, width, exchange, () => {
+    isMisaligned(context, width);
+    context.giveBackIf(place.offset, place.uncounted);
+    context.get(Local.address);
+    context.i64(1);
+    context.i32(width);
+    context.call(TOUCH);
+    context.tee(Local.machine);
+    context.op(Op.i32_eqz);
+    context.giveBackIf(place.offset, place.uncounted);
+    exchange();
+  });
+}
+
+/** Leaves what an atomic operation stores: of the value local and rs2. */
+function combine(context: FunctionContext, apply: AmoFunction, width: MemoryWidth, rs2: number): void {
   const compare = AMO_COMPARE[apply];
   const operand = () => {
     context.getX(rs2);
@@ -394,9 +329,6 @@ export function emitAmo(
     operand();
     context.op(compare, Op.select);
   }
-  context.memory(STORES[width], 0);
-  context.get(Local.value);
-  context.setX(rd);
 }
 
 const RESERVE = helper("reserveSlow");

@@ -4,13 +4,16 @@ import { CONSTANTS, vmOffset } from "@hartvisor/core/isa";
 import { instructionBits } from "../guest/bits.js";
 import type { GuestDecoder, GuestInstruction } from "../guest/instruction.js";
 import type { Code } from "../region/discover.js";
+import { MissingAccesses } from "./missing-accesses.js";
 
-const { CODE_PAGE_SIZE, OP_REGION, SAMPLE_COUNTS, SAMPLE_WEIGHT, SLOT_IMM, SLOT_SIZE } = CONSTANTS;
+const { CODE_PAGE_SIZE, OP_REGION, SAMPLE_COUNTS, SAMPLE_WEIGHT, SLOT_IMM, SLOT_MISSES, SLOT_SIZE } = CONSTANTS;
 const PAGE = 4096;
 const PAGE_BITS = 12;
 const UNDECODED = 0;
 /** A block is a likely target of indirect jumps if it was met one in so many times that make a block hot. */
 const ARRIVAL_SHARE = 20;
+/** An access misses often enough if it missed one in so many times that have it told. */
+const MISS_SHARE = 16;
 
 /** A page of a region: how many pages from the one where it begins, and what is there. */
 export interface SitePage {
@@ -40,6 +43,8 @@ export class CodeMemory {
   readonly #halfwords: Uint16Array;
   readonly #words: Uint32Array;
   readonly #vm: number;
+  /** The accesses that get slow paths. */
+  readonly missing = new MissingAccesses();
 
   constructor(memory: WebAssembly.Memory, vm: number) {
     this.#view = new DataView(memory.buffer);
@@ -126,6 +131,21 @@ export class CodeMemory {
     return offsets;
   }
 
+  /** Tells the accesses of a site that miss; what was counted of late is noted. */
+  #missesOf(site: CodeSite): Code["misses"] {
+    const least = Math.max(1, this.vmField("missThreshold") / MISS_SHARE);
+    const counts = this.vmField("sampleCounts");
+    return (offset) => {
+      const page = pageOf(site, offset);
+      if (page === undefined) return false;
+      const place = offset & (PAGE - 1);
+      if (this.missing.has(page.frame, place)) return true;
+      const slot = page.codePage + place * (SLOT_SIZE / 2);
+      if (this.#samples(counts, slot | SLOT_MISSES) < least) return false;
+      return this.missing.add(page.frame, place);
+    };
+  }
+
   /** How often control was found at a slot, of late (core/assembly/translated/profile.ts). */
   #samples(counts: number, slot: number): number {
     const first = (counts >>> 2) + ((((slot >>> 4) ^ (slot >>> 15)) & (SAMPLE_COUNTS - 1)) << 1);
@@ -154,6 +174,6 @@ export class CodeMemory {
       const slot = this.slot(site, offset);
       return slot !== undefined && (this.#halfwords[slot / 2] === OP_REGION || underWay.has(slot));
     };
-    return { at, executed, isRegion, arrivals: () => this.#arrivals(site) };
+    return { at, executed, isRegion, misses: this.#missesOf(site), arrivals: () => this.#arrivals(site) };
   }
 }

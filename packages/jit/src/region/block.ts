@@ -4,6 +4,8 @@ import type { GuestInstruction } from "../guest/instruction.js";
 export interface PlacedInstruction {
   readonly offset: number;
   readonly instruction: GuestInstruction;
+  /** It is an access that often misses the TLB. */
+  readonly misses: boolean;
 }
 
 /** How a block ends. */

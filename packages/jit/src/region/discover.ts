@@ -6,6 +6,7 @@
  * but for the returns of its calls and the targets of its indirect jumps.
  */
 import type { GuestInstruction } from "../guest/instruction.js";
+import { isAccess } from "../lower/memory.js";
 import { endsRegion } from "../lower/system.js";
 import { type Block, DISPATCH, type PlacedInstruction, type Region, successors, type Terminator } from "./block.js";
 
@@ -17,6 +18,8 @@ export interface Code {
   executed(offset: number): boolean;
   /** Whether another region begins there. */
   isRegion(offset: number): boolean;
+  /** Whether an access there often misses the TLB. */
+  misses(offset: number): boolean;
   /** Offsets where control has arrived by jumps, as far as samples tell. */
   arrivals(): readonly number[];
 }
@@ -70,7 +73,7 @@ export function discover(entry: number, code: Code, limits: Limits, isTranslatab
     while (!placed.has(offset) && !isElsewhere(offset) && count < limits.instructions) {
       const instruction = code.at(offset);
       if (instruction === undefined || !isTranslatable(instruction)) break;
-      const here = { offset, instruction };
+      const here = { offset, instruction, misses: isAccess(instruction) && code.misses(offset) };
       placed.set(offset, here);
       count++;
       const terminator = terminatorOf(here);

@@ -6,6 +6,7 @@ import type { TranslationHost, TranslatorStats } from "@hartvisor/core";
 import { CONSTANTS } from "@hartvisor/core/isa";
 import { Backoff } from "../backoff.js";
 import type { InvalidatedEvent, RegionEvent, TranslatorListener } from "../event.js";
+import { isAccess } from "../lower/memory.js";
 import { type CodeMemory, type CodeSite, pageOf, type SitePage } from "../memory/code-memory.js";
 import type { Region } from "../region/block.js";
 import type { FunctionCode, ModuleBuilder } from "../wasm/module.js";
@@ -46,13 +47,37 @@ export interface Gathered {
   readonly compileMs: number;
 }
 
+/** Where a region begins. */
+export interface Entry {
+  readonly pc: bigint;
+  readonly slot: number;
+  readonly site: CodeSite;
+}
+
 interface Installed {
   readonly identity: RegionIdentity;
   code: RegionCode;
   readonly index: number;
+  readonly site: CodeSite;
   readonly slot: number;
+  /** The accesses without a slow path, by frame and offset: see {@link place}. */
+  readonly accesses: Float64Array;
   /** Lines of 64 bytes by frame, as a set of bits. */
   readonly lines: ReadonlyMap<number, bigint>;
+}
+
+/** A place in machine memory. */
+const place = (frame: number, offset: number): number => frame * PAGE + (offset & (PAGE - 1));
+
+function accessesOf(site: CodeSite, region: Region): Float64Array {
+  const places: number[] = [];
+  for (const { instructions } of region.blocks.values()) {
+    for (const { offset, instruction, misses } of instructions) {
+      const page = pageOf(site, offset);
+      if (page !== undefined && !misses && isAccess(instruction)) places.push(place(page.frame, offset));
+    }
+  }
+  return Float64Array.from(places);
 }
 
 export class RegionTable {
@@ -93,7 +118,7 @@ export class RegionTable {
     if (slot === undefined) return;
     const index = this.#takeIndex();
     const lines = this.#guard(site, region);
-    const installed = { identity, code, index, slot, lines };
+    const installed = { identity, code, index, site, slot, accesses: accessesOf(site, region), lines };
     this.#installed.add(installed);
     for (const frame of lines.keys()) {
       let regions = this.#byFrame.get(frame);
@@ -120,6 +145,16 @@ export class RegionTable {
       this.#remove(region, "code-changed");
       this.#overwritten.failed(frame);
     }
+  }
+
+  /** Gives up the regions with an access at an offset of a frame that has no slow path there, and tells where they began. */
+  giveUpWithout(frame: number, offset: number): readonly Entry[] {
+    const regions = [...(this.#byFrame.get(frame) ?? [])].filter(({ accesses }) =>
+      accesses.includes(place(frame, offset)),
+    );
+    for (const region of regions) this.#remove(region, "access-missed");
+    if (regions.length > 0) this.#reclaim(); // jump caches must lead to those that are made instead
+    return regions.map(({ identity, slot, site }) => ({ pc: identity.pc, slot, site }));
   }
 
   #remove(region: Installed, reason: InvalidatedEvent["reason"]): void {

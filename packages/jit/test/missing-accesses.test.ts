@@ -1,0 +1,53 @@
+/** Accesses for which the TLB has nothing: the interpreter's, until one has missed so often that it gets a slow path. */
+import { describe, expect, it } from "vitest";
+import { assemble } from "../../core/isa/assemble.js";
+import { Machine } from "../../core/src/index.js";
+import { type TranslatorEvent, translator } from "../src/index.js";
+
+const RAM = 0x80000000;
+const PAGE_END = RAM + 0x2000;
+const INSTRUCTIONS = 300_000;
+/** Far less than a loop has rounds. */
+const FEW = 10_000;
+
+/** Loops without end; no entry of the TLB serves their accesses. */
+const LOOPS: Readonly<Record<string, string>> = {
+  "a misaligned load": "ld t1, 1(a1)\naddi a0, a0, 1\nj .-8",
+  "a misaligned store": "sd a0, 1(a1)\naddi a0, a0, 1\nj .-8",
+  "accesses off one register on both sides of a page's end": "ld t1, -8(a1)\nsd a0, 0(a1)\naddi a0, a0, 1\nj .-12",
+};
+
+/** Runs a loop; tells how many instructions were interpreted, and how many regions were made anew for an access. */
+async function run(source: string, missThreshold: number): Promise<{ interpreted: number; madeAnew: number }> {
+  let madeAnew = 0;
+  const onEvent = (event: TranslatorEvent) => {
+    if (event.kind === "invalidated" && event.reason === "access-missed") madeAnew++;
+  };
+  await using machine = await Machine.create({
+    memoryBytes: 0x10000,
+    clock: "virtual",
+    limits: { instructions: INSTRUCTIONS },
+    translator: translator({ threshold: 2, sampleInterval: 50, missThreshold, onEvent }),
+  });
+  machine.memory.write(RAM, assemble(source));
+  machine.enterMachine(0, { address: BigInt(RAM), opaque: 0n });
+  machine.harts[0]?.setRegister(11, BigInt(PAGE_END));
+  machine.start();
+  await machine.exited;
+  const { instructions, jit } = machine.stats;
+  return { interpreted: instructions - (jit?.executed ?? 0), madeAnew };
+}
+
+describe.each(Object.entries(LOOPS))("%s", (_name, source) => {
+  it("is left to the interpreter while it has not missed often", async () => {
+    const { interpreted, madeAnew } = await run(source, INSTRUCTIONS);
+    expect(madeAnew).toBe(0);
+    expect(interpreted).toBeGreaterThan(INSTRUCTIONS / 5);
+  });
+
+  it("has its region made anew once, and is left to the interpreter no more", async () => {
+    const { interpreted, madeAnew } = await run(source, 100);
+    expect(madeAnew).toBe(1);
+    expect(interpreted).toBeLessThan(FEW);
+  });
+});
