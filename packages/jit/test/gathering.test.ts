@@ -1,6 +1,6 @@
 /** Regions that were made in many modules move to one, and run on as before. */
 import { Machine, type TranslatorFactory } from "@hartvisor/core";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { assemble } from "../../core/isa/assemble.js";
 import { type TranslatorEvent, translator } from "../src/index.js";
 import { GatheringSchedule } from "../src/table/gathering.js";
@@ -40,8 +40,14 @@ async function run(factory?: TranslatorFactory) {
   return { sum: hart?.getRegister(11), left: hart?.getRegister(10), stats: machine.stats };
 }
 
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
 describe("regions of hundreds of modules", () => {
   it("move to one, and compute what they did", async () => {
+    let now = 0;
+    vi.spyOn(performance, "now").mockImplementation(() => (now += 20)); // the seconds of patience pass
     const events: TranslatorEvent[] = [];
     const onEvent = (event: TranslatorEvent) => void events.push(event);
     const { sum, left, stats } = await run(translator({ threshold: 1, sampleInterval: 1, unit: "block", onEvent }));
@@ -76,10 +82,6 @@ describe("a schedule of gathering", () => {
     expect(schedule.isDue()).toBe(false);
   });
 
-  it("does not wait with 256 modules", () => {
-    expect(scheduleOf(256, { now: 0 }).isDue()).toBe(true);
-  });
-
   it("goes on after half a second with what was too much at a time", () => {
     const clock = { now: 10_000 };
     const schedule = scheduleOf(100, clock);
@@ -90,11 +92,23 @@ describe("a schedule of gathering", () => {
     expect(schedule.isDue()).toBe(true);
   });
 
-  it("counts modules that had to stay when the table was made anew only once", () => {
+  it("makes the table anew for 256 modules that are of no use", () => {
     const schedule = scheduleOf(256, { now: 0 });
-    schedule.movedAll();
-    schedule.renewed(256);
-    expect(schedule.isDue()).toBe(false);
+    expect(schedule.isWasteful(() => 1)).toBe(false);
+    schedule.added();
+    expect(schedule.isWasteful(() => 1)).toBe(true);
+    schedule.renewed(1);
+    expect(schedule.isWasteful(() => 1)).toBe(false);
+  });
+
+  it("does not ask again at once where all modules are in use", () => {
+    const schedule = scheduleOf(256, { now: 0 });
+    schedule.isWasteful(() => 256);
+    schedule.added();
+    const asked = () => {
+      throw new Error("it asked");
+    };
+    expect(schedule.isWasteful(asked)).toBe(false);
   });
 });
 

@@ -17,9 +17,9 @@ const MOST = 256;
 export class GatheringSchedule {
   readonly #now: () => number;
   #next: number;
-  /** Modules instantiated with the present table whose regions never moved; how many of them there were when it was made. */
+  /** Modules instantiated with the present table whose regions never moved; with how many of them it is looked how many are in use. */
   #scattered = 0;
-  #leftOver = 0;
+  #looksAt = MOST;
 
   constructor(now = () => performance.now()) {
     this.#now = now;
@@ -33,12 +33,7 @@ export class GatheringSchedule {
 
   /** Whether it is time for regions to move. */
   isDue(): boolean {
-    return (this.#scattered >= WORTHWHILE && this.#now() >= this.#next) || this.isFull();
-  }
-
-  /** Whether the table has to be made anew in any case. */
-  isFull(): boolean {
-    return this.#scattered >= this.#leftOver + MOST;
+    return this.#scattered >= WORTHWHILE && this.#now() >= this.#next;
   }
 
   /** Regions moved, but not all that shall. */
@@ -51,9 +46,16 @@ export class GatheringSchedule {
     this.#next = this.#now() + PATIENCE_MS;
   }
 
+  /** Whether so many modules are of no use any more that the table has to be made anew; asks how many are in use where that may be. */
+  isWasteful(countInUse: () => number): boolean {
+    if (this.#scattered < this.#looksAt) return false;
+    this.#looksAt = countInUse() + MOST;
+    return this.#scattered >= this.#looksAt;
+  }
+
   /** The table was made anew, with so many modules whose regions never moved. */
-  renewed(leftOver: number): void {
-    this.#scattered = leftOver;
-    this.#leftOver = leftOver;
+  renewed(inUse: number): void {
+    this.#scattered = inUse;
+    this.#looksAt = inUse + MOST;
   }
 }

@@ -80,6 +80,10 @@ function accessesOf(site: CodeSite, region: Region): Float64Array {
   return Float64Array.from(places);
 }
 
+/** How many modules have regions that never moved. */
+const scattered = (modules: ReadonlySet<RegionModule>): number =>
+  [...modules].filter(({ isGathered }) => !isGathered).length;
+
 export class RegionTable {
   readonly #host: TranslationHost;
   readonly #memory: CodeMemory;
@@ -194,23 +198,31 @@ export class RegionTable {
   /** Where that is due, moves regions to a module of their own, and makes the table anew without those that nobody needs any more. */
   gather(begin: () => ModuleBuilder): Gathered | undefined {
     const schedule = this.#gathering;
-    if (!schedule.isDue()) return undefined;
+    if (!schedule.isDue()) {
+      if (schedule.isWasteful(() => scattered(this.#modules()))) this.#renew();
+      return undefined;
+    }
     const { regions, areAll } = this.#scattered();
     const gathered = this.#move(regions, begin());
-    const isOver = areAll || gathered === undefined;
-    if (isOver) schedule.movedAll();
-    else schedule.movedSome();
-    if (isOver || schedule.isFull()) this.#renew();
+    if (areAll || gathered === undefined) {
+      schedule.movedAll();
+      this.#renew();
+    } else schedule.movedSome();
     return gathered;
+  }
+
+  /** Modules that have regions in place. */
+  #modules(): ReadonlySet<RegionModule> {
+    return new Set(Array.from(this.#installed, ({ code }) => code.module));
   }
 
   #renew(): void {
     this.#reclaim(); // the places are empty then
     this.#host.renew();
-    const modules = new Set(Array.from(this.#installed, ({ code }) => code.module));
+    const modules = this.#modules();
     for (const module of modules) module.instantiate(this.#host);
     for (const { code, index } of this.#installed) this.#host.table.set(index, code.module.region(code.number));
-    this.#gathering.renewed([...modules].filter(({ isGathered }) => !isGathered).length);
+    this.#gathering.renewed(scattered(modules));
   }
 
   /** Regions that shall move, as many as may at a time: those that never did, and those of modules that are half empty. */
