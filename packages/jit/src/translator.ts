@@ -33,6 +33,7 @@ interface Made extends Entry {
 
 /** How long the guest, and the host's event loop, wait for regions to be made; what is left over comes next time. */
 const PATIENCE_MS = 4;
+const NONE: ReadonlySet<number> = new Set();
 const WASM_PAGE = 65536;
 const PAGE = 4096;
 
@@ -83,8 +84,8 @@ export class RegionTranslator implements Translator {
       if (made.length > 0 && before - begin > PATIENCE_MS) break;
       seen++;
       for (const entry of this.#entries(block)) {
-        if (made.some((other) => holds(other, entry.site))) continue;
-        const code = this.#memory.code(entry.site, this.#decoder, underWay);
+        if (!block.misses && made.some((other) => holds(other, entry.site))) continue;
+        const code = this.#memory.code(entry, this.#decoder, underWay);
         const region = discover(entry.site.offset, code, this.#options.limits, isTranslatable);
         if (region.blocks.size === 0 || crossesPage(region)) continue;
         lower(module, region, this.#options);
@@ -129,7 +130,8 @@ export class RegionTranslator implements Translator {
   #entries(block: HotBlock): readonly Entry[] {
     const site = this.#memory.site(block);
     if (site === undefined) return [];
-    if (!block.misses) return this.#isWanted(site, block.slot) ? [{ pc: block.pc, slot: block.slot, site }] : [];
+    if (!block.misses)
+      return this.#isWanted(site, block.slot) ? [{ pc: block.pc, slot: block.slot, site, kept: NONE }] : [];
     this.#memory.missing.add(site.frame, site.offset);
     return this.#table.giveUpWithout(site.frame, site.offset);
   }

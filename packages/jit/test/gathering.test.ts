@@ -75,6 +75,20 @@ describe("a schedule of gathering", () => {
     expect(schedule.isDue()).toBe(true);
   });
 
+  it("waits for a moment in which nothing is made, but not for ever", () => {
+    const clock = { now: 0 };
+    const schedule = scheduleOf(32, clock);
+    clock.now = 10_000;
+    schedule.added();
+    clock.now = 10_499;
+    expect(schedule.isDue()).toBe(false);
+    clock.now = 10_500;
+    expect(schedule.isDue()).toBe(true);
+    clock.now = 30_000;
+    schedule.added();
+    expect(schedule.isDue()).toBe(true);
+  });
+
   it("does not move the regions of a few modules", () => {
     const clock = { now: 0 };
     const schedule = scheduleOf(31, clock);

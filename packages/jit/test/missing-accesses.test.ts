@@ -17,12 +17,10 @@ const LOOPS: Readonly<Record<string, string>> = {
   "accesses off one register on both sides of a page's end": "ld t1, -8(a1)\nsd a0, 0(a1)\naddi a0, a0, 1\nj .-12",
 };
 
-/** Runs a loop; tells how many instructions were interpreted, and how many regions were made anew for an access. */
-async function run(source: string, missThreshold: number): Promise<{ interpreted: number; madeAnew: number }> {
-  let madeAnew = 0;
-  const onEvent = (event: TranslatorEvent) => {
-    if (event.kind === "invalidated" && event.reason === "access-missed") madeAnew++;
-  };
+/** Runs a loop; tells how many instructions were interpreted, what the translator did, and how many regions were made anew for an access. */
+async function run(source: string, missThreshold: number) {
+  const events: TranslatorEvent[] = [];
+  const onEvent = (event: TranslatorEvent) => void events.push(event);
   await using machine = await Machine.create({
     memoryBytes: 0x10000,
     clock: "virtual",
@@ -35,7 +33,8 @@ async function run(source: string, missThreshold: number): Promise<{ interpreted
   machine.start();
   await machine.exited;
   const { instructions, jit } = machine.stats;
-  return { interpreted: instructions - (jit?.executed ?? 0), madeAnew };
+  const madeAnew = events.filter((event) => event.kind === "invalidated" && event.reason === "access-missed").length;
+  return { interpreted: instructions - (jit?.executed ?? 0), madeAnew, events };
 }
 
 describe.each(Object.entries(LOOPS))("%s", (_name, source) => {
@@ -50,4 +49,18 @@ describe.each(Object.entries(LOOPS))("%s", (_name, source) => {
     expect(madeAnew).toBe(1);
     expect(interpreted).toBeLessThan(FEW);
   });
+});
+
+it("stays in one piece when its region is made anew, where others began inside since", async () => {
+  // The load gives way to the interpreter, which finds the blocks behind it hot.
+  const loop = [
+    ...["ld t1, 1(a1)", "addi a0, a0, 1", "andi t2, a0, 1", "beq t2, zero, .+8"],
+    ...["addi a3, a3, 1", "addi a4, a4, 1", "j .-24"],
+  ].join("\n");
+  const { events } = await run(loop, 5000);
+  const regions = events.filter((event) => event.kind === "region");
+  const [first, ...others] = regions.filter(({ pc }) => pc === BigInt(RAM));
+  expect(others.length).toBe(1);
+  expect(regions.length).toBeGreaterThan(2);
+  expect(others[0]?.blocks).toBe(first?.blocks);
 });

@@ -153,8 +153,15 @@ export class CodeMemory {
     return this.#words[counter] === slot ? (this.#words[counter + 1] ?? 0) : 0;
   }
 
-  /** The code of a site. Regions at the slots `underWay` are still being made. */
-  code(site: CodeSite, decoder: GuestDecoder, underWay: ReadonlySet<number>): Code {
+  /**
+   * The code of a site. What is at the offsets `kept` was executed, and no other regions begin there; those at the slots
+   * `underWay` are still being made.
+   */
+  code(
+    { site, kept }: { readonly site: CodeSite; readonly kept: ReadonlySet<number> },
+    decoder: GuestDecoder,
+    underWay: ReadonlySet<number>,
+  ): Code {
     const framesBase = this.vmField("framesBase");
     const half = (offset: number): number | undefined => {
       const page = pageOf(site, offset);
@@ -167,10 +174,12 @@ export class CodeMemory {
       return bits === undefined ? undefined : decoder.decode(bits);
     };
     const executed = (offset: number): boolean => {
+      if (kept.has(offset)) return true;
       const slot = this.slot(site, offset);
       return slot !== undefined && this.#halfwords[slot / 2] !== UNDECODED;
     };
     const isRegion = (offset: number): boolean => {
+      if (kept.has(offset)) return false;
       const slot = this.slot(site, offset);
       return slot !== undefined && (this.#halfwords[slot / 2] === OP_REGION || underWay.has(slot));
     };

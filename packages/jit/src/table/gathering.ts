@@ -11,12 +11,17 @@ const WORTHWHILE = 32;
 const PATIENCE_MS = 10_000;
 /** Between one part of them and the next: the host compiles meanwhile. */
 const PAUSE_MS = 500;
+/** How long no module must have been made, for while a program warms up the host has enough to compile. */
+const QUIET_MS = 500;
+/** How long regions wait for that at most. */
+const LONGEST_WAIT_MS = 20_000;
 /** Instances that the table may keep alive for nothing, of some 100 KB each, before it is made anew. */
 const MOST = 256;
 
 export class GatheringSchedule {
   readonly #now: () => number;
   #next: number;
+  #lastAdded = Number.NEGATIVE_INFINITY;
   /** Modules instantiated with the present table whose regions never moved; with how many of them it is looked how many are in use. */
   #scattered = 0;
   #looksAt = MOST;
@@ -29,11 +34,15 @@ export class GatheringSchedule {
   /** A module was instantiated. */
   added(): void {
     this.#scattered++;
+    this.#lastAdded = this.#now();
   }
 
   /** Whether it is time for regions to move. */
   isDue(): boolean {
-    return this.#scattered >= WORTHWHILE && this.#now() >= this.#next;
+    if (this.#scattered < WORTHWHILE) return false;
+    const now = this.#now();
+    const isQuiet = now >= this.#lastAdded + QUIET_MS;
+    return now >= this.#next + (isQuiet ? 0 : LONGEST_WAIT_MS);
   }
 
   /** Regions moved, but not all that shall. */

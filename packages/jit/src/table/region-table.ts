@@ -52,6 +52,8 @@ export interface Entry {
   readonly pc: bigint;
   readonly slot: number;
   readonly site: CodeSite;
+  /** Offsets of instructions that it shall have again, even if other regions began there since. */
+  readonly kept: ReadonlySet<number>;
 }
 
 interface Installed {
@@ -60,6 +62,8 @@ interface Installed {
   readonly index: number;
   readonly site: CodeSite;
   readonly slot: number;
+  /** Offsets of its instructions. */
+  readonly offsets: Int32Array;
   /** The accesses without a slow path, by frame and offset: see {@link place}. */
   readonly accesses: Float64Array;
   /** Lines of 64 bytes by frame, as a set of bits. */
@@ -68,6 +72,9 @@ interface Installed {
 
 /** A place in machine memory. */
 const place = (frame: number, offset: number): number => frame * PAGE + (offset & (PAGE - 1));
+
+const offsetsOf = ({ blocks }: Region): Int32Array =>
+  Int32Array.from([...blocks.values()].flatMap(({ instructions }) => instructions.map(({ offset }) => offset)));
 
 function accessesOf(site: CodeSite, region: Region): Float64Array {
   const places: number[] = [];
@@ -122,7 +129,8 @@ export class RegionTable {
     if (slot === undefined) return;
     const index = this.#takeIndex();
     const lines = this.#guard(site, region);
-    const installed = { identity, code, index, site, slot, accesses: accessesOf(site, region), lines };
+    const [offsets, accesses] = [offsetsOf(region), accessesOf(site, region)];
+    const installed = { identity, code, index, site, slot, offsets, accesses, lines };
     this.#installed.add(installed);
     for (const frame of lines.keys()) {
       let regions = this.#byFrame.get(frame);
@@ -158,7 +166,12 @@ export class RegionTable {
     );
     for (const region of regions) this.#remove(region, "access-missed");
     if (regions.length > 0) this.#reclaim(); // jump caches must lead to those that are made instead
-    return regions.map(({ identity, slot, site }) => ({ pc: identity.pc, slot, site }));
+    return regions.map(({ identity, slot, site, offsets }) => ({
+      pc: identity.pc,
+      slot,
+      site,
+      kept: new Set(offsets),
+    }));
   }
 
   #remove(region: Installed, reason: InvalidatedEvent["reason"]): void {
