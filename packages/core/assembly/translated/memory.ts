@@ -1,10 +1,10 @@
 /**
  * What translated code calls: the slow paths of accesses that often miss the
- * TLB, reservations, blocks of zeros. An access that leaves
- * for a device has no effect here: the region gives the instruction back to the
- * interpreter, which finds the same and reports it. One that traps leaves
- * HART_STATUS saying so, for `entry.ts` to take the trap. What translated code
- * calls has one type, as far as may be (see `helper` of jit).
+ * TLB, reservations, blocks of zeros. An access that leaves for a device has no
+ * effect here: the region gives the instruction back to the interpreter, which
+ * finds the same and reports it. One that traps leaves HART_STATUS saying so,
+ * for `entry.ts` to take the trap. What translated code calls has one type, as
+ * far as may be (see `helper` of jit).
  */
 import { HART_STATUS, HART_VM, STATUS_NONE, STATUS_TRAP, VM_CODE_EPOCH, WINDOW_HART } from "../generated/layout";
 import { peekAddress, readAddress, reserve, storeConditional, writeAddress, zeroBlock } from "../memory/access";
