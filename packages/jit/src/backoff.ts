@@ -16,7 +16,7 @@ export class Backoff {
   readonly #failures = new Map<number, { readonly at: number; readonly wait: number }>();
 
   /** With a first wait of 0 ms there are none. */
-  constructor(firstWaitMs: number, now = () => performance.now()) {
+  constructor(firstWaitMs: number, now: () => number) {
     this.#firstWait = firstWaitMs;
     this.#now = now;
   }

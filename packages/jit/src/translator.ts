@@ -31,8 +31,12 @@ interface Made extends Entry {
   readonly generateMs: number;
 }
 
-/** How long the guest, and the host's event loop, wait for regions to be made; what is left over comes next time. */
+/**
+ * How long the guest, and the host's event loop, wait for regions to be made, and for how many of the guest's instructions
+ * where time stands still meanwhile; what is left over comes next time.
+ */
 const PATIENCE_MS = 4;
+const MOST_INSTRUCTIONS = 2000;
 const NONE: ReadonlySet<number> = new Set();
 const WASM_PAGE = 65536;
 const PAGE = 4096;
@@ -64,7 +68,7 @@ export class RegionTranslator implements Translator {
     this.#options = options;
     this.#decoder = new GuestDecoder(host.isa);
     this.#memory = new CodeMemory(host.memory, host.vm);
-    this.#refused = new Backoff(options.retryMs);
+    this.#refused = new Backoff(options.retryMs, () => host.now());
     this.#table = new RegionTable(host, this.#memory, absentRegion(), options);
   }
 
@@ -78,10 +82,12 @@ export class RegionTranslator implements Translator {
     const module = new ModuleBuilder(this.#writers, this.#callees);
     const made: Made[] = [];
     const underWay = new Set<number>();
+    const patience = this.#host.now() + PATIENCE_MS;
     let before = begin;
+    let instructions = 0;
     let seen = 0;
     for (const block of blocks) {
-      if (made.length > 0 && before - begin > PATIENCE_MS) break;
+      if (instructions > 0 && (instructions >= MOST_INSTRUCTIONS || this.#host.now() > patience)) break;
       seen++;
       for (const entry of this.#entries(block)) {
         if (!block.misses && made.some((other) => holds(other, entry.site))) continue;
@@ -93,9 +99,10 @@ export class RegionTranslator implements Translator {
         underWay.add(entry.slot);
         made.push({ ...entry, region, generateMs: now - before });
         before = now;
-        this.#stats.instructions += region.instructionCount;
+        instructions += region.instructionCount;
       }
     }
+    this.#stats.instructions += instructions;
     if (made.length === 0) return seen;
     const { memory, table } = this.#host;
     const bytes = module.finish(memory.buffer.byteLength / WASM_PAGE, table.length);

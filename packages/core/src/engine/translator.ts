@@ -36,6 +36,8 @@ export interface TranslationHost {
   readonly isa: Pick<IsaSet, "has">;
   /** Misaligned loads and stores trap; else they are done. */
   readonly trapsMisaligned: boolean;
+  /** Milliseconds by which the translator delays its work: of the guest's clock where that is virtual, so that runs are alike. */
+  now(): number;
 }
 
 /** What a translator did since its machine was made. */
@@ -86,12 +88,14 @@ export interface TranslatorFactory {
 export class HotBlocks {
   readonly #view: DataView;
   readonly #vm: number;
+  readonly #now: () => number;
   /** When the first on the list was first seen there. */
   #since: number | undefined;
 
-  constructor(memory: WebAssembly.Memory, vm: number) {
+  constructor(memory: WebAssembly.Memory, vm: number, now: () => number) {
     this.#view = new DataView(memory.buffer);
     this.#vm = vm;
+    this.#now = now;
   }
 
   /** Those on the list, once they are so many that a module of them is worth its cost, or have waited long enough for others. */
@@ -99,7 +103,7 @@ export class HotBlocks {
     const count = this.#get("hotCount");
     if (count === 0) return NONE;
     if (count < this.#get("hotBatch")) {
-      const now = performance.now();
+      const now = this.#now();
       this.#since ??= now;
       if (now - this.#since < PATIENCE_MS) return NONE;
     }

@@ -19,7 +19,7 @@ import { FRAME_SIZE, FramePool } from "../memory/frame-pool.js";
 import { GuestMemory, type WriteGuard } from "../memory/guest-memory.js";
 import { Alarms } from "../time/alarms.js";
 import type { Clock } from "../time/clock.js";
-import { hostTicks, MachineClock } from "../time/host-clock.js";
+import { elapsedMs, hostTicks, MachineClock } from "../time/host-clock.js";
 import { Monitor } from "../virtualization/monitor.js";
 import { ParavirtualMonitor } from "../virtualization/paravirtual.js";
 import { SHADOW_FRAMES } from "../virtualization/shadow-tables.js";
@@ -111,6 +111,7 @@ export class Machine {
       vm: tables.vm,
       isa,
       trapsMisaligned: options.misaligned === "trap",
+      now: () => (machine === undefined ? 0 : elapsedMs(machine.clock, options.clock === "virtual")),
     });
     machine = new Machine(options, isa, pool, tables, interpreter.exports, translator);
     return machine;
@@ -135,9 +136,9 @@ export class Machine {
     this.#setVmField("sampleThreshold", options.translator?.sampleThreshold ?? 0);
     this.#setVmField("missThreshold", options.translator?.missThreshold ?? 0);
     this.#setVmField("hotBatch", options.translator?.hotBatch ?? 1);
-    const hotBlocks = new HotBlocks(pool.memory, tables.vm);
     const { hypercalls = [], limits = {} } = options;
     const virtualTime = options.clock === "virtual";
+    const hotBlocks = new HotBlocks(pool.memory, tables.vm, () => elapsedMs(this.clock, virtualTime));
     const flags =
       (hypercalls.length > 0 ? CONSTANTS.OPTION_HYPERCALLS : 0) |
       (options.misaligned === "trap" ? CONSTANTS.OPTION_TRAP_MISALIGNED : 0) |

@@ -31,3 +31,7 @@ export class MachineClock implements Clock {
     return this.#epochNs + this.#readTicks() * NS_PER_TICK;
   }
 }
+
+/** Milliseconds that went by since some moment: of the host's clock, or of the machine's where that is virtual. */
+export const elapsedMs = (clock: Clock, virtual: boolean): number =>
+  virtual ? Number(clock.ticks()) / TICKS_PER_MS : performance.now();

@@ -116,7 +116,7 @@ export class RegionTable {
     this.#host = host;
     this.#memory = memory;
     this.#absent = absent;
-    this.#overwritten = new Backoff(retryMs);
+    this.#overwritten = new Backoff(retryMs, () => host.now());
     this.#onEvent = onEvent;
   }
 
