@@ -108,7 +108,7 @@ export class RegionTranslator implements Translator {
     const bytes = module.finish(memory.buffer.byteLength / WASM_PAGE, table.length);
     const generated = performance.now();
     this.#stats.generateMs += generated - begin;
-    const compiledModule = this.#compile(bytes, made);
+    const compiledModule = this.#compile(module, bytes, made);
     const compiled = performance.now();
     this.#stats.compileMs += compiled - generated;
     if (compiledModule === undefined) return seen;
@@ -118,8 +118,7 @@ export class RegionTranslator implements Translator {
       ...{ kind: "module", module: number, regions: made.length, bytes: bytes.length },
       ...{ generateMs: generated - begin, compileMs: compiled - generated },
     });
-    for (const [n, region] of made.entries())
-      this.#install(region, { module: compiledModule, number: n, function: module.function(n) }, number);
+    for (const [n, region] of made.entries()) this.#install(region, { module: compiledModule, number: n }, number);
     return seen;
   }
 
@@ -153,7 +152,7 @@ export class RegionTranslator implements Translator {
     this.#options.onEvent?.({
       ...{ kind: "region", ...identity, module },
       ...{ blocks: region.blocks.size, instructions: region.instructionCount },
-      ...{ bytes: code.function.bytes.length, generateMs },
+      ...{ bytes: code.module.code(code.number).bytes.length, generateMs },
     });
   }
 
@@ -163,9 +162,9 @@ export class RegionTranslator implements Translator {
   }
 
   /** Undefined if the host refuses the module. */
-  #compile(bytes: Uint8Array<ArrayBuffer>, made: readonly Made[]): RegionModule | undefined {
+  #compile(builder: ModuleBuilder, bytes: Uint8Array<ArrayBuffer>, made: readonly Made[]): RegionModule | undefined {
     try {
-      const module = new RegionModule(bytes, { size: made.length, isGathered: false });
+      const module = new RegionModule(bytes, { code: builder.functions(), isGathered: false });
       this.#table.instantiate(module);
       return module;
     } catch (error) {

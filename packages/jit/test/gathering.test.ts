@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { assemble } from "../../core/isa/assemble.js";
 import { type TranslatorEvent, translator } from "../src/index.js";
 import { GatheringSchedule } from "../src/table/gathering.js";
-import { Callees, helper, ModuleBuilder } from "../src/wasm/module.js";
+import { Callees, type FunctionCode, helper, ModuleBuilder } from "../src/wasm/module.js";
 import { Op } from "../src/wasm/opcodes.js";
 
 const RAM = 0x80000000;
@@ -139,7 +139,7 @@ describe("a function that moves to another module", () => {
     const first = new ModuleBuilder(undefined, callees);
     add(first, "one");
     add(first, "two");
-    const moved = first.function(1);
+    const moved = first.functions()[1] as FunctionCode;
     const second = new ModuleBuilder(undefined, callees);
     second.copyFunction(moved);
     const module = new WebAssembly.Module(second.finish(0, 0));

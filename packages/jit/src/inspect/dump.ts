@@ -81,7 +81,7 @@ export function dumpRegion(options: DumpOptions): RegionDump | undefined {
   const graph = flowGraph(region);
   const wasm = new ModuleText(module);
   const sections = [
-    summary(region, graph, places, builder.function(0).bytes.length, module.length, wasm),
+    summary(region, graph, places, builder.functions()[0]?.bytes.length ?? 0, module.length, wasm),
     "# Blocks",
     listBlocks(region, graph, places, assembly),
     `# Structure: ${graph.isReducible ? "the dominator tree" : "dispatched by block number, for the graph is irreducible"}`,

@@ -9,7 +9,7 @@ import type { InvalidatedEvent, RegionEvent, TranslatorListener } from "../event
 import { isAccess } from "../lower/memory.js";
 import { type CodeMemory, type CodeSite, pageOf, type SitePage } from "../memory/code-memory.js";
 import type { Region } from "../region/block.js";
-import type { FunctionCode, ModuleBuilder } from "../wasm/module.js";
+import type { ModuleBuilder } from "../wasm/module.js";
 import { GatheringSchedule } from "./gathering.js";
 import { RegionModule } from "./region-module.js";
 
@@ -25,8 +25,6 @@ export type RegionIdentity = Pick<RegionEvent, "region" | "pc" | "frame">;
 export interface RegionCode {
   readonly module: RegionModule;
   readonly number: number;
-  /** By which it can be made again in another. */
-  readonly function: FunctionCode;
 }
 
 /** Bytes of functions that move at a time: the guest, and the host's event loop, wait for it some seven milliseconds. */
@@ -63,9 +61,9 @@ interface Installed {
   readonly site: CodeSite;
   readonly slot: number;
   /** Offsets of its instructions. */
-  readonly offsets: Int32Array;
+  readonly offsets: readonly number[];
   /** The accesses without a slow path, by frame and offset: see {@link place}. */
-  readonly accesses: Float64Array;
+  readonly accesses: readonly number[];
   /** Lines of 64 bytes by frame, as a set of bits. */
   readonly lines: ReadonlyMap<number, bigint>;
 }
@@ -73,10 +71,10 @@ interface Installed {
 /** A place in machine memory. */
 const place = (frame: number, offset: number): number => frame * PAGE + (offset & (PAGE - 1));
 
-const offsetsOf = ({ blocks }: Region): Int32Array =>
-  Int32Array.from([...blocks.values()].flatMap(({ instructions }) => instructions.map(({ offset }) => offset)));
+const offsetsOf = ({ blocks }: Region): readonly number[] =>
+  [...blocks.values()].flatMap(({ instructions }) => instructions.map(({ offset }) => offset));
 
-function accessesOf(site: CodeSite, region: Region): Float64Array {
+function accessesOf(site: CodeSite, region: Region): readonly number[] {
   const places: number[] = [];
   for (const { instructions } of region.blocks.values()) {
     for (const { offset, instruction, misses } of instructions) {
@@ -84,7 +82,7 @@ function accessesOf(site: CodeSite, region: Region): Float64Array {
       if (page !== undefined && !misses && isAccess(instruction)) places.push(place(page.frame, offset));
     }
   }
-  return Float64Array.from(places);
+  return places;
 }
 
 /** How many modules have regions that never moved. */
@@ -245,10 +243,11 @@ export class RegionTable {
     const regions: Installed[] = [];
     let bytes = 0;
     for (const region of this.#installed) {
-      const { module, function: code } = region.code;
+      const { module, number } = region.code;
       if (module.isGathered && (live.get(module) ?? 0) > module.size / 2) continue;
-      if (bytes + code.bytes.length > GATHERED_BYTES) return { regions, areAll: false };
-      bytes += code.bytes.length;
+      const { length } = module.code(number).bytes;
+      if (bytes + length > GATHERED_BYTES) return { regions, areAll: false };
+      bytes += length;
       regions.push(region);
     }
     return { regions, areAll: true };
@@ -258,14 +257,14 @@ export class RegionTable {
   #move(regions: readonly Installed[], builder: ModuleBuilder): Gathered | undefined {
     if (regions.length === 0) return undefined;
     const begin = performance.now();
-    for (const { code } of regions) builder.copyFunction(code.function);
+    for (const { code } of regions) builder.copyFunction(code.module.code(code.number));
     const bytes = builder.finish(this.#host.memory.buffer.byteLength / WASM_PAGE, this.#host.table.length);
     const generated = performance.now();
     try {
-      const module = new RegionModule(bytes, { size: regions.length, isGathered: true });
+      const module = new RegionModule(bytes, { code: builder.functions(), isGathered: true });
       module.instantiate(this.#host);
       for (const [number, region] of regions.entries()) {
-        region.code = { ...region.code, module, number };
+        region.code = { module, number };
         this.#host.table.set(region.index, module.region(number));
       }
     } catch {

@@ -98,12 +98,12 @@ export class ModuleBuilder {
     for (const writer of Object.values(writers) as ByteWriter[]) writer.reset();
   }
 
-  /** A copy of a function that was added, which may stand in other modules, too. */
-  function(number: number): FunctionCode {
-    const added = this.#functions[number];
-    if (added === undefined) throw new RangeError(`the module has no function ${number}`);
-    const { begin, end, unlikely, callees } = added;
-    return { bytes: this.writers.functions.view().slice(begin, end), unlikely, callees };
+  /** A copy of the functions that were added, which may stand in other modules, too. */
+  functions(): readonly FunctionCode[] {
+    const bytes = this.writers.functions.view().slice();
+    return this.#functions.map(({ begin, end, unlikely, callees }) => ({
+      ...{ bytes: bytes.subarray(begin, end), unlikely, callees },
+    }));
   }
 
   /** The index by which code calls a function of the interpreter's. */
