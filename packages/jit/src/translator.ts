@@ -139,7 +139,7 @@ export class RegionTranslator implements Translator {
     if (!block.misses)
       return this.#isWanted(site, block.slot) ? [{ pc: block.pc, slot: block.slot, site, kept: NONE }] : [];
     this.#memory.missing.add(site.frame, site.offset);
-    return this.#table.giveUpWithout(site.frame, site.offset);
+    return this.#table.giveUpAssuming(site.frame, site.offset);
   }
 
   #isWanted(site: CodeSite, slot: number): boolean {

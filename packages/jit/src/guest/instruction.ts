@@ -1,6 +1,6 @@
 /** Guest instructions as the translator sees them: a row of the ISA table and plain numbers for its operands. */
 import { decodeInstruction, IMMEDIATE_FIELDS, type Instruction, type IsaSet, isLong } from "@hartvisor/core/isa";
-import { type RegisterOperands, type RegisterSet, readBy, writtenBy } from "./registers.js";
+import { type RegisterOperands, type RegisterSet, readBy, wideBy, writtenBy } from "./registers.js";
 
 /** Its register numbers are 0 where the instruction does nothing, as fences do here. */
 export interface GuestInstruction extends RegisterOperands {
@@ -8,6 +8,8 @@ export interface GuestInstruction extends RegisterOperands {
   readonly row: Instruction | undefined;
   readonly reads: RegisterSet;
   readonly writes: RegisterSet;
+  /** Float registers by their bits that it names, but not for singles. */
+  readonly wide: number;
   readonly imm: number;
   /** Rounding mode; 7 is the dynamic one. */
   readonly rm: number;
@@ -67,6 +69,7 @@ export class GuestDecoder {
       ...registers,
       reads: readBy(row, registers),
       writes: writtenBy(row, registers),
+      wide: wideBy(row, registers),
       imm: operand(...IMMEDIATE_FIELDS),
       rm: operand("rm"),
       length: isLong(word) ? 4 : 2,

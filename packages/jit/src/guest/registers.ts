@@ -54,6 +54,29 @@ export function readBy(row: Instruction | undefined, { rs1, rs2, rs3 }: Register
   };
 }
 
+/** Which float registers it names, but not for a single that they hold. */
+export function wideBy(row: Instruction | undefined, { rd, rs1, rs2, rs3 }: RegisterOperands): number {
+  const fields = fieldsOf(row);
+  const reads = [fields.frs1 << rs1, fields.frs2 << rs2, fields.frs3 << rs3];
+  const all = reads.reduce((sum, bit) => sum | bit, fields.frd << rd);
+  switch (row?.semantics.kind) {
+    case "load":
+    case "store":
+      return row.semantics.width === 4 ? 0 : all;
+    case "float-move":
+      return SINGLE_MOVE.test(row.semantics.move) ? 0 : all;
+    case "float": {
+      const { from, to } = row.semantics.operation;
+      const wide = reads.filter((_, n) => from[n] !== "s").reduce((sum, bit) => sum | bit, 0);
+      return to === "s" ? wide : wide | (fields.frd << rd);
+    }
+    default:
+      return all;
+  }
+}
+
+const SINGLE_MOVE = /^fsgnj[nx]?\.s$|^fmv\.x\.w$|^fmv\.w\.x$/;
+
 /** What it writes. */
 export function writtenBy(row: Instruction | undefined, { rd }: RegisterOperands): RegisterSet {
   const fields = fieldsOf(row);

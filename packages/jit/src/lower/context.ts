@@ -7,6 +7,7 @@ import { CONSTANTS, FLOAT_REGISTERS, hartOffset, INTEGER_REGISTERS } from "@hart
 import type { GuestInstruction } from "../guest/instruction.js";
 import { lowest, NO_REGISTERS, type RegisterSet, union, withoutLowest } from "../guest/registers.js";
 import type { Region } from "../region/block.js";
+import { singlesOf } from "../region/singles.js";
 import type { Callee, ModuleBuilder } from "../wasm/module.js";
 import { EMPTY, Op, Type } from "../wasm/opcodes.js";
 import type { ByteWriter } from "../wasm/writer.js";
@@ -45,8 +46,10 @@ export const FLOAT_FAST = 0x80;
 
 /** An exit that gives an instruction back: where, relative to the entry's page, and how many counted instructions were not executed. */
 const EXIT_SHIFT = 12;
-/** In the offset of an exit: the interpreter executes the instruction there. */
+/** In the offset of an exit, or a pc: the interpreter executes the instruction there. */
 const INTERPRET = 1;
+/** The upper half of a register that holds a single (Unprivileged ISA 21.2). */
+const BOXED = -1;
 
 /** What the host's WebAssembly and the machine allow. */
 export interface LoweringOptions {
@@ -67,7 +70,9 @@ export class FunctionContext {
   readonly #localOfX = new Map<number, number>();
   readonly #localOfF = new Map<number, number>();
   /** In the order of their numbers. */
-  readonly #registerTypes: ("i64" | "f64")[] = [];
+  readonly #registerTypes: ("i64" | "f64" | "f32")[] = [];
+  /** Float registers whose locals are f32. */
+  readonly #singles: number;
   readonly #stubs = new ExitStubs();
   /** Registers whose locals may differ from the window, at the place that is being written. */
   #dirty = NO_REGISTERS;
@@ -86,13 +91,14 @@ export class FunctionContext {
     this.options = options;
     this.#notes = notes;
     this.#entry = region.entry;
+    this.#singles = singlesOf(region);
     this.#nameRegisters(region);
   }
 
   /** Gives the registers that the region names their locals. */
-  #nameRegisters({ blocks }: Region): void {
+  #nameRegisters(region: Region): void {
     let [x, f] = [0, 0];
-    for (const { instructions } of blocks.values()) {
+    for (const { instructions } of region.blocks.values()) {
       for (const { instruction } of instructions) {
         x |= instruction.reads.x | instruction.writes.x;
         f |= instruction.reads.f | instruction.writes.f;
@@ -185,15 +191,20 @@ export class FunctionContext {
     this.set(this.#f(register));
   }
 
+  /** Whether a float register's local is an f32. */
+  isSingle(register: number): boolean {
+    return ((this.#singles >>> register) & 1) !== 0;
+  }
+
   #x(register: number): number {
     return this.#local(this.#localOfX, register, "i64");
   }
 
   #f(register: number): number {
-    return this.#local(this.#localOfF, register, "f64");
+    return this.#local(this.#localOfF, register, this.isSingle(register) ? "f32" : "f64");
   }
 
-  #local(of: Map<number, number>, register: number, type: "i64" | "f64"): number {
+  #local(of: Map<number, number>, register: number, type: "i64" | "f64" | "f32"): number {
     let local = of.get(register);
     if (local === undefined) {
       local = FIRST_REGISTER + this.#registerTypes.push(type) - 1;
@@ -284,13 +295,20 @@ export class FunctionContext {
       this.memory(Op.i64_store, X_WINDOW + lowest(rest) * 8);
     }
     for (let rest = f; rest !== 0; rest = withoutLowest(rest)) {
+      const [register, place] = [lowest(rest), F_WINDOW + lowest(rest) * 8];
       this.i32(0);
-      this.getF(lowest(rest));
-      this.memory(Op.f64_store, F_WINDOW + lowest(rest) * 8);
+      this.getF(register);
+      if (this.isSingle(register)) {
+        this.memory(Op.f32_store, place);
+        this.i32(0);
+        this.i32(BOXED);
+        this.memory(Op.i32_store, place + 4);
+      } else this.memory(Op.f64_store, place);
     }
   }
 
-  loadRegisters({ x, f }: RegisterSet): void {
+  /** Returns the address in a local, for the interpreter to go on there, if what shall be a single is none. */
+  loadRegisters({ x, f }: RegisterSet, address: number): void {
     for (let rest = x; rest !== 0; rest = withoutLowest(rest)) {
       this.i32(0);
       this.memory(Op.i64_load, X_WINDOW + lowest(rest) * 8);
@@ -298,9 +316,23 @@ export class FunctionContext {
     }
     for (let rest = f; rest !== 0; rest = withoutLowest(rest)) {
       this.i32(0);
-      this.memory(Op.f64_load, F_WINDOW + lowest(rest) * 8);
+      this.memory(this.isSingle(lowest(rest)) ? Op.f32_load : Op.f64_load, F_WINDOW + lowest(rest) * 8);
       this.setF(lowest(rest));
     }
+    if ((f & this.#singles) !== 0) this.#requireBoxed(f & this.#singles, address);
+  }
+
+  #requireBoxed(singles: number, address: number): void {
+    for (let rest = singles; rest !== 0; rest = withoutLowest(rest)) {
+      this.i32(0);
+      this.memory(Op.i32_load, F_WINDOW + lowest(rest) * 8 + 4);
+      if (rest !== singles) this.op(Op.i32_and);
+    }
+    this.i32(BOXED);
+    this.op(Op.i32_ne, Op.if, EMPTY);
+    this.get(address);
+    this.i64(INTERPRET);
+    this.op(Op.i64_or, Op.return, Op.end);
   }
 
   storeLeft(): void {
@@ -376,7 +408,7 @@ export class FunctionContext {
     this.set(Local.left);
     this.loadBank();
     if (this.usesFloat) this.loadFloatState();
-    this.loadRegisters(live);
+    this.loadRegisters(live, Local.pc);
   }
 
   loadBank(): void {

@@ -71,7 +71,7 @@ const CANONICAL_NAN = 0x7fc00000;
 /** Leaves a float register's value on the stack, as f32 or f64; a single that is not boxed is the canonical NaN. */
 function getFloat(context: FunctionContext, register: number, format: Format): void {
   context.getF(register);
-  if (format === "d") return;
+  if (format === "d" || context.isSingle(register)) return;
   context.op(Op.i64_reinterpret_f64, Op.i32_wrap_i64);
   context.i32(CANONICAL_NAN);
   context.getF(register);
@@ -81,7 +81,7 @@ function getFloat(context: FunctionContext, register: number, format: Format): v
 }
 
 function setFloat(context: FunctionContext, register: number, format: Format): void {
-  if (format === "s") {
+  if (format === "s" && !context.isSingle(register)) {
     context.op(Op.i32_reinterpret_f32, Op.i64_extend_i32_u);
     box(context);
   }
@@ -322,7 +322,8 @@ export function emitMove(context: FunctionContext, move: FloatMove, { rd, rs1, r
       return;
     case "fmv.x.w":
       context.getF(rs1);
-      context.op(Op.i64_reinterpret_f64, Op.i32_wrap_i64, Op.i64_extend_i32_s);
+      if (context.isSingle(rs1)) context.op(Op.i32_reinterpret_f32, Op.i64_extend_i32_s);
+      else context.op(Op.i64_reinterpret_f64, Op.i32_wrap_i64, Op.i64_extend_i32_s);
       context.setX(rd);
       return;
     case "fmv.d.x":
@@ -332,7 +333,8 @@ export function emitMove(context: FunctionContext, move: FloatMove, { rd, rs1, r
       return;
     case "fmv.w.x":
       context.getX(rs1);
-      box(context);
+      if (context.isSingle(rd)) context.op(Op.i32_wrap_i64, Op.f32_reinterpret_i32);
+      else box(context);
       context.setF(rd);
       return;
     default:

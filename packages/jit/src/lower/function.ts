@@ -422,7 +422,7 @@ class FunctionWriter {
     context.op(Op.return, Op.end);
     const to = this.#graph.numberOf.get(link);
     if (to !== undefined) {
-      context.loadRegisters(this.#liveAt(to));
+      context.loadRegisters(this.#liveAt(to), Local.address);
       context.loadBank();
       if (context.usesFloat) context.loadFloatState();
       this.#go(from, link);

@@ -173,8 +173,11 @@ export function emitLoad(
       context.memory(Op.f64_load, displacement);
       context.setF(rd);
     } else {
-      context.memory(Op.i64_load32_u, displacement);
-      box(context);
+      if (context.isSingle(rd)) context.memory(Op.f32_load, displacement);
+      else {
+        context.memory(Op.i64_load32_u, displacement);
+        box(context);
+      }
       context.setF(rd);
     }
   };
@@ -209,7 +212,8 @@ export function emitStore(
     if (from === "x") context.getX(rs2);
     else {
       context.getF(rs2);
-      context.op(Op.i64_reinterpret_f64);
+      if (context.isSingle(rs2)) context.op(Op.i32_reinterpret_f32, Op.i64_extend_i32_u);
+      else context.op(Op.i64_reinterpret_f64);
     }
   };
   const write = (machine: number, displacement: number) => {

@@ -4,7 +4,7 @@ import type { GuestInstruction } from "../guest/instruction.js";
 export interface PlacedInstruction {
   readonly offset: number;
   readonly instruction: GuestInstruction;
-  /** It is an access that often misses the TLB. */
+  /** It is often left to the interpreter: an access that misses the TLB; or a register was none of {@link singlesOf}. */
   readonly misses: boolean;
 }
 

@@ -18,7 +18,7 @@ export interface Code {
   executed(offset: number): boolean;
   /** Whether another region begins there. */
   isRegion(offset: number): boolean;
-  /** Whether an access there often misses the TLB. */
+  /** Whether a region often leaves the instruction there to the interpreter, as an access that misses the TLB. */
   misses(offset: number): boolean;
   /** Offsets where control has arrived by jumps, as far as samples tell. */
   arrivals(): readonly number[];
@@ -73,7 +73,7 @@ export function discover(entry: number, code: Code, limits: Limits, isTranslatab
     while (!placed.has(offset) && !isElsewhere(offset) && count < limits.instructions) {
       const instruction = code.at(offset);
       if (instruction === undefined || !isTranslatable(instruction)) break;
-      const here = { offset, instruction, misses: isAccess(instruction) && code.misses(offset) };
+      const here = { offset, instruction, misses: (isAccess(instruction) || own.has(offset)) && code.misses(offset) };
       placed.set(offset, here);
       count++;
       const terminator = terminatorOf(here);

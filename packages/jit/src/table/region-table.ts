@@ -9,6 +9,7 @@ import type { InvalidatedEvent, RegionEvent, TranslatorListener } from "../event
 import { isAccess } from "../lower/memory.js";
 import { type CodeMemory, type CodeSite, pageOf, type SitePage } from "../memory/code-memory.js";
 import type { Region } from "../region/block.js";
+import { singlesLoadedAt } from "../region/singles.js";
 import type { ModuleBuilder } from "../wasm/module.js";
 import { GatheringSchedule } from "./gathering.js";
 import { RegionModule } from "./region-module.js";
@@ -62,8 +63,8 @@ interface Installed {
   readonly slot: number;
   /** Offsets of its instructions. */
   readonly offsets: readonly number[];
-  /** The accesses without a slow path, by frame and offset: see {@link place}. */
-  readonly accesses: readonly number[];
+  /** Where it leaves what it is not made for: accesses without a slow path, and where it loads singles (see {@link place}). */
+  readonly assumes: readonly number[];
   /** Lines of 64 bytes by frame, as a set of bits. */
   readonly lines: ReadonlyMap<number, bigint>;
 }
@@ -74,14 +75,16 @@ const place = (frame: number, offset: number): number => frame * PAGE + (offset 
 const offsetsOf = ({ blocks }: Region): readonly number[] =>
   [...blocks.values()].flatMap(({ instructions }) => instructions.map(({ offset }) => offset));
 
-function accessesOf(site: CodeSite, region: Region): readonly number[] {
+function assumptionsOf(site: CodeSite, region: Region): readonly number[] {
   const places: number[] = [];
+  const add = (offset: number) => {
+    const page = pageOf(site, offset);
+    if (page !== undefined) places.push(place(page.frame, offset));
+  };
   for (const { instructions } of region.blocks.values()) {
-    for (const { offset, instruction, misses } of instructions) {
-      const page = pageOf(site, offset);
-      if (page !== undefined && !misses && isAccess(instruction)) places.push(place(page.frame, offset));
-    }
+    for (const { offset, instruction, misses } of instructions) if (!misses && isAccess(instruction)) add(offset);
   }
+  for (const offset of singlesLoadedAt(region)) add(offset);
   return places;
 }
 
@@ -127,8 +130,8 @@ export class RegionTable {
     if (slot === undefined) return;
     const index = this.#takeIndex();
     const lines = this.#guard(site, region);
-    const [offsets, accesses] = [offsetsOf(region), accessesOf(site, region)];
-    const installed = { identity, code, index, site, slot, offsets, accesses, lines };
+    const [offsets, assumes] = [offsetsOf(region), assumptionsOf(site, region)];
+    const installed = { identity, code, index, site, slot, offsets, assumes, lines };
     this.#installed.add(installed);
     for (const frame of lines.keys()) {
       let regions = this.#byFrame.get(frame);
@@ -157,10 +160,10 @@ export class RegionTable {
     }
   }
 
-  /** Gives up the regions with an access at an offset of a frame that has no slow path there, and tells where they began. */
-  giveUpWithout(frame: number, offset: number): readonly Entry[] {
-    const regions = [...(this.#byFrame.get(frame) ?? [])].filter(({ accesses }) =>
-      accesses.includes(place(frame, offset)),
+  /** Gives up the regions that leave at an offset of a frame what they could be made for, and tells where they began. */
+  giveUpAssuming(frame: number, offset: number): readonly Entry[] {
+    const regions = [...(this.#byFrame.get(frame) ?? [])].filter(({ assumes }) =>
+      assumes.includes(place(frame, offset)),
     );
     for (const region of regions) this.#remove(region, "access-missed");
     if (regions.length > 0) this.#reclaim(); // jump caches must lead to those that are made instead
