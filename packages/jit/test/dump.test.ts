@@ -62,6 +62,8 @@ const FACTORIAL = `
 
 const NORM = "fld fa0, 0(a0)\nfld fa1, 8(a0)\nfmul.d fa0, fa0, fa0\nfmadd.d fa0, fa1, fa1, fa0\nfsd fa0, 16(a0)\nret";
 
+const SINGLES = "flw fa0, 0(a0)\nfmv.w.x fa1, a1\nfnmsub.s fa0, fa1, fa1, fa0\nfsw fa0, 4(a0)\nret";
+
 describe("the blocks of a dump", () => {
   it("have their guest code, and say where they go on", () => {
     expect(section(dump(SUM), "Blocks")).toMatch(
@@ -134,7 +136,7 @@ describe("the WebAssembly of a dump", () => {
   });
 });
 
-it.each(Object.entries({ SUM, IRREDUCIBLE, FACTORIAL, NORM }))("%s becomes a module that validates", (_, source) => {
+it.each(Object.entries({ SUM, IRREDUCIBLE, FACTORIAL, NORM, SINGLES }))("%s becomes a module that validates", (_, source) => {
   expect(WebAssembly.validate(dump(source).module)).toBe(true);
 });
 

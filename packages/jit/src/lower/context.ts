@@ -55,7 +55,7 @@ const BOXED = -1;
 export interface LoweringOptions {
   /** The host has `return_call_indirect`. */
   readonly tailCalls: boolean;
-  /** `relaxed_madd` rounds once. */
+  /** `relaxed_madd` and `relaxed_nmadd` round once. */
   readonly fusedMultiplyAdd: boolean;
   /** Accesses off one register share a probe; they then do not look at alignment. */
   readonly groupAccesses: boolean;

@@ -42,6 +42,7 @@ const FORMATS = {
     copysign: Op.f32_copysign,
     splat: [0xfd, 0x13],
     multiplyAdd: [0xfd, 0x85, 0x02],
+    negativeMultiplyAdd: [0xfd, 0x86, 0x02],
     firstLane: [0xfd, 0x1f, 0],
   },
   d: {
@@ -61,6 +62,7 @@ const FORMATS = {
     copysign: Op.f64_copysign,
     splat: [0xfd, 0x14],
     multiplyAdd: [0xfd, 0x87, 0x02],
+    negativeMultiplyAdd: [0xfd, 0x88, 0x02],
     firstLane: [0xfd, 0x21, 0],
   },
 } as const;
@@ -191,10 +193,10 @@ function emitArithmetic(
   if (verb === "fma") {
     for (const [n, register] of registers.entries()) {
       getFloat(context, register, format);
-      if ((n === 0 && operation.negate?.product) || (n === 2 && operation.negate?.addend)) context.op(ops.neg);
+      if (n === 2 && operation.negate?.addend) context.op(ops.neg);
       context.out.append(ops.splat);
     }
-    context.out.append(ops.multiplyAdd);
+    context.out.append(operation.negate?.product ? ops.negativeMultiplyAdd : ops.multiplyAdd);
     context.out.append(ops.firstLane);
   } else {
     for (const register of registers) getFloat(context, register, format);

@@ -155,7 +155,9 @@ export const VectorOp = {
   f32x4_extract_lane: 0x1f,
   f64x2_extract_lane: 0x21,
   f32x4_relaxed_madd: 0x105,
+  f32x4_relaxed_nmadd: 0x106,
   f64x2_relaxed_madd: 0x107,
+  f64x2_relaxed_nmadd: 0x108,
 } as const;
 
 /** Value types (5.3.1). */
