@@ -136,9 +136,12 @@ describe("the WebAssembly of a dump", () => {
   });
 });
 
-it.each(Object.entries({ SUM, IRREDUCIBLE, FACTORIAL, NORM, SINGLES }))("%s becomes a module that validates", (_, source) => {
-  expect(WebAssembly.validate(dump(source).module)).toBe(true);
-});
+it.each(Object.entries({ SUM, IRREDUCIBLE, FACTORIAL, NORM, SINGLES }))(
+  "%s becomes a module that validates",
+  (_, source) => {
+    expect(WebAssembly.validate(dump(source).module)).toBe(true);
+  },
+);
 
 it("every row with a lowering becomes a module that validates, and text", () => {
   let count = 0;
