@@ -57,6 +57,16 @@ describe("regions of hundreds of modules", () => {
     expect(gathered[0]?.regions).toBeGreaterThan(30);
     expect(stats.jit?.modules).toBe(events.filter((event) => event.kind === "module").length + gathered.length);
   });
+
+  it("stay where they are while they may not last", async () => {
+    let calls = 0;
+    vi.spyOn(performance, "now").mockImplementation(() => (calls++ < 32 ? 0 : 40_000)); // patience is over, but all are new
+    const events: TranslatorEvent[] = [];
+    const onEvent = (event: TranslatorEvent) => void events.push(event);
+    const { stats } = await run(translator({ threshold: 1, sampleInterval: 1, unit: "block", onEvent }));
+    expect(events.filter((event) => event.kind === "gathered")).toEqual([]);
+    expect(stats.jit?.installed).toBeGreaterThan(32);
+  });
 });
 
 describe("a schedule of gathering", () => {

@@ -88,24 +88,32 @@ export interface TranslatorFactory {
 export class HotBlocks {
   readonly #view: DataView;
   readonly #vm: number;
+  readonly #batch: number;
   readonly #now: () => number;
   /** When the first on the list was first seen there. */
   #since: number | undefined;
+  /** When all batches so far would have been made, one every {@link PAUSE_MS}. */
+  #pace = Number.NEGATIVE_INFINITY;
 
-  constructor(memory: WebAssembly.Memory, vm: number, now: () => number) {
+  constructor(memory: WebAssembly.Memory, vm: number, batch: number, now: () => number) {
     this.#view = new DataView(memory.buffer);
     this.#vm = vm;
+    this.#batch = batch;
     this.#now = now;
+    this.#set("hotBatch", batch);
   }
 
   /** Those on the list, once they are so many that a module of them is worth its cost, or have waited long enough for others. */
   read(): readonly HotBlock[] {
     const count = this.#get("hotCount");
     if (count === 0) return NONE;
-    if (count < this.#get("hotBatch")) {
+    if (this.#batch > 1) {
       const now = this.#now();
       this.#since ??= now;
-      if (now - this.#since < PATIENCE_MS) return NONE;
+      const least = this.#pace > now + AHEAD_MS ? CONSTANTS.HOT_BLOCKS : this.#batch;
+      this.#set("hotBatch", least);
+      if (count < least && now - this.#since < PATIENCE_MS) return NONE;
+      this.#pace = Math.max(this.#pace, now) + PAUSE_MS;
     }
     this.#since = undefined;
     const list = this.#get("hotBlocks");
@@ -128,11 +136,15 @@ export class HotBlocks {
     const list = this.#get("hotBlocks");
     const bytes = new Uint8Array(this.#view.buffer);
     bytes.copyWithin(list, list + count * CONSTANTS.HOT_BLOCK_SIZE, list + (count + rest) * CONSTANTS.HOT_BLOCK_SIZE);
-    this.#view.setUint32(this.#vm + vmOffset("hotCount"), rest, true);
+    this.#set("hotCount", rest);
   }
 
   #get(field: string): number {
     return this.#view.getUint32(this.#vm + vmOffset(field), true);
+  }
+
+  #set(field: string, value: number): void {
+    this.#view.setUint32(this.#vm + vmOffset(field), value, true);
   }
 }
 
@@ -140,3 +152,11 @@ const NONE: readonly HotBlock[] = [];
 
 /** Milliseconds for which hot blocks wait for others to share a module with. */
 const PATIENCE_MS = 30;
+
+/**
+ * Milliseconds between batches in the long run, unless the list is full: a guest that goes on rewriting its code would have a
+ * module for every region, and for each some hosts (V8 in Node 20) keep a few bytes for ever.
+ */
+const PAUSE_MS = 8;
+/** How far batches may be ahead of that: a program that begins has many. */
+const AHEAD_MS = 500;

@@ -135,10 +135,11 @@ export class Machine {
     this.#setVmField("sampleInterval", options.translator?.sampleInterval ?? 0);
     this.#setVmField("sampleThreshold", options.translator?.sampleThreshold ?? 0);
     this.#setVmField("missThreshold", options.translator?.missThreshold ?? 0);
-    this.#setVmField("hotBatch", options.translator?.hotBatch ?? 1);
     const { hypercalls = [], limits = {} } = options;
     const virtualTime = options.clock === "virtual";
-    const hotBlocks = new HotBlocks(pool.memory, tables.vm, () => elapsedMs(this.clock, virtualTime));
+    const hotBlocks = new HotBlocks(pool.memory, tables.vm, options.translator?.hotBatch ?? 1, () =>
+      elapsedMs(this.clock, virtualTime),
+    );
     const flags =
       (hypercalls.length > 0 ? CONSTANTS.OPTION_HYPERCALLS : 0) |
       (options.misaligned === "trap" ? CONSTANTS.OPTION_TRAP_MISALIGNED : 0) |

@@ -6,7 +6,9 @@
  */
 
 /** For fewer modules it is not worth the while. */
-const WORTHWHILE = 32;
+export const WORTHWHILE = 32;
+/** How old a module must be for its regions to move: code that a guest goes on rewriting would only be compiled twice. */
+export const LASTING_MS = 5000;
 /** How long a guest runs before its regions move. */
 const PATIENCE_MS = 10_000;
 /** Between one part of them and the next: the host compiles meanwhile. */

@@ -3,6 +3,7 @@ import type { TranslationHost } from "@hartvisor/core";
 import type { FunctionCode } from "../wasm/module.js";
 
 export class RegionModule {
+  readonly madeAt = performance.now();
   /** Whether they came from other modules. */
   readonly isGathered: boolean;
   readonly #code: readonly FunctionCode[];

@@ -11,7 +11,7 @@ import { type CodeMemory, type CodeSite, pageOf, type SitePage } from "../memory
 import type { Region } from "../region/block.js";
 import { singlesLoadedAt } from "../region/singles.js";
 import type { ModuleBuilder } from "../wasm/module.js";
-import { GatheringSchedule } from "./gathering.js";
+import { GatheringSchedule, LASTING_MS, WORTHWHILE } from "./gathering.js";
 import { RegionModule } from "./region-module.js";
 
 const { MAX_REGIONS, REGION_SIZE } = CONSTANTS;
@@ -220,7 +220,7 @@ export class RegionTable {
     const gathered = this.#move(regions, begin());
     if (areAll || gathered === undefined) {
       schedule.movedAll();
-      this.#renew();
+      if (regions.length > 0) this.#renew();
     } else schedule.movedSome();
     return gathered;
   }
@@ -239,15 +239,20 @@ export class RegionTable {
     this.#gathering.renewed(scattered(modules));
   }
 
-  /** Regions that shall move, as many as may at a time: those that never did, and those of modules that are half empty. */
+  /** Regions that shall move, as many as may at a time: those that never did but lasted, and those of modules that are half empty. */
   #scattered(): { readonly regions: readonly Installed[]; readonly areAll: boolean } {
     const live = new Map<RegionModule, number>();
     for (const { code } of this.#installed) live.set(code.module, (live.get(code.module) ?? 0) + 1);
+    const lasting = performance.now() - LASTING_MS;
+    const moves = ({ madeAt, isGathered, size }: RegionModule, used: number) =>
+      madeAt < lasting && !(isGathered && used > size / 2);
+    const modules = new Set([...live].flatMap(([module, used]) => (moves(module, used) ? [module] : [])));
+    if (modules.size < WORTHWHILE) return { regions: [], areAll: true };
     const regions: Installed[] = [];
     let bytes = 0;
     for (const region of this.#installed) {
       const { module, number } = region.code;
-      if (module.isGathered && (live.get(module) ?? 0) > module.size / 2) continue;
+      if (!modules.has(module)) continue;
       const { length } = module.code(number).bytes;
       if (bytes + length > GATHERED_BYTES) return { regions, areAll: false };
       bytes += length;
