@@ -185,7 +185,7 @@ const vmFields = {
   sampleInterval: ["u32", 104], // instructions between samples; 0: none are taken
   sampleThreshold: ["u32", 108], // samples that make a block hot
   sampleCounts: ["u32", 112], // SAMPLE_COUNTS of {slot u32, count u32, a sample being SAMPLE_WEIGHT}
-  hotBlocks: ["u32", 116], // HOT_BLOCKS of {pc u64, slot u32, code pages before and after its own u32, 0 if unknown}
+  hotBlocks: ["u32", 116], // HOT_BLOCKS of {pc u64, slot u32, code pages before and after its own u32, 0 if unknown, for a miss its rs1 u32}
   hotCount: ["u32", 120], // how many of them are filled
   regions: ["u32", 124], // REGION_SIZE bytes per region, by its index in the table of functions
   codeEpoch: ["u32", 128], // counts the times that translated code was overwritten
@@ -193,7 +193,7 @@ const vmFields = {
   interposed: ["u32", 136], // whether the host wants to hear of accesses to pages of RAM
   interposedPages: ["u32", 140], // u8 per page of RAM: the kinds of access of which it does
   work: ["u32", 144], // done in the present slice beyond its instructions, in nanoseconds of a slow host
-  missThreshold: ["u32", 148], // misses of the TLB that give an access of translated code a slow path
+  missThreshold: ["u32", 148], // an access of translated code is on the list each time that it missed the TLB so often
 } as const;
 export const VM_FIELDS: readonly StateField[] = Object.entries(vmFields).map(([name, [type, offset, count = 1]]) => ({
   name,

@@ -29,7 +29,8 @@ export interface TranslatorOptions {
   readonly sampleInterval?: number;
   /**
    * Accesses to memory are left to the interpreter where the TLB has nothing for them; times that this must happen to one
-   * before its region is made anew, with a slow path there. Default: 300,000, or 1 with a threshold of 1.
+   * before its region is made anew, with a slow path there; a sixteenth of them where it is only since several accesses that
+   * share a probe do not lie in one page. Default: 300,000, or 1 with a threshold of 1.
    */
   readonly missThreshold?: number;
   /** Instructions of a region at most. Default: 500. */
@@ -44,6 +45,9 @@ export interface TranslatorOptions {
   /** Hears of modules and regions as they come and go; what it throws ends the machine. Default: nobody. */
   readonly onEvent?: TranslatorListener;
 }
+
+/** How often an access is reported before it gets a slow path. */
+const MISS_REPORTS = 16;
 
 /** Regions that share a module: each module costs the host some tenths of a millisecond. */
 const HOT_BATCH = 8;
@@ -76,12 +80,13 @@ export function translator(options: TranslatorOptions = {}): TranslatorFactory {
   return {
     sampleInterval,
     sampleThreshold: threshold,
-    missThreshold,
+    missThreshold: Math.max(1, Math.floor(missThreshold / MISS_REPORTS)),
     hotBatch: threshold === 1 ? 1 : HOT_BATCH,
     create: (host) =>
       new RegionTranslator(host, {
         limits,
         retryMs,
+        missReports: Math.max(3, Math.min(missThreshold, MISS_REPORTS)), // the first may do with another probe
         onEvent,
         tailCalls: hasTailCalls(),
         fusedMultiplyAdd: hasFusedMultiplyAdd(),

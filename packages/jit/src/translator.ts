@@ -6,9 +6,11 @@ import type { HotBlock, TranslationHost, Translator, TranslatorStats } from "@ha
 import { Backoff } from "./backoff.js";
 import type { TranslatorListener } from "./event.js";
 import { GuestDecoder } from "./guest/instruction.js";
+import type { AccessGroup } from "./lower/access-groups.js";
 import type { LoweringOptions } from "./lower/context.js";
 import { lower } from "./lower/function.js";
 import { isTranslatable } from "./lower/instruction.js";
+import { isMisalignedAccess } from "./lower/memory.js";
 import { CodeMemory, type CodeSite } from "./memory/code-memory.js";
 import type { Region } from "./region/block.js";
 import { discover, type Limits } from "./region/discover.js";
@@ -22,12 +24,16 @@ export interface RegionTranslatorOptions extends LoweringOptions {
   readonly limits: Limits;
   /** How long code that the host refused, or that the guest overwrote, is left alone at first. */
   readonly retryMs: number;
+  /** Reports that make an access one that misses often. */
+  readonly missReports: number;
   readonly onEvent: TranslatorListener | undefined;
 }
 
 /** A region whose function is the next of its module. */
 interface Made extends Entry {
   readonly region: Region;
+  /** Accesses that share a probe. */
+  readonly groups: readonly AccessGroup[];
   readonly generateMs: number;
 }
 
@@ -67,7 +73,7 @@ export class RegionTranslator implements Translator {
     this.#host = host;
     this.#options = options;
     this.#decoder = new GuestDecoder(host.isa);
-    this.#memory = new CodeMemory(host.memory, host.vm);
+    this.#memory = new CodeMemory(host.memory, host.vm, options.missReports);
     this.#refused = new Backoff(options.retryMs, () => host.now());
     this.#table = new RegionTable(host, this.#memory, absentRegion(), options);
   }
@@ -94,10 +100,10 @@ export class RegionTranslator implements Translator {
         const code = this.#memory.code(entry, this.#decoder, underWay);
         const region = discover(entry.site.offset, code, this.#options.limits, isTranslatable);
         if (region.blocks.size === 0 || crossesPage(region)) continue;
-        lower(module, region, this.#options);
+        const groups = lower(module, region, this.#options);
         const now = performance.now();
         underWay.add(entry.slot);
-        made.push({ ...entry, region, generateMs: now - before });
+        made.push({ ...entry, region, groups, generateMs: now - before });
         before = now;
         instructions += region.instructionCount;
       }
@@ -138,17 +144,18 @@ export class RegionTranslator implements Translator {
     if (site === undefined) return [];
     if (!block.misses)
       return this.#isWanted(site, block.slot) ? [{ pc: block.pc, slot: block.slot, site, kept: NONE }] : [];
-    this.#memory.missing.add(site.frame, site.offset);
-    return this.#table.giveUpAssuming(site.frame, site.offset);
+    const instruction = this.#memory.code({ site, kept: NONE }, this.#decoder, NONE).at(site.offset);
+    const isMisaligned = instruction !== undefined && isMisalignedAccess(instruction, block.base);
+    return this.#table.giveUpMissing(site, block.base, isMisaligned);
   }
 
   #isWanted(site: CodeSite, slot: number): boolean {
     return !this.#memory.hasRegion(site) && this.#refused.allows(slot) && this.#table.accepts(site);
   }
 
-  #install({ pc, site, region, generateMs }: Made, code: RegionCode, module: number): void {
+  #install({ pc, site, region, groups, generateMs }: Made, code: RegionCode, module: number): void {
     const identity = { region: this.#stats.regions++, pc, frame: site.frame };
-    this.#table.install(site, region, code, identity);
+    this.#table.install(site, { region, groups }, code, identity);
     this.#options.onEvent?.({
       ...{ kind: "region", ...identity, module },
       ...{ blocks: region.blocks.size, instructions: region.instructionCount },

@@ -22,7 +22,7 @@ function blocksOf(
   const isRegion = (offset: number) => heads.includes(offset);
   return discover(
     0,
-    { at, executed: () => true, isRegion, misses: () => false, arrivals: () => arrivals },
+    { at, executed: () => true, isRegion, misses: () => "seldom", arrivals: () => arrivals },
     LIMITS,
     isTranslatable,
   ).blocks;

@@ -1,8 +1,9 @@
-/** Accesses for which the TLB has nothing: the interpreter's, until one has missed so often that it gets a slow path. */
+/** Accesses for which the TLB has nothing: the interpreter's, until one has missed so often that it gets another probe, or a slow path. */
 import { describe, expect, it } from "vitest";
 import { assemble } from "../../core/isa/assemble.js";
 import { Machine } from "../../core/src/index.js";
 import { type TranslatorEvent, translator } from "../src/index.js";
+import { MissingAccesses } from "../src/memory/missing-accesses.js";
 
 const RAM = 0x80000000;
 const PAGE_END = RAM + 0x2000;
@@ -48,6 +49,58 @@ describe.each(Object.entries(LOOPS))("%s", (_name, source) => {
     const { interpreted, madeAnew } = await run(source, 100);
     expect(madeAnew).toBe(1);
     expect(interpreted).toBeLessThan(FEW);
+  });
+});
+
+it("a load of two pages, which no probe can serve, gets a slow path in the end", async () => {
+  const { interpreted, madeAnew } = await run("ld t1, -4(a1)\naddi a0, a0, 1\nj .-8", 100);
+  expect(madeAnew).toBe(2); // first with a probe that does not look at alignment
+  expect(interpreted).toBeLessThan(FEW);
+});
+
+describe("an access that was reported", () => {
+  const FRAME = 3;
+  const REPORTS = 4;
+
+  const BASE = 0x1ff8;
+  const crosses = { base: BASE, reason: "in-groups" } as const;
+  const isMisaligned = { base: BASE + 1, reason: "misaligned" } as const;
+  const simplyMisses = { base: BASE, reason: undefined };
+
+  it("is left as it is while there is no reason to see", () => {
+    const accesses = new MissingAccesses(REPORTS);
+    expect(accesses.report(FRAME, 8, simplyMisses)).toBe(false);
+    expect(accesses.at(FRAME, 8)).toBe("seldom");
+  });
+
+  it("leaves its group where that crosses a page twice at the same place", () => {
+    const accesses = new MissingAccesses(REPORTS);
+    expect(accesses.report(FRAME, 8, crosses)).toBe(false);
+    expect(accesses.report(FRAME, 8, crosses)).toBe(true);
+    expect(accesses.report(FRAME, 8, crosses)).toBe(false);
+    expect(accesses.at(FRAME, 8)).toBe("in-groups");
+  });
+
+  it("stays in its group where that crosses one page and then another", () => {
+    const accesses = new MissingAccesses(REPORTS);
+    accesses.report(FRAME, 8, crosses);
+    expect(accesses.report(FRAME, 8, { ...crosses, base: BASE + 0x1000 })).toBe(false);
+  });
+
+  it("stays misaligned where it crosses a page now and then", () => {
+    const accesses = new MissingAccesses(REPORTS);
+    expect(accesses.report(FRAME, 8, isMisaligned)).toBe(true);
+    accesses.report(FRAME, 8, crosses);
+    expect(accesses.report(FRAME, 8, crosses)).toBe(false);
+  });
+
+  it("misses often after so many reports, until its frame holds other code", () => {
+    const accesses = new MissingAccesses(REPORTS);
+    const differences = Array.from({ length: REPORTS }, () => accesses.report(FRAME, 8, simplyMisses));
+    expect(differences).toEqual([false, false, false, true]);
+    expect(accesses.at(FRAME, 8)).toBe("often");
+    accesses.forget(FRAME);
+    expect(accesses.at(FRAME, 8)).toBe("seldom");
   });
 });
 

@@ -20,7 +20,7 @@ function flowAt(source: string, offset: number): { readonly dirty: string[]; rea
   const limits = { instructions: 500, singleBlock: false, eager: true };
   const region = discover(
     0,
-    { at, executed: () => true, isRegion: () => false, misses: () => false, arrivals: () => [] },
+    { at, executed: () => true, isRegion: () => false, misses: () => "seldom", arrivals: () => [] },
     limits,
     isTranslatable,
   );

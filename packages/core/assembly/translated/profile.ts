@@ -18,9 +18,11 @@ import {
   HOT_BLOCKS,
   HOT_BLOCK_SIZE,
   OP_REGION,
+  REGISTER_WINDOW,
   SAMPLE_COUNTS,
   SAMPLE_WEIGHT,
   SLOT_MISSES,
+  SLOT_RS1,
   SLOT_SIZE,
   TLB_FETCH,
   VM_HOT_BATCH,
@@ -136,5 +138,6 @@ function report(hart: usize, vm: usize, target: u64, slot: u32): void {
   store<u32>(entry, slot, 8);
   store<u32>(entry, <u32>peekPage(hart, target - 0x1000), 12);
   store<u32>(entry, <u32>peekPage(hart, target + 0x1000), 16);
+  store<u32>(entry, slot & SLOT_MISSES ? load<u32>(<usize>load<u16>(slot & ~SLOT_MISSES, SLOT_RS1), REGISTER_WINDOW) : 0, 20);
   store<u32>(vm, n + 1, VM_HOT_COUNT);
 }

@@ -17,6 +17,8 @@ export interface HotBlock {
   readonly slot: number;
   /** It is an access of translated code, for which the TLB often has nothing. */
   readonly misses: boolean;
+  /** The lower half of such an access's base register, the last time that it missed. */
+  readonly base: number;
   /** Code pages of the virtual pages before and after its own; 0 where they are not executable. */
   readonly pageBefore: number;
   readonly pageAfter: number;
@@ -77,7 +79,7 @@ export interface TranslatorFactory {
   readonly sampleInterval: number;
   /** Samples that make a block hot. */
   readonly sampleThreshold: number;
-  /** Misses of the TLB that make an access one that misses often. */
+  /** An access of translated code is reported each time that it missed the TLB so often. */
   readonly missThreshold: number;
   /** Hot blocks for whose sake a slice ends early and that are translated at once; fewer wait a little for others. At least 1. */
   readonly hotBatch: number;
@@ -124,6 +126,7 @@ export class HotBlocks {
         pc: this.#view.getBigUint64(entry, true),
         slot: slot & ~CONSTANTS.SLOT_MISSES,
         misses: (slot & CONSTANTS.SLOT_MISSES) !== 0,
+        base: this.#view.getUint32(entry + 20, true),
         pageBefore: this.#view.getUint32(entry + 12, true),
         pageAfter: this.#view.getUint32(entry + 16, true),
       };

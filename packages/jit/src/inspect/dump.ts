@@ -57,7 +57,7 @@ export function dumpRegion(options: DumpOptions): RegionDump | undefined {
   const limits = { instructions: regionInstructions, singleBlock: unit === "block", eager: true };
   const region = discover(
     places.entry,
-    { at, executed: () => true, isRegion: () => false, misses: () => false, arrivals: () => [] },
+    { at, executed: () => true, isRegion: () => false, misses: () => "seldom", arrivals: () => [] },
     limits,
     isTranslatable,
   );

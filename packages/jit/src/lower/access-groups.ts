@@ -18,8 +18,10 @@ export interface AccessGroup {
   end: number;
   writes: boolean;
   count: number;
+  /** A single access that is often misaligned: a group's probe does not look at that. */
+  readonly isMisaligned: boolean;
   /** One of them often misses the TLB, perhaps since they do not lie in one page: each goes its own way. */
-  misses: boolean;
+  isApart: boolean;
 }
 
 /** Bytes that the accesses of a group span at most: the more, the likelier they cross a page. */
@@ -27,7 +29,7 @@ const SPAN = 512;
 /** Groups of a block that have a local of their own. */
 export const GROUP_LOCALS = 6;
 
-/** The groups of a block by the offsets of their instructions; those of a single access are none. */
+/** The groups of a block by the offsets of their instructions; a single access is none unless it is misaligned. */
 export function groupAccesses(instructions: readonly PlacedInstruction[]): ReadonlyMap<number, AccessGroup> {
   const open = new Map<number, AccessGroup>();
   const groups = new Map<number, AccessGroup>();
@@ -36,25 +38,28 @@ export function groupAccesses(instructions: readonly PlacedInstruction[]): Reado
     const access = accessOf(instruction);
     if (access !== undefined && instruction.rs1 !== 0) {
       const { rs1: base, imm } = instruction;
-      let group = open.get(base);
+      const isMisaligned = misses === "misaligned";
+      let group = isMisaligned ? undefined : open.get(base);
       const [least, end] = [Math.min(group?.least ?? imm, imm), Math.max(group?.end ?? imm, imm + access.width)];
       if (group === undefined || end - least > SPAN) {
         const bytes = { least: imm, end: imm + access.width };
-        group = { local: next++, first: offset, base, ...bytes, writes: false, count: 0, misses: false };
-        open.set(base, group);
+        group = { local: next++, first: offset, base, ...bytes, writes: false, count: 0, isMisaligned, isApart: false };
+        if (!isMisaligned) open.set(base, group);
       } else {
         group.least = least;
         group.end = end;
       }
       group.writes ||= access.writes;
-      group.misses ||= misses;
+      group.isApart ||= misses === "in-groups" || misses === "often";
       group.count++;
       groups.set(offset, group);
     }
     if (instruction.row?.semantics.kind === "csr") open.clear(); // the bank may change
     if (instruction.row?.encoding.fields.has("rd")) open.delete(instruction.rd);
   }
-  for (const [offset, group] of groups) if (group.count === 1 || group.misses) groups.delete(offset);
+  for (const [offset, { count, isMisaligned, isApart }] of groups) {
+    if (isApart || (count === 1 && !isMisaligned)) groups.delete(offset);
+  }
   const locals = new Map<number, number>();
   for (const [offset, group] of groups) {
     if (!locals.has(group.local)) locals.set(group.local, locals.size);

@@ -25,9 +25,16 @@ const ENTERABLE = helper("enterable");
 
 const NONE: ReadonlyMap<number, AccessGroup> = new Map();
 
-/** Adds a region's function to a module, and tells of it if there are notes to take. */
-export function lower(module: ModuleBuilder, region: Region, options: LoweringOptions, notes?: LoweringNotes): void {
-  new FunctionWriter(module, region, options, notes).write();
+/** Adds a region's function to a module, and tells of it if there are notes to take; gives the groups of accesses that share a probe. */
+export function lower(
+  module: ModuleBuilder,
+  region: Region,
+  options: LoweringOptions,
+  notes?: LoweringNotes,
+): readonly AccessGroup[] {
+  const writer = new FunctionWriter(module, region, options, notes);
+  writer.write();
+  return writer.groups;
 }
 
 const placeOf = ({ offset, instruction }: PlacedInstruction, uncounted: number): Place => ({
@@ -58,6 +65,10 @@ class FunctionWriter {
     this.#groups = this.#graph.order.map((_, number) =>
       options.groupAccesses ? groupAccesses(this.#block(number).instructions) : NONE,
     );
+  }
+
+  get groups(): readonly AccessGroup[] {
+    return this.#groups.flatMap((groups) => [...new Set(groups.values())]);
   }
 
   write(): void {

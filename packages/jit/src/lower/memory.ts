@@ -110,6 +110,12 @@ export function isAccess({ row }: GuestInstruction): boolean {
   return kind === "load" || kind === "store" || kind === "amo";
 }
 
+/** Whether it is a load or store that is misaligned with these low bits in its base register. */
+export function isMisalignedAccess({ row, imm }: GuestInstruction, base: number): boolean {
+  const semantics = row?.semantics;
+  return (semantics?.kind === "load" || semantics?.kind === "store") && ((base + imm) & (semantics.width - 1)) !== 0;
+}
+
 /**
  * Emits an access: `fast` with the machine address in a local and a displacement. Where the probe fails, the interpreter
  * executes it and goes on: a call for every access, which the host's compiler must save registers around, would double its
@@ -136,7 +142,7 @@ function emitAccess(
     context.set(Local.machine);
     fast(Local.machine, 0);
   };
-  if (!misses) {
+  if (misses !== "often") {
     probe(context, table, width);
     context.giveBackIf(place.offset, place.uncounted);
     hit();

@@ -6,14 +6,12 @@ import type { GuestDecoder, GuestInstruction } from "../guest/instruction.js";
 import type { Code } from "../region/discover.js";
 import { MissingAccesses } from "./missing-accesses.js";
 
-const { CODE_PAGE_SIZE, OP_REGION, SAMPLE_COUNTS, SAMPLE_WEIGHT, SLOT_IMM, SLOT_MISSES, SLOT_SIZE } = CONSTANTS;
+const { CODE_PAGE_SIZE, OP_REGION, SAMPLE_COUNTS, SAMPLE_WEIGHT, SLOT_IMM, SLOT_SIZE } = CONSTANTS;
 const PAGE = 4096;
 const PAGE_BITS = 12;
 const UNDECODED = 0;
 /** A block is a likely target of indirect jumps if it was met one in so many times that make a block hot. */
 const ARRIVAL_SHARE = 20;
-/** An access misses often enough if it missed one in so many times that have it told. */
-const MISS_SHARE = 16;
 
 /** A page of a region: how many pages from the one where it begins, and what is there. */
 export interface SitePage {
@@ -43,10 +41,11 @@ export class CodeMemory {
   readonly #halfwords: Uint16Array;
   readonly #words: Uint32Array;
   readonly #vm: number;
-  /** The accesses that get slow paths. */
-  readonly missing = new MissingAccesses();
+  readonly missing: MissingAccesses;
 
-  constructor(memory: WebAssembly.Memory, vm: number) {
+  /** An access that was reported so often misses often. */
+  constructor(memory: WebAssembly.Memory, vm: number, missReports: number) {
+    this.missing = new MissingAccesses(missReports);
     this.#view = new DataView(memory.buffer);
     this.#halfwords = new Uint16Array(memory.buffer);
     this.#words = new Uint32Array(memory.buffer);
@@ -131,18 +130,11 @@ export class CodeMemory {
     return offsets;
   }
 
-  /** Tells the accesses of a site that miss; what was counted of late is noted. */
+  /** Tells how often accesses of a site miss. */
   #missesOf(site: CodeSite): Code["misses"] {
-    const least = Math.max(1, this.vmField("missThreshold") / MISS_SHARE);
-    const counts = this.vmField("sampleCounts");
     return (offset) => {
       const page = pageOf(site, offset);
-      if (page === undefined) return false;
-      const place = offset & (PAGE - 1);
-      if (this.missing.has(page.frame, place)) return true;
-      const slot = page.codePage + place * (SLOT_SIZE / 2);
-      if (this.#samples(counts, slot | SLOT_MISSES) < least) return false;
-      return this.missing.add(page.frame, place);
+      return page === undefined ? "seldom" : this.missing.at(page.frame, offset & (PAGE - 1));
     };
   }
 

@@ -1,31 +1,67 @@
-/** The accesses that get a slow path of their own, for the TLB often has nothing for them: places in frames. */
+/** The accesses for which the TLB often has nothing, by their places in frames. */
+import type { Misses } from "../region/block.js";
 
 /** Beyond this all are forgotten: it bounds the memory that a guest can make this take. */
 const MOST_PLACES = 65536;
 
+/** A report of an access that missed some thousand times more. */
+export interface MissReport {
+  /** Its base register, the last time. */
+  readonly base: number;
+  /** Why it missed then, where that can be seen. */
+  readonly reason: "in-groups" | "misaligned" | undefined;
+}
+
+interface Access {
+  reports: number;
+  base: number | undefined;
+  misses: Misses;
+}
+
 export class MissingAccesses {
-  readonly #byFrame = new Map<number, Set<number>>();
+  readonly #reportsForOften: number;
+  readonly #byFrame = new Map<number, Map<number, Access>>();
   #places = 0;
 
-  /** False if it was known. */
-  add(frame: number, offset: number): boolean {
-    if (this.has(frame, offset)) return false;
+  constructor(reportsForOften: number) {
+    this.#reportsForOften = reportsForOften;
+  }
+
+  /**
+   * Takes a report; true if it makes a difference. That a group crosses a page does so only where the same base was reported
+   * before: what goes through memory crosses pages, too, but seldom.
+   */
+  report(frame: number, offset: number, { base, reason }: MissReport): boolean {
+    const access = this.#access(frame, offset);
+    const { misses: before, base: baseBefore } = access;
+    access.reports++;
+    access.base = base;
+    if (access.reports >= this.#reportsForOften) access.misses = "often";
+    else if (reason === "misaligned" || (reason !== undefined && before === "seldom" && base === baseBefore))
+      access.misses = reason;
+    return access.misses !== before;
+  }
+
+  at(frame: number, offset: number): Misses {
+    return this.#byFrame.get(frame)?.get(offset)?.misses ?? "seldom";
+  }
+
+  #access(frame: number, offset: number): Access {
+    const known = this.#byFrame.get(frame)?.get(offset);
+    if (known !== undefined) return known;
     if (this.#places >= MOST_PLACES) {
       this.#byFrame.clear();
       this.#places = 0;
     }
-    let offsets = this.#byFrame.get(frame);
-    if (offsets === undefined) {
-      offsets = new Set();
-      this.#byFrame.set(frame, offsets);
+    let accesses = this.#byFrame.get(frame);
+    if (accesses === undefined) {
+      accesses = new Map();
+      this.#byFrame.set(frame, accesses);
     }
-    offsets.add(offset);
+    const access: Access = { reports: 0, base: undefined, misses: "seldom" };
+    accesses.set(offset, access);
     this.#places++;
-    return true;
-  }
-
-  has(frame: number, offset: number): boolean {
-    return this.#byFrame.get(frame)?.has(offset) ?? false;
+    return access;
   }
 
   /** The frame holds other code now. */

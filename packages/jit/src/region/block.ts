@@ -1,11 +1,16 @@
 /** Basic blocks and the region that they make up. Offsets are bytes from the virtual page in which the region begins. */
 import type { GuestInstruction } from "../guest/instruction.js";
 
+/**
+ * How often an instruction is left to the interpreter, as an access that misses the TLB, or where a register that is loaded
+ * holds no single: seldom; more often, since it shares a probe with accesses to another page, or is misaligned; or often.
+ */
+export type Misses = "seldom" | "in-groups" | "misaligned" | "often";
+
 export interface PlacedInstruction {
   readonly offset: number;
   readonly instruction: GuestInstruction;
-  /** It is often left to the interpreter: an access that misses the TLB; or a register was none of {@link singlesOf}. */
-  readonly misses: boolean;
+  readonly misses: Misses;
 }
 
 /** How a block ends. */

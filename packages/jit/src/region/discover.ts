@@ -8,7 +8,15 @@
 import type { GuestInstruction } from "../guest/instruction.js";
 import { isAccess } from "../lower/memory.js";
 import { endsRegion } from "../lower/system.js";
-import { type Block, DISPATCH, type PlacedInstruction, type Region, successors, type Terminator } from "./block.js";
+import {
+  type Block,
+  DISPATCH,
+  type Misses,
+  type PlacedInstruction,
+  type Region,
+  successors,
+  type Terminator,
+} from "./block.js";
 
 /** The guest's code around the hot block. */
 export interface Code {
@@ -18,8 +26,8 @@ export interface Code {
   executed(offset: number): boolean;
   /** Whether another region begins there. */
   isRegion(offset: number): boolean;
-  /** Whether a region often leaves the instruction there to the interpreter, as an access that misses the TLB. */
-  misses(offset: number): boolean;
+  /** How often a region leaves the instruction there to the interpreter. */
+  misses(offset: number): Misses;
   /** Offsets where control has arrived by jumps, as far as samples tell. */
   arrivals(): readonly number[];
 }
@@ -73,7 +81,8 @@ export function discover(entry: number, code: Code, limits: Limits, isTranslatab
     while (!placed.has(offset) && !isElsewhere(offset) && count < limits.instructions) {
       const instruction = code.at(offset);
       if (instruction === undefined || !isTranslatable(instruction)) break;
-      const here = { offset, instruction, misses: (isAccess(instruction) || own.has(offset)) && code.misses(offset) };
+      const misses = isAccess(instruction) || own.has(offset) ? code.misses(offset) : "seldom";
+      const here = { offset, instruction, misses };
       placed.set(offset, here);
       count++;
       const terminator = terminatorOf(here);

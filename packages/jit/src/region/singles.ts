@@ -15,7 +15,7 @@ export function singlesOf(region: Region): number {
     }
   }
   const singles = named & ~wide;
-  return singles !== 0 && loads(region).some(({ instructions }) => instructions[0]?.misses) ? 0 : singles;
+  return singles !== 0 && loads(region).some(({ instructions }) => instructions[0]?.misses === "often") ? 0 : singles;
 }
 
 /** Offsets at which a region with singles loads registers: where it begins, and behind calls. */

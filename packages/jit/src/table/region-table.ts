@@ -6,6 +6,7 @@ import type { TranslationHost, TranslatorStats } from "@hartvisor/core";
 import { CONSTANTS } from "@hartvisor/core/isa";
 import { Backoff } from "../backoff.js";
 import type { InvalidatedEvent, RegionEvent, TranslatorListener } from "../event.js";
+import type { AccessGroup } from "../lower/access-groups.js";
 import { isAccess } from "../lower/memory.js";
 import { type CodeMemory, type CodeSite, pageOf, type SitePage } from "../memory/code-memory.js";
 import type { Region } from "../region/block.js";
@@ -55,6 +56,13 @@ export interface Entry {
   readonly kept: ReadonlySet<number>;
 }
 
+/** Where a group's probe stands, and which bytes it is for, from the base register. */
+interface PlacedGroup {
+  readonly place: number;
+  readonly least: number;
+  readonly end: number;
+}
+
 interface Installed {
   readonly identity: RegionIdentity;
   code: RegionCode;
@@ -65,6 +73,8 @@ interface Installed {
   readonly offsets: readonly number[];
   /** Where it leaves what it is not made for: accesses without a slow path, and where it loads singles (see {@link place}). */
   readonly assumes: readonly number[];
+  /** The groups of accesses that share a probe. */
+  readonly groups: readonly PlacedGroup[];
   /** Lines of 64 bytes by frame, as a set of bits. */
   readonly lines: ReadonlyMap<number, bigint>;
 }
@@ -82,11 +92,20 @@ function assumptionsOf(site: CodeSite, region: Region): readonly number[] {
     if (page !== undefined) places.push(place(page.frame, offset));
   };
   for (const { instructions } of region.blocks.values()) {
-    for (const { offset, instruction, misses } of instructions) if (!misses && isAccess(instruction)) add(offset);
+    for (const { offset, instruction, misses } of instructions)
+      if (misses !== "often" && isAccess(instruction)) add(offset);
   }
   for (const offset of singlesLoadedAt(region)) add(offset);
   return places;
 }
+
+const groupsOf = (site: CodeSite, groups: readonly AccessGroup[]): readonly PlacedGroup[] =>
+  groups.flatMap(({ first, least, end }) => {
+    const page = pageOf(site, first);
+    return page === undefined ? [] : [{ place: place(page.frame, first), least, end }];
+  });
+
+const pageNumber = (address: number): number => Math.floor(address / PAGE);
 
 /** How many modules have regions that never moved. */
 const scattered = (modules: ReadonlySet<RegionModule>): number =>
@@ -125,13 +144,18 @@ export class RegionTable {
     return { installed: this.#installed.size, invalidations: this.#invalidations };
   }
 
-  install(site: CodeSite, region: Region, code: RegionCode, identity: RegionIdentity): void {
+  install(
+    site: CodeSite,
+    { region, groups: shared }: { readonly region: Region; readonly groups: readonly AccessGroup[] },
+    code: RegionCode,
+    identity: RegionIdentity,
+  ): void {
     const slot = this.#memory.slot(site, site.offset);
     if (slot === undefined) return;
     const index = this.#takeIndex();
     const lines = this.#guard(site, region);
-    const [offsets, assumes] = [offsetsOf(region), assumptionsOf(site, region)];
-    const installed = { identity, code, index, site, slot, offsets, assumes, lines };
+    const [offsets, assumes, groups] = [offsetsOf(region), assumptionsOf(site, region), groupsOf(site, shared)];
+    const installed = { identity, code, index, site, slot, offsets, assumes, groups, lines };
     this.#installed.add(installed);
     for (const frame of lines.keys()) {
       let regions = this.#byFrame.get(frame);
@@ -160,11 +184,19 @@ export class RegionTable {
     }
   }
 
-  /** Gives up the regions that leave at an offset of a frame what they could be made for, and tells where they began. */
-  giveUpAssuming(frame: number, offset: number): readonly Entry[] {
-    const regions = [...(this.#byFrame.get(frame) ?? [])].filter(({ assumes }) =>
-      assumes.includes(place(frame, offset)),
-    );
+  /**
+   * Gives up the regions with an access that was reported, so that they can be made anew, if that makes a difference: its
+   * probe is for bytes of two pages, as its base register shows, or it is misaligned, or gets a slow path. Tells where they
+   * began.
+   */
+  giveUpMissing({ frame, offset }: CodeSite, base: number, isMisaligned: boolean): readonly Entry[] {
+    const at = place(frame, offset);
+    const crosses = ({ place, least, end }: PlacedGroup) =>
+      place === at && pageNumber(base + least) !== pageNumber(base + end - 1);
+    const regions = [...(this.#byFrame.get(frame) ?? [])].filter(({ assumes }) => assumes.includes(at));
+    const isShared = regions.some(({ groups }) => groups.some(crosses));
+    const reason = isShared ? "in-groups" : isMisaligned ? "misaligned" : undefined;
+    if (!this.#memory.missing.report(frame, offset, { base, reason })) return [];
     for (const region of regions) this.#remove(region, "access-missed");
     if (regions.length > 0) this.#reclaim(); // jump caches must lead to those that are made instead
     return regions.map(({ identity, slot, site, offsets }) => ({
