@@ -52,8 +52,8 @@ export interface InvalidatedEvent {
   readonly pc: bigint;
   readonly frame: number;
   /**
-   * Its code was written to, moved, or got a breakpoint; the table of regions was full; or it is made anew, with a slow path
-   * for an access that often misses the TLB.
+   * Its code was written to, moved, or got a breakpoint; the table of regions was full; or it is made anew, with another
+   * probe or a slow path for an access that often misses the TLB, or without locals for singles where there often are none.
    */
   readonly reason: "code-changed" | "table-full" | "access-missed";
 }

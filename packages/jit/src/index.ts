@@ -29,8 +29,8 @@ export interface TranslatorOptions {
   readonly sampleInterval?: number;
   /**
    * Accesses to memory are left to the interpreter where the TLB has nothing for them; times that this must happen to one
-   * before its region is made anew, with a slow path there; a sixteenth of them where it is only since several accesses that
-   * share a probe do not lie in one page. Default: 300,000, or 1 with a threshold of 1.
+   * before its region is made anew, with a slow path there. After a sixteenth or two it gets another probe, if it is
+   * misaligned or shares its probe with accesses to another page. Default: 300,000, or 1 with a threshold of 1.
    */
   readonly missThreshold?: number;
   /** Instructions of a region at most. Default: 500. */
@@ -86,7 +86,7 @@ export function translator(options: TranslatorOptions = {}): TranslatorFactory {
       new RegionTranslator(host, {
         limits,
         retryMs,
-        missReports: Math.max(3, Math.min(missThreshold, MISS_REPORTS)), // the first may do with another probe
+        missReports: Math.max(3, Math.min(missThreshold, MISS_REPORTS)), // the first two may give it another probe
         onEvent,
         tailCalls: hasTailCalls(),
         fusedMultiplyAdd: hasFusedMultiplyAdd(),

@@ -96,9 +96,9 @@ export class FunctionContext {
   }
 
   /** Gives the registers that the region names their locals. */
-  #nameRegisters(region: Region): void {
+  #nameRegisters({ blocks }: Region): void {
     let [x, f] = [0, 0];
-    for (const { instructions } of region.blocks.values()) {
+    for (const { instructions } of blocks.values()) {
       for (const { instruction } of instructions) {
         x |= instruction.reads.x | instruction.writes.x;
         f |= instruction.reads.f | instruction.writes.f;
