@@ -43,6 +43,18 @@ describe("a region", () => {
     expect([...blocksOf("beq a0, zero, .+8\naddi a1, a1, 1\nret", [8]).keys()].sort()).toEqual([0, 4]);
   });
 
+  it("holds code of others that leads back to its own, and no more of it", () => {
+    const source = "addi a0, a0, -1\nbeq a0, zero, .+16\nbeq a1, zero, .+16\naddi a2, a2, 1\nj .-16\nret\nret";
+    expect([...blocksOf(source, [8]).keys()].sort((a, b) => a - b)).toEqual([0, 8, 12, 20]);
+    expect([...blocksOf(source, [20]).keys()].sort((a, b) => a - b)).toEqual([0, 8, 12, 24]);
+  });
+
+  it("ends where it would go a long way through code of others", () => {
+    const around = Array.from({ length: 200 }, () => "addi a1, a1, 1").join("\n");
+    const blocks = blocksOf(`addi a0, a0, 1\n${around}\nj .-804`, [4]);
+    expect([...blocks.keys()]).toEqual([0]);
+  });
+
   it("goes around its own loop", () => {
     expect([...blocksOf("addi a0, a0, -1\nbne a0, zero, .-4\nret", [0]).keys()].sort()).toEqual([0, 8]);
   });

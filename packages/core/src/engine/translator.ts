@@ -105,7 +105,10 @@ export class HotBlocks {
     this.#set("hotBatch", batch);
   }
 
-  /** Those on the list, once they are so many that a module of them is worth its cost, or have waited long enough for others. */
+  /**
+   * Those on the list, once they are so many that a module of them is worth its cost, or have waited long enough for others.
+   * Accesses that miss come first, so that what is made for hot blocks heeds them.
+   */
   read(): readonly HotBlock[] {
     const count = this.#get("hotCount");
     if (count === 0) return NONE;
@@ -119,6 +122,7 @@ export class HotBlocks {
     }
     this.#since = undefined;
     const list = this.#get("hotBlocks");
+    this.#sort(list, count);
     return Array.from({ length: count }, (_, n) => {
       const entry = list + n * CONSTANTS.HOT_BLOCK_SIZE;
       const slot = this.#view.getUint32(entry + 8, true);
@@ -140,6 +144,16 @@ export class HotBlocks {
     const bytes = new Uint8Array(this.#view.buffer);
     bytes.copyWithin(list, list + count * CONSTANTS.HOT_BLOCK_SIZE, list + (count + rest) * CONSTANTS.HOT_BLOCK_SIZE);
     this.#set("hotCount", rest);
+  }
+
+  #sort(list: number, count: number): void {
+    const bytes = new Uint8Array(this.#view.buffer, list, count * CONSTANTS.HOT_BLOCK_SIZE);
+    const entries = Array.from({ length: count }, (_, n) =>
+      bytes.slice(n * CONSTANTS.HOT_BLOCK_SIZE, (n + 1) * CONSTANTS.HOT_BLOCK_SIZE),
+    );
+    const misses = (entry: Uint8Array) => (entry[8] as number) & CONSTANTS.SLOT_MISSES;
+    entries.sort((a, b) => misses(b) - misses(a));
+    for (const [n, entry] of entries.entries()) bytes.set(entry, n * CONSTANTS.HOT_BLOCK_SIZE);
   }
 
   #get(field: string): number {

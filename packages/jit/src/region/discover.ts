@@ -3,7 +3,8 @@
  * branches, direct jumps and the returns of calls, nearest first, as far as
  * they lie in the pages at hand, were executed before, and fit the limit. Where
  * another region begins this one ends, as code in both would be compiled twice,
- * but for the returns of its calls and the targets of its indirect jumps.
+ * but for the returns of its calls, the targets of its indirect jumps, and what
+ * soon leads back.
  */
 import type { GuestInstruction } from "../guest/instruction.js";
 import { isAccess } from "../lower/memory.js";
@@ -59,10 +60,15 @@ function terminatorOf({ instruction, offset }: PlacedInstruction): Terminator | 
 /** Whether the translator has a lowering for it. */
 export type IsTranslatable = (instruction: GuestInstruction) => boolean;
 
+/** Instructions that a region takes of others at most. */
+const MOST_BORROWED = 128;
+
 export function discover(entry: number, code: Code, limits: Limits, isTranslatable: IsTranslatable): Region {
   const placed = new Map<number, PlacedInstruction>();
   const leaders = new Set<number>([entry]);
   const queue = [entry];
+  /** Where code of other regions was entered, and what follows from there alone. */
+  const borrowed = new Set<number>();
   let count = 0;
   /** What belongs to this region even if another begins there. */
   const own = new Set<number>([entry]);
@@ -78,19 +84,25 @@ export function discover(entry: number, code: Code, limits: Limits, isTranslatab
   for (let n = 0; n < queue.length; n++) {
     let offset = queue[n] as number;
     if (n > 0 && (limits.singleBlock || !(limits.eager || code.executed(offset)))) continue;
-    while (!placed.has(offset) && !isElsewhere(offset) && count < limits.instructions) {
+    let isBorrowed = borrowed.has(offset);
+    while (!placed.has(offset) && count < limits.instructions) {
+      isBorrowed ||= isElsewhere(offset);
+      if (isBorrowed && borrowed.size >= MOST_BORROWED) break;
       const instruction = code.at(offset);
       if (instruction === undefined || !isTranslatable(instruction)) break;
       const misses = isAccess(instruction) || own.has(offset) ? code.misses(offset) : "seldom";
       const here = { offset, instruction, misses };
       placed.set(offset, here);
+      if (isBorrowed) borrowed.add(offset);
       count++;
       const terminator = terminatorOf(here);
       if (terminator !== undefined) {
         if (terminator.kind === "call") own.add(terminator.link);
         for (const successor of successors({ terminator })) {
-          if (successor !== DISPATCH) enqueue(successor);
-          else if (arrivals === undefined && !limits.singleBlock) {
+          if (successor !== DISPATCH) {
+            if (isBorrowed && !leaders.has(successor) && !placed.has(successor)) borrowed.add(successor);
+            enqueue(successor);
+          } else if (arrivals === undefined && !limits.singleBlock) {
             arrivals = new Set(code.arrivals());
             for (const arrival of arrivals) {
               own.add(arrival);
@@ -103,13 +115,30 @@ export function discover(entry: number, code: Code, limits: Limits, isTranslatab
       offset += instruction.length;
     }
   }
+  giveBack(placed, borrowed);
   const isInterpreted = (offset: number) => {
     const instruction = code.at(offset);
     return instruction === undefined || !isTranslatable(instruction);
   };
   const blocks = cut(leaders, placed, isInterpreted);
   if (arrivals !== undefined) addDispatch(blocks, arrivals);
-  return { entry, blocks, instructionCount: count };
+  return { entry, blocks, instructionCount: placed.size };
+}
+
+/** Takes out what was borrowed of other regions, but for what leads back: loops would else go through several functions. */
+function giveBack(placed: Map<number, PlacedInstruction>, borrowed: ReadonlySet<number>): void {
+  const order = [...borrowed].filter((offset) => placed.has(offset)).sort((a, b) => b - a);
+  const kept = new Set<number>();
+  const stays = (offset: number) => placed.has(offset) && (!borrowed.has(offset) || kept.has(offset));
+  for (let before = -1; before !== kept.size; ) {
+    before = kept.size;
+    for (const offset of order) {
+      const here = placed.get(offset) as PlacedInstruction;
+      const terminator = terminatorOf(here) ?? { kind: "next", to: offset + here.instruction.length };
+      if (successors({ terminator }).some(stays)) kept.add(offset);
+    }
+  }
+  for (const offset of order) if (!kept.has(offset)) placed.delete(offset);
 }
 
 /** Table entries of a dispatch at most: one for every two bytes from the first target to the last. */
