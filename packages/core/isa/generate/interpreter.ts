@@ -145,6 +145,8 @@ export function execute(hart: usize, budget: i32): u32 {
     if (attention == STATUS_LOCATED) {
       slot = <usize>load<u32>(hart, HART_SLOT);
       delta = load<u64>(hart, HART_SLOT_DELTA);
+      dataBank = <usize>load<u32>(hart, HART_DATA_BANK); // regions that went before may have changed them
+      fetchBank = fetchBankOf(hart);
     } else {
       if (attention) {
         store<u32>(hart, STATUS_NONE, HART_STATUS);
