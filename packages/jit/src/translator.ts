@@ -138,7 +138,7 @@ export class RegionTranslator implements Translator {
     this.#options.onEvent?.({ kind: "gathered", module, ...gathered });
   }
 
-  /** Where regions are to begin for a hot block; or begin anew, with a slow path for an access. */
+  /** Where regions are to begin for a hot block; or begin anew, with another probe or a slow path for an access. */
   #entries(block: HotBlock): readonly Entry[] {
     const site = this.#memory.site(block);
     if (site === undefined) return [];
