@@ -21,9 +21,16 @@ export interface DecodedInstruction {
 /** Whether the low bits of an encoding say that it has 32 bits. */
 export const isLong = (word: number): boolean => (word & 3) === 3;
 
+/** Bits 0, 1 and 13 to 15 of a 16-bit encoding, which every row has fixed: its quadrant and funct3. */
+const classOf = (half: number): number => (half & 3) | ((half >>> 11) & 0x1c);
+
+const byClass: readonly (readonly CompressedInstruction[])[] = Array.from({ length: 32 }, (_, number) =>
+  compressed.filter(({ encoding }) => classOf(encoding.match) === number),
+);
+
 /** Every compressed row that claims an encoding: one, or none where it is reserved. */
 export function claimants(half: number): CompressedInstruction[] {
-  return compressed.filter(({ encoding, nonzero, not = {} }) => {
+  return (byClass[classOf(half)] ?? []).filter(({ encoding, nonzero, not = {} }) => {
     if ((half & encoding.mask) !== encoding.match) return false;
     const value = (name: string) => {
       const field = encoding.fields.get(name);

@@ -1,5 +1,12 @@
 /** Guest instructions as the translator sees them: a row of the ISA table and plain numbers for its operands. */
-import { decodeInstruction, IMMEDIATE_FIELDS, type Instruction, type IsaSet, isLong } from "@hartvisor/core/isa";
+import {
+  type DecodedInstruction,
+  decodeInstruction,
+  IMMEDIATE_FIELDS,
+  type Instruction,
+  type IsaSet,
+  isLong,
+} from "@hartvisor/core/isa";
 import { type RegisterOperands, type RegisterSet, readBy, wideBy, writtenBy } from "./registers.js";
 
 /** Its register numbers are 0 where the instruction does nothing, as fences do here. */
@@ -23,6 +30,7 @@ const CACHE_LIMIT = 1 << 16;
 /** Decodes for machines with one set of extensions; encodings come again and again, and are decoded once. */
 export class GuestDecoder {
   readonly #isa: Pick<IsaSet, "has">;
+  /** By the encoding as a signed number, for which hosts need no memory. */
   readonly #known = new Map<number, GuestInstruction>();
 
   constructor(isa: Pick<IsaSet, "has">) {
@@ -31,26 +39,19 @@ export class GuestDecoder {
 
   /** Decodes the instruction in the low 16 or 32 bits. */
   decode(bits: number): GuestInstruction {
-    const word = isLong(bits) ? bits >>> 0 : bits & 0xffff;
-    const known = this.#known.get(word);
+    const key = isLong(bits) ? bits | 0 : bits & 0xffff;
+    const known = this.#known.get(key);
     if (known !== undefined) return known;
     if (this.#known.size >= CACHE_LIMIT) this.#known.clear();
-    const instruction = this.#decode(word);
-    this.#known.set(word, instruction);
+    const instruction = this.#decode(key >>> 0);
+    this.#known.set(key, instruction);
     return instruction;
   }
 
   #decode(word: number): GuestInstruction {
     const decoded = decodeInstruction(word);
     const doesNothing = decoded?.row.semantics.kind === "nothing";
-    const operand = (...names: string[]) => {
-      if (doesNothing) return 0;
-      for (const name of names) {
-        const value = decoded?.operands[name];
-        if (value !== undefined) return value;
-      }
-      return 0;
-    };
+    const operands = (doesNothing ? undefined : decoded?.operands) ?? {};
     const has = (row: Instruction) =>
       row.extensions.some((name) => this.#isa.has(name)) && (row.besides === undefined || this.#isa.has(row.besides));
     const legal =
@@ -59,10 +60,10 @@ export class GuestDecoder {
       (decoded.compressed === undefined || this.#isa.has(decoded.compressed.extension));
     const row = legal ? decoded.row : undefined;
     const registers = {
-      rd: operand("rd", "frd"),
-      rs1: operand("rs1", "frs1"),
-      rs2: operand("rs2", "frs2"),
-      rs3: operand("rs3", "frs3"),
+      rd: operands.rd ?? operands.frd ?? 0,
+      rs1: operands.rs1 ?? operands.frs1 ?? 0,
+      rs2: operands.rs2 ?? operands.frs2 ?? 0,
+      rs3: operands.rs3 ?? operands.frs3 ?? 0,
     };
     return {
       row,
@@ -70,10 +71,18 @@ export class GuestDecoder {
       reads: readBy(row, registers),
       writes: writtenBy(row, registers),
       wide: wideBy(row, registers),
-      imm: operand(...IMMEDIATE_FIELDS),
-      rm: operand("rm"),
+      imm: immediateOf(operands),
+      rm: operands.rm ?? 0,
       length: isLong(word) ? 4 : 2,
       word,
     };
   }
+}
+
+function immediateOf(operands: DecodedInstruction["operands"]): number {
+  for (const name of IMMEDIATE_FIELDS) {
+    const value = operands[name];
+    if (value !== undefined) return value;
+  }
+  return 0;
 }

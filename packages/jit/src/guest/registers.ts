@@ -57,8 +57,8 @@ export function readBy(row: Instruction | undefined, { rs1, rs2, rs3 }: Register
 /** Which float registers it names, but not for a single that they hold. */
 export function wideBy(row: Instruction | undefined, { rd, rs1, rs2, rs3 }: RegisterOperands): number {
   const fields = fieldsOf(row);
-  const reads = [fields.frs1 << rs1, fields.frs2 << rs2, fields.frs3 << rs3];
-  const all = reads.reduce((sum, bit) => sum | bit, fields.frd << rd);
+  const all = (fields.frd << rd) | (fields.frs1 << rs1) | (fields.frs2 << rs2) | (fields.frs3 << rs3);
+  if (all === 0) return 0;
   switch (row?.semantics.kind) {
     case "load":
     case "store":
@@ -67,6 +67,7 @@ export function wideBy(row: Instruction | undefined, { rd, rs1, rs2, rs3 }: Regi
       return SINGLE_MOVE.test(row.semantics.move) ? 0 : all;
     case "float": {
       const { from, to } = row.semantics.operation;
+      const reads = [fields.frs1 << rs1, fields.frs2 << rs2, fields.frs3 << rs3];
       const wide = reads.filter((_, n) => from[n] !== "s").reduce((sum, bit) => sum | bit, 0);
       return to === "s" ? wide : wide | (fields.frd << rd);
     }

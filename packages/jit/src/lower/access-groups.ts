@@ -29,8 +29,11 @@ const SPAN = 512;
 /** Groups of a block that have a local of their own. */
 export const GROUP_LOCALS = 6;
 
+const NONE: ReadonlyMap<number, AccessGroup> = new Map();
+
 /** The groups of a block by the offsets of their instructions; a single access is none unless it is misaligned. */
 export function groupAccesses(instructions: readonly PlacedInstruction[]): ReadonlyMap<number, AccessGroup> {
+  if (!mayShare(instructions)) return NONE;
   const open = new Map<number, AccessGroup>();
   const groups = new Map<number, AccessGroup>();
   let next = 0;
@@ -55,7 +58,7 @@ export function groupAccesses(instructions: readonly PlacedInstruction[]): Reado
       groups.set(offset, group);
     }
     if (instruction.row?.semantics.kind === "csr") open.clear(); // the bank may change
-    if (instruction.row?.encoding.fields.has("rd")) open.delete(instruction.rd);
+    if (instruction.writes.x !== 0) open.delete(instruction.rd);
   }
   for (const [offset, { count, isMisaligned, isApart }] of groups) {
     if (isApart || (count === 1 && !isMisaligned)) groups.delete(offset);
@@ -69,6 +72,18 @@ export function groupAccesses(instructions: readonly PlacedInstruction[]): Reado
     (group as { local: number }).local = locals.get(group.local) ?? 0;
   }
   return groups;
+}
+
+/** Whether two accesses have one base register, or one is misaligned: most blocks are done with that. */
+function mayShare(instructions: readonly PlacedInstruction[]): boolean {
+  let bases = 0;
+  for (const { instruction, misses } of instructions) {
+    if (accessOf(instruction) === undefined) continue;
+    const base = 1 << instruction.rs1;
+    if ((bases & base) !== 0 || misses === "misaligned") return true;
+    bases |= base;
+  }
+  return false;
 }
 
 function accessOf({ row }: GuestInstruction): { readonly width: number; readonly writes: boolean } | undefined {

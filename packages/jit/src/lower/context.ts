@@ -7,7 +7,6 @@ import { CONSTANTS, FLOAT_REGISTERS, hartOffset, INTEGER_REGISTERS } from "@hart
 import type { GuestInstruction } from "../guest/instruction.js";
 import { lowest, NO_REGISTERS, type RegisterSet, union, withoutLowest } from "../guest/registers.js";
 import type { Region } from "../region/block.js";
-import { singlesOf } from "../region/singles.js";
 import type { Callee, ModuleBuilder } from "../wasm/module.js";
 import { EMPTY, Op, Type } from "../wasm/opcodes.js";
 import type { ByteWriter } from "../wasm/writer.js";
@@ -91,21 +90,14 @@ export class FunctionContext {
     this.options = options;
     this.#notes = notes;
     this.#entry = region.entry;
-    this.#singles = singlesOf(region);
-    this.#nameRegisters(region);
+    this.#singles = region.singles;
+    this.#nameRegisters(region.registers);
   }
 
   /** Gives the registers that the region names their locals. */
-  #nameRegisters({ blocks }: Region): void {
-    let [x, f] = [0, 0];
-    for (const { instructions } of blocks.values()) {
-      for (const { instruction } of instructions) {
-        x |= instruction.reads.x | instruction.writes.x;
-        f |= instruction.reads.f | instruction.writes.f;
-      }
-    }
-    for (; x !== 0; x = withoutLowest(x)) this.#x(lowest(x));
-    for (; f !== 0; f = withoutLowest(f)) this.#f(lowest(f));
+  #nameRegisters({ x, f }: RegisterSet): void {
+    for (let rest = x; rest !== 0; rest = withoutLowest(rest)) this.#x(lowest(rest));
+    for (let rest = f; rest !== 0; rest = withoutLowest(rest)) this.#f(lowest(rest));
   }
 
   /** Notes that the code of a block or an instruction begins here, if anybody wants to know. */

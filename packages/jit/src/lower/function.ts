@@ -265,9 +265,12 @@ class FunctionWriter {
     context.i32(1);
     context.op(Op.i32_shr_u, Op.br_table);
     context.out.unsigned(range);
+    let next = 0;
     for (let n = 0; n < range; n++) {
-      const to = this.#graph.numberOf.get(first + n * 2);
-      const label = to !== undefined && targets.includes(first + n * 2) ? this.#labels.get(to) : undefined;
+      const target = first + n * 2;
+      const isTarget = target === targets[next];
+      if (isTarget) next++;
+      const label = isTarget ? this.#labels.get(this.#graph.numberOf.get(target) ?? -1) : undefined;
       context.out.unsigned(context.depth - (label ?? outside) - 1);
     }
     context.out.unsigned(context.depth - outside - 1);

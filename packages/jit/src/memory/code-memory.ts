@@ -123,8 +123,9 @@ export class CodeMemory {
     for (const { codePage, distance } of site.pages) {
       for (let offset = 0; offset < PAGE; offset += 2) {
         const slot = codePage + offset * (SLOT_SIZE / 2);
-        const isRegion = this.#halfwords[slot / 2] === OP_REGION;
-        if (isRegion || this.#samples(counts, slot) >= least) offsets.push(distance * PAGE + offset);
+        const operation = this.#halfwords[slot / 2];
+        if (operation === UNDECODED) continue;
+        if (operation === OP_REGION || this.#samples(counts, slot) >= least) offsets.push(distance * PAGE + offset);
       }
     }
     return offsets;

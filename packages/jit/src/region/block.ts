@@ -1,5 +1,6 @@
 /** Basic blocks and the region that they make up. Offsets are bytes from the virtual page in which the region begins. */
 import type { GuestInstruction } from "../guest/instruction.js";
+import type { RegisterSet } from "../guest/registers.js";
 
 /**
  * How often an instruction is left to the interpreter, as an access that misses the TLB, or where a register that is loaded
@@ -11,6 +12,8 @@ export interface PlacedInstruction {
   readonly offset: number;
   readonly instruction: GuestInstruction;
   readonly misses: Misses;
+  /** How it ends its block, if it does. */
+  readonly terminator: Terminator | undefined;
 }
 
 /** How a block ends. */
@@ -50,6 +53,10 @@ export interface Region {
   /** By offset; successors that are not among them leave the region. */
   readonly blocks: ReadonlyMap<number, Block>;
   readonly instructionCount: number;
+  /** All that its instructions read or write. */
+  readonly registers: RegisterSet;
+  /** Float registers by their bits that only hold singles (see `singles.ts`). */
+  readonly singles: number;
 }
 
 /** Where control may go from a block within its region; offsets that it does not have are left out by the caller. */

@@ -7,6 +7,7 @@
  * soon leads back.
  */
 import type { GuestInstruction } from "../guest/instruction.js";
+import type { RegisterSet } from "../guest/registers.js";
 import { isAccess } from "../lower/memory.js";
 import { endsRegion } from "../lower/system.js";
 import {
@@ -18,6 +19,7 @@ import {
   successors,
   type Terminator,
 } from "./block.js";
+import { singlesOf } from "./singles.js";
 
 /** The guest's code around the hot block. */
 export interface Code {
@@ -44,15 +46,25 @@ export interface Limits {
 const LINK_REGISTERS = [1, 5];
 
 /** The terminator that an instruction is, if it is one. */
-function terminatorOf({ instruction, offset }: PlacedInstruction): Terminator | undefined {
-  const { row, rd, imm, length } = instruction;
-  const next = offset + length;
-  if (row !== undefined && endsRegion(instruction)) return { kind: "system" };
-  if (row?.semantics.kind === "branch") return { kind: "branch", taken: offset + imm, otherwise: next };
-  if (row?.semantics.kind !== "jump") return undefined;
-  const target = row.name === "jal" ? offset + imm : undefined;
-  if (LINK_REGISTERS.includes(rd)) return { kind: "call", target, link: next };
-  if (target === undefined) return { kind: "indirect", isReturn: LINK_REGISTERS.includes(instruction.rs1) };
+function terminatorOf(instruction: GuestInstruction, offset: number): Terminator | undefined {
+  const { row, imm, length } = instruction;
+  switch (row?.semantics.kind) {
+    case "branch":
+      return { kind: "branch", taken: offset + imm, otherwise: offset + length };
+    case "jump":
+      return jumpOf(instruction, offset);
+    case "csr":
+    case "system":
+      return endsRegion(instruction) ? { kind: "system" } : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function jumpOf({ row, rd, rs1, imm, length }: GuestInstruction, offset: number): Terminator {
+  const target = row?.name === "jal" ? offset + imm : undefined;
+  if (LINK_REGISTERS.includes(rd)) return { kind: "call", target, link: offset + length };
+  if (target === undefined) return { kind: "indirect", isReturn: LINK_REGISTERS.includes(rs1) };
   // A link in another register is the beginning of a computation, not of a call.
   return { kind: "jump", to: target };
 }
@@ -91,11 +103,10 @@ export function discover(entry: number, code: Code, limits: Limits, isTranslatab
       const instruction = code.at(offset);
       if (instruction === undefined || !isTranslatable(instruction)) break;
       const misses = isAccess(instruction) || own.has(offset) ? code.misses(offset) : "seldom";
-      const here = { offset, instruction, misses };
-      placed.set(offset, here);
+      const terminator = terminatorOf(instruction, offset);
+      placed.set(offset, { offset, instruction, misses, terminator });
       if (isBorrowed) borrowed.add(offset);
       count++;
-      const terminator = terminatorOf(here);
       if (terminator !== undefined) {
         if (terminator.kind === "call") own.add(terminator.link);
         for (const successor of successors({ terminator })) {
@@ -122,19 +133,32 @@ export function discover(entry: number, code: Code, limits: Limits, isTranslatab
   };
   const blocks = cut(leaders, placed, isInterpreted);
   if (arrivals !== undefined) addDispatch(blocks, arrivals);
-  return { entry, blocks, instructionCount: placed.size };
+  const registers = registersOf(placed);
+  const singles = singlesOf({ entry, blocks }, registers.f);
+  return { entry, blocks, instructionCount: placed.size, registers, singles };
+}
+
+/** All that instructions read or write. */
+function registersOf(placed: ReadonlyMap<number, PlacedInstruction>): RegisterSet {
+  let [x, f] = [0, 0];
+  for (const { instruction } of placed.values()) {
+    x |= instruction.reads.x | instruction.writes.x;
+    f |= instruction.reads.f | instruction.writes.f;
+  }
+  return { x, f };
 }
 
 /** Takes out what was borrowed of other regions, but for what leads back: loops would else go through several functions. */
 function giveBack(placed: Map<number, PlacedInstruction>, borrowed: ReadonlySet<number>): void {
+  if (borrowed.size === 0) return;
   const order = [...borrowed].filter((offset) => placed.has(offset)).sort((a, b) => b - a);
   const kept = new Set<number>();
   const stays = (offset: number) => placed.has(offset) && (!borrowed.has(offset) || kept.has(offset));
   for (let before = -1; before !== kept.size; ) {
     before = kept.size;
     for (const offset of order) {
-      const here = placed.get(offset) as PlacedInstruction;
-      const terminator = terminatorOf(here) ?? { kind: "next", to: offset + here.instruction.length };
+      const { instruction, terminator: end } = placed.get(offset) as PlacedInstruction;
+      const terminator = end ?? { kind: "next", to: offset + instruction.length };
       if (successors({ terminator }).some(stays)) kept.add(offset);
     }
   }
@@ -171,7 +195,7 @@ function cut(
     for (let here = placed.get(offset); here !== undefined && terminator === undefined; here = placed.get(offset)) {
       instructions.push(here);
       offset += here.instruction.length;
-      terminator = terminatorOf(here);
+      terminator = here.terminator;
       if (leaders.has(offset)) terminator ??= { kind: "next", to: offset };
     }
     if (instructions.length === 0) continue;

@@ -27,8 +27,12 @@ export function flowGraph(region: Region): FlowGraph {
   const numberOf = new Map(order.map((offset, number) => [offset, number]));
   const next = order.map((offset) => {
     const block = region.blocks.get(offset);
-    const targets = block === undefined ? [] : successors(block);
-    return [...new Set(targets)].map((target) => numberOf.get(target)).filter((number) => number !== undefined);
+    const numbers: number[] = [];
+    for (const target of block === undefined ? [] : successors(block)) {
+      const number = numberOf.get(target);
+      if (number !== undefined && !numbers.includes(number)) numbers.push(number);
+    }
+    return numbers;
   });
   const predecessors: number[][] = order.map(() => []);
   for (const [from, targets] of next.entries()) for (const to of targets) predecessors[to]?.push(from);

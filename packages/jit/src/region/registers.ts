@@ -17,9 +17,7 @@ export interface RegisterFlow {
 
 export function registerFlow(region: Region, graph: FlowGraph): RegisterFlow {
   const blocks = graph.order.map((offset) => region.blocks.get(offset) as Block);
-  const written = blocks.map(({ instructions }) =>
-    instructions.reduce((sum, { instruction }) => union(sum, instruction.writes), NO_REGISTERS),
-  );
+  const written = blocks.map(writtenIn);
   /** Behind a call memory holds all that the callee left, and everything is loaded again. */
   const endsFlow = blocks.map(({ terminator }) => terminator.kind === "call");
 
@@ -55,13 +53,24 @@ export function registerFlow(region: Region, graph: FlowGraph): RegisterFlow {
   return { dirty, live };
 }
 
+function writtenIn({ instructions }: Block): RegisterSet {
+  let [x, f] = [0, 0];
+  for (const { instruction } of instructions) {
+    x |= instruction.writes.x;
+    f |= instruction.writes.f;
+  }
+  return { x, f };
+}
+
 /** What a block reads of what was there before. */
 function exposed({ instructions }: Block): RegisterSet {
-  let read = NO_REGISTERS;
-  let written = NO_REGISTERS;
+  const read = { x: 0, f: 0 };
+  const written = { x: 0, f: 0 };
   for (const { instruction } of instructions) {
-    read = union(read, difference(instruction.reads, written));
-    written = union(written, instruction.writes);
+    read.x |= instruction.reads.x & ~written.x;
+    read.f |= instruction.reads.f & ~written.f;
+    written.x |= instruction.writes.x;
+    written.f |= instruction.writes.f;
   }
   return read;
 }

@@ -5,14 +5,12 @@
  */
 import type { Block, Region } from "./block.js";
 
-/** By their bits. */
-export function singlesOf(region: Region): number {
-  let [named, wide] = [0, 0];
+/** By their bits, of the float registers that a region names. */
+export function singlesOf(region: Pick<Region, "entry" | "blocks">, named: number): number {
+  if (named === 0) return 0;
+  let wide = 0;
   for (const { instructions } of region.blocks.values()) {
-    for (const { instruction } of instructions) {
-      named |= instruction.reads.f | instruction.writes.f;
-      wide |= instruction.wide;
-    }
+    for (const { instruction } of instructions) wide |= instruction.wide;
   }
   const singles = named & ~wide;
   return singles !== 0 && loads(region).some(({ instructions }) => instructions[0]?.misses === "often") ? 0 : singles;
@@ -20,9 +18,9 @@ export function singlesOf(region: Region): number {
 
 /** Offsets at which a region with singles loads registers: where it begins, and behind calls. */
 export const singlesLoadedAt = (region: Region): readonly number[] =>
-  singlesOf(region) === 0 ? [] : loads(region).map(({ offset }) => offset);
+  region.singles === 0 ? [] : loads(region).map(({ offset }) => offset);
 
-function loads({ entry, blocks }: Region): readonly Block[] {
+function loads({ entry, blocks }: Pick<Region, "entry" | "blocks">): readonly Block[] {
   const offsets = new Set([entry]);
   for (const { terminator } of blocks.values()) if (terminator.kind === "call") offsets.add(terminator.link);
   return [...offsets].flatMap((offset) => blocks.get(offset) ?? []);

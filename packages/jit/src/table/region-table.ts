@@ -82,8 +82,11 @@ interface Installed {
 /** A place in machine memory. */
 const place = (frame: number, offset: number): number => frame * PAGE + (offset & (PAGE - 1));
 
-const offsetsOf = ({ blocks }: Region): readonly number[] =>
-  [...blocks.values()].flatMap(({ instructions }) => instructions.map(({ offset }) => offset));
+function offsetsOf({ blocks }: Region): readonly number[] {
+  const offsets: number[] = [];
+  for (const { instructions } of blocks.values()) for (const { offset } of instructions) offsets.push(offset);
+  return offsets;
+}
 
 function assumptionsOf(site: CodeSite, region: Region): readonly number[] {
   const places: number[] = [];
@@ -329,11 +332,8 @@ export class RegionTable {
       }
       lines[(offset & (PAGE - 1)) >> LINE_BITS] = 1;
     };
-    for (const { instructions } of region.blocks.values()) {
-      for (const { offset, instruction } of instructions) {
-        guard(offset);
-        guard(offset + instruction.length - 1); // perhaps in the next page
-      }
+    for (const { offset, end } of region.blocks.values()) {
+      for (let line = offset & -LINE; line < end; line += LINE) guard(line);
     }
     const bits = new Map<number, bigint>();
     for (const [{ frame }, lines] of guarded) {
