@@ -14,6 +14,7 @@ import { isMisalignedAccess } from "./lower/memory.js";
 import { CodeMemory, type CodeSite } from "./memory/code-memory.js";
 import type { Region } from "./region/block.js";
 import { discover, type Limits } from "./region/discover.js";
+import { reducible } from "./region/reducible.js";
 import { absentRegion } from "./table/absent-region.js";
 import { RegionModule } from "./table/region-module.js";
 import { type Entry, type RegionCode, RegionTable } from "./table/region-table.js";
@@ -98,7 +99,8 @@ export class RegionTranslator implements Translator {
       for (const entry of this.#entries(block)) {
         if (!block.misses && made.some((other) => holds(other, entry.site))) continue;
         const code = this.#memory.code(entry, this.#decoder, underWay);
-        const region = discover(entry.site.offset, code, this.#options.limits, isTranslatable);
+        const grown = discover(entry.site.offset, code, this.#options.limits, isTranslatable);
+        const region = this.#options.limits.eager ? grown : reducible(grown);
         if (region.blocks.size === 0 || crossesPage(region)) continue;
         const groups = lower(module, region, this.#options);
         const now = performance.now();

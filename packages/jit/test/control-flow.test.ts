@@ -43,6 +43,21 @@ const PROGRAMS: Readonly<Record<string, string>> = {
     j .-40
     addi a4, a4, 4
     j .-48`,
+  // Branches lead to the middle of what the indirect jump goes to, so that loops have several entrances.
+  "an indirect jump, and branches past it": `
+    auipc t0, 0
+    addi a0, a0, 1
+    andi t1, a0, 8
+    add t1, t1, t0
+    andi t2, a0, 4
+    beq t2, zero, .+12
+    jalr zero, 28(t1)
+    addi a1, a1, 1
+    addi a2, a2, 2
+    addi a3, a3, 3
+    andi t2, a0, 3
+    bne t2, zero, .-40
+    j .-44`,
   // The fields of a register in a fence are reserved: they are neither read nor written.
   "a fence that names a register": `
     lui s1, 5

@@ -1,29 +1,13 @@
 /** The registers that a region's blocks find dirty, and those whose locals they need. */
-import { IsaSet } from "@hartvisor/core";
 import { describe, expect, it } from "vitest";
-import { assemble } from "../../core/isa/assemble.js";
-import { GuestDecoder } from "../src/guest/instruction.js";
 import type { RegisterSet } from "../src/guest/registers.js";
-import { isTranslatable } from "../src/lower/instruction.js";
-import { discover } from "../src/region/discover.js";
 import { flowGraph } from "../src/region/flow-graph.js";
 import { registerFlow } from "../src/region/registers.js";
-
-const ISA = IsaSet.parse("rv64gc");
+import { grow } from "./grow.js";
 
 /** What is dirty and live where the block at an offset begins. */
 function flowAt(source: string, offset: number): { readonly dirty: string[]; readonly live: string[] } {
-  const bytes = assemble(source);
-  const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const decoder = new GuestDecoder(ISA);
-  const at = (place: number) => (place < bytes.length ? decoder.decode(words.getUint32(place, true)) : undefined);
-  const limits = { instructions: 500, singleBlock: false, eager: true };
-  const region = discover(
-    0,
-    { at, executed: () => true, isRegion: () => false, misses: () => "seldom", arrivals: () => [] },
-    limits,
-    isTranslatable,
-  );
+  const region = grow(source);
   const graph = flowGraph(region);
   const number = graph.numberOf.get(offset);
   if (number === undefined) throw new Error(`no block begins at ${offset}`);

@@ -84,7 +84,7 @@ export function dumpRegion(options: DumpOptions): RegionDump | undefined {
     summary(region, graph, places, builder.functions()[0]?.bytes.length ?? 0, module.length, wasm),
     "# Blocks",
     listBlocks(region, graph, places, assembly),
-    `# Structure: ${graph.isReducible ? "the dominator tree" : "dispatched by block number, for the graph is irreducible"}`,
+    `# Structure: ${graph.irreducible.length === 0 ? "the dominator tree" : "dispatched by block number, for the graph is irreducible"}`,
     drawStructure(graph, places),
     "# WebAssembly",
     wasm.function(0, {
@@ -103,7 +103,7 @@ function isNear(offset: number): boolean {
 
 function summary(
   { blocks, instructionCount }: Region,
-  { isReducible }: FlowGraph,
+  { irreducible }: FlowGraph,
   places: Places,
   functionBytes: number,
   moduleBytes: number,
@@ -113,7 +113,7 @@ function summary(
   return [
     `# Region at ${places.hex(places.entry)}`,
     "",
-    `${count(blocks.size, "block")}, ${count(instructionCount, "instruction")}, ${isReducible ? "reducible" : "irreducible"}`,
+    `${count(blocks.size, "block")}, ${count(instructionCount, "instruction")}, ${irreducible.length === 0 ? "reducible" : "irreducible"}`,
     `${functionBytes} bytes of function in a module of ${moduleBytes}; it calls ${calls}`,
   ].join("\n");
 }

@@ -72,7 +72,11 @@ class FunctionWriter {
   }
 
   write(): void {
-    if (this.#graph.isReducible) this.#tree(0);
+    if (this.#region.first === DISPATCH) {
+      this.#context.get(Local.pc);
+      this.#context.set(Local.address);
+    }
+    if (this.#graph.irreducible.length === 0) this.#tree(0);
     else this.#dispatched();
     this.#context.finish(this.#liveAt(0), () => this.#followJumpCache());
   }

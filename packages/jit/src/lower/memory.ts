@@ -224,8 +224,13 @@ export function emitStore(
   };
   const write = (machine: number, displacement: number) => {
     context.get(machine);
-    value();
-    context.memory(STORES[width], displacement);
+    if (from === "f" && (width === 8 || context.isSingle(rs2))) {
+      context.getF(rs2);
+      context.memory(width === 8 ? Op.f64_store : Op.f32_store, displacement);
+    } else {
+      value();
+      context.memory(STORES[width], displacement);
+    }
   };
   emitAccess(context, placed, group, place, TLB_WRITE, width, write, () => {
     context.get(Local.address);

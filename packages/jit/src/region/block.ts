@@ -50,6 +50,8 @@ export const DISPATCH = Number.MIN_SAFE_INTEGER;
 
 export interface Region {
   readonly entry: number;
+  /** The block with which it begins: that of the entry, or {@link DISPATCH}, which goes there. */
+  readonly first: number;
   /** By offset; successors that are not among them leave the region. */
   readonly blocks: ReadonlyMap<number, Block>;
   readonly instructionCount: number;

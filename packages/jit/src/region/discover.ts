@@ -114,7 +114,7 @@ export function discover(entry: number, code: Code, limits: Limits, isTranslatab
             if (isBorrowed && !leaders.has(successor) && !placed.has(successor)) borrowed.add(successor);
             enqueue(successor);
           } else if (arrivals === undefined && !limits.singleBlock) {
-            arrivals = new Set(code.arrivals());
+            arrivals = new Set([entry, ...code.arrivals()]);
             for (const arrival of arrivals) {
               own.add(arrival);
               enqueue(arrival);
@@ -135,7 +135,7 @@ export function discover(entry: number, code: Code, limits: Limits, isTranslatab
   if (arrivals !== undefined) addDispatch(blocks, arrivals);
   const registers = registersOf(placed);
   const singles = singlesOf({ entry, blocks }, registers.f);
-  return { entry, blocks, instructionCount: placed.size, registers, singles };
+  return { entry, first: entry, blocks, instructionCount: placed.size, registers, singles };
 }
 
 /** All that instructions read or write. */

@@ -18,8 +18,8 @@ export interface FlowGraph {
   readonly isLoopHeader: readonly boolean[];
   /** By number: has two or more edges from before it, or one from a dispatch, which must branch to it. */
   readonly isMerge: readonly boolean[];
-  /** Every edge backwards goes to a block that dominates its source. */
-  readonly isReducible: boolean;
+  /** Numbers of the blocks to which an edge leads back from one that they do not dominate: their loops have other entrances. */
+  readonly irreducible: readonly number[];
 }
 
 export function flowGraph(region: Region): FlowGraph {
@@ -51,12 +51,14 @@ export function flowGraph(region: Region): FlowGraph {
     const ahead = predecessors[block]?.filter((from) => from < block).length ?? 0;
     return ahead > 1 || (ahead === 1 && fromDispatch.has(block));
   });
-  const isReducible = next.every((targets, from) => targets.every((to) => to > from || dominates(to, from)));
-  return { order, numberOf, successors: next, dominated, isLoopHeader, isMerge, isReducible };
+  const irreducible = order.flatMap((_, to) =>
+    predecessors[to]?.some((from) => from >= to && !dominates(to, from)) ? [to] : [],
+  );
+  return { order, numberOf, successors: next, dominated, isLoopHeader, isMerge, irreducible };
 }
 
 function reversePostorder(region: Region): number[] {
-  const seen = new Set<number>([region.entry]);
+  const seen = new Set<number>([region.first]);
   const postorder: number[] = [];
   // Depth first without recursion: a guest may write code as deep as it likes.
   const path: { offset: number; rest: number[] }[] = [];
@@ -64,7 +66,7 @@ function reversePostorder(region: Region): number[] {
     const block = region.blocks.get(offset);
     path.push({ offset, rest: block === undefined ? [] : successors(block).reverse() });
   };
-  enter(region.entry);
+  enter(region.first);
   for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
     const target = top.rest.pop();
     if (target === undefined) {
