@@ -1,12 +1,8 @@
 /** Shapes of control flow and memory that translated code must get right: each program ends as it does when interpreted. */
 import { describe, expect, it } from "vitest";
-import { assemble } from "../../core/isa/assemble.js";
-import { Machine } from "../../core/src/index.js";
-import { type TranslatorOptions, translator } from "../src/index.js";
+import type { TranslatorOptions } from "../src/index.js";
+import { outcome } from "./outcome.js";
 
-const RAM = 0x80000000;
-const DATA = RAM + 0x10000;
-const RAM_BYTES = 0x80000;
 const INSTRUCTIONS = 200_000;
 
 const TRANSLATORS: Readonly<Record<string, TranslatorOptions>> = {
@@ -174,29 +170,10 @@ const PROGRAMS: Readonly<Record<string, string>> = {
     mret`,
 };
 
-async function outcome(source: string, options: TranslatorOptions | undefined) {
-  await using machine = await Machine.create({
-    memoryBytes: RAM_BYTES,
-    clock: "virtual",
-    limits: { instructions: INSTRUCTIONS },
-    ...(options && { translator: translator(options) }),
-  });
-  machine.memory.write(RAM, assemble(source));
-  machine.enterMachine(0, { address: BigInt(RAM), opaque: 0n });
-  const [hart] = machine.harts;
-  hart?.setRegister(10, 0n);
-  hart?.setRegister(8, BigInt(DATA));
-  machine.start();
-  const reason = await machine.exited;
-  const registers = Array.from({ length: 32 }, (_, n) => hart?.getRegister(n));
-  const executed = machine.stats.jit?.executed ?? 0;
-  return { executed, end: { reason, registers, pc: hart?.pc, memory: machine.memory.read(RAM, RAM_BYTES) } };
-}
-
 describe.each(Object.entries(PROGRAMS))("%s", (_, source) => {
   it.each(Object.entries(TRANSLATORS))("ends as interpreted, in %s", async (_name, options) => {
-    const translated = await outcome(source, options);
-    const interpreted = await outcome(source, undefined);
+    const translated = await outcome(source, INSTRUCTIONS, options);
+    const interpreted = await outcome(source, INSTRUCTIONS);
     expect(translated.end).toEqual(interpreted.end);
     expect(interpreted.end.registers[10]).toBeGreaterThan(1n); // it went round
     expect(translated.executed).toBeGreaterThan(INSTRUCTIONS / 100);
