@@ -14,6 +14,7 @@ import { isMisalignedAccess } from "./lower/memory.js";
 import { CodeMemory, type CodeSite } from "./memory/code-memory.js";
 import type { Region } from "./region/block.js";
 import { discover, type Limits } from "./region/discover.js";
+import { flowGraph } from "./region/flow-graph.js";
 import { reducible } from "./region/reducible.js";
 import { absentRegion } from "./table/absent-region.js";
 import { RegionModule } from "./table/region-module.js";
@@ -100,9 +101,11 @@ export class RegionTranslator implements Translator {
         if (!block.misses && made.some((other) => holds(other, entry.site))) continue;
         const code = this.#memory.code(entry, this.#decoder, underWay);
         const grown = discover(entry.site.offset, code, this.#options.limits, isTranslatable);
-        const region = this.#options.limits.eager ? grown : reducible(grown);
+        const { region, graph } = this.#options.limits.eager
+          ? { region: grown, graph: flowGraph(grown) }
+          : reducible(grown);
         if (region.blocks.size === 0 || crossesPage(region)) continue;
-        const groups = lower(module, region, this.#options);
+        const groups = lower(module, { region, graph }, this.#options);
         const now = performance.now();
         underWay.add(entry.slot);
         made.push({ ...entry, region, groups, generateMs: now - before });

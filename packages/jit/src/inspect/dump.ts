@@ -70,7 +70,8 @@ export function dumpRegion(options: DumpOptions): RegionDump | undefined {
     fusedMultiplyAdd: hasFusedMultiplyAdd(),
     groupAccesses: !trapsMisaligned,
   };
-  lower(builder, region, lowering, notes);
+  const graph = flowGraph(region);
+  lower(builder, { region, graph }, lowering, notes);
   const module = builder.finish(MEMORY_PAGES, TABLE_SIZE).slice();
 
   const assembly = (offset: number): string => {
@@ -78,7 +79,6 @@ export function dumpRegion(options: DumpOptions): RegionDump | undefined {
     if (bits === undefined) return "what cannot be read";
     return disassemble(bits, places.address(offset)).text;
   };
-  const graph = flowGraph(region);
   const wasm = new ModuleText(module);
   const sections = [
     summary(region, graph, places, builder.functions()[0]?.bytes.length ?? 0, module.length, wasm),

@@ -8,7 +8,8 @@ import { CONSTANTS, hartOffset } from "@hartvisor/core/isa";
 import type { GuestInstruction } from "../guest/instruction.js";
 import { NO_REGISTERS, type RegisterSet } from "../guest/registers.js";
 import { type Block, DISPATCH, type PlacedInstruction, type Region } from "../region/block.js";
-import { type FlowGraph, flowGraph } from "../region/flow-graph.js";
+import type { FlowGraph } from "../region/flow-graph.js";
+import type { Shape } from "../region/reducible.js";
 import { type RegisterFlow, registerFlow } from "../region/registers.js";
 import { helper, type ModuleBuilder, REGION_TYPE } from "../wasm/module.js";
 import { EMPTY, Op } from "../wasm/opcodes.js";
@@ -28,11 +29,11 @@ const NONE: ReadonlyMap<number, AccessGroup> = new Map();
 /** Adds a region's function to a module, and tells of it if there are notes to take; gives the groups of accesses that share a probe. */
 export function lower(
   module: ModuleBuilder,
-  region: Region,
+  shape: Shape,
   options: LoweringOptions,
   notes?: LoweringNotes,
 ): readonly AccessGroup[] {
-  const writer = new FunctionWriter(module, region, options, notes);
+  const writer = new FunctionWriter(module, shape, options, notes);
   writer.write();
   return writer.groups;
 }
@@ -56,11 +57,16 @@ class FunctionWriter {
   /** Depth of the dispatching loop, if there is one. */
   #dispatch: number | undefined;
 
-  constructor(module: ModuleBuilder, region: Region, options: LoweringOptions, notes: LoweringNotes | undefined) {
+  constructor(
+    module: ModuleBuilder,
+    { region, graph }: Shape,
+    options: LoweringOptions,
+    notes: LoweringNotes | undefined,
+  ) {
     this.#region = region;
     this.#options = options;
     this.#context = new FunctionContext(module, region, options, notes);
-    this.#graph = flowGraph(region);
+    this.#graph = graph;
     this.#registers = registerFlow(region, this.#graph);
     this.#groups = this.#graph.order.map((_, number) =>
       options.groupAccesses ? groupAccesses(this.#block(number).instructions) : NONE,
