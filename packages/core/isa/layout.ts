@@ -219,6 +219,7 @@ const TLB_BANKS = 16;
 const TLB_BANK_SIZE = 3 * TLB_TABLE_SIZE + JUMP_ENTRIES * 16 + 2 * BITMAP_SIZE;
 const SECOND_ENTRIES = 16384;
 const CRYPTO_TABLES = 5120;
+const ADDENDS = 8192;
 
 /** Constants that both languages know by the same name. */
 export const CONSTANTS = {
@@ -242,6 +243,9 @@ export const CONSTANTS = {
   CRYPTO_AES_INVERSE: CRYPTO_TABLES + 192,
   CRYPTO_SM4: CRYPTO_TABLES + 272,
   CRYPTO_FOUR_TIMES: CRYPTO_TABLES + 352, // two rows
+
+  // And behind that: the addends u32 that accesses of translated code met last, by their places in a page of code.
+  ADDENDS,
 
   // Decoded slot: op u16, rd u16, rs1 u16, rs2 u16, imm i32, rs3 u16, length u8, rm u8.
   SLOT_SIZE: 16,

@@ -6,9 +6,8 @@ import type { HotBlock, TranslationHost, Translator, TranslatorStats } from "@ha
 import { Backoff } from "./backoff.js";
 import type { TranslatorListener } from "./event.js";
 import { GuestDecoder } from "./guest/instruction.js";
-import type { AccessGroup } from "./lower/access-groups.js";
 import type { LoweringOptions } from "./lower/context.js";
-import { lower } from "./lower/function.js";
+import { lower, type RegionProbes } from "./lower/function.js";
 import { isTranslatable } from "./lower/instruction.js";
 import { isMisalignedAccess } from "./lower/memory.js";
 import { CodeMemory, type CodeSite } from "./memory/code-memory.js";
@@ -34,8 +33,7 @@ export interface RegionTranslatorOptions extends LoweringOptions {
 /** A region whose function is the next of its module. */
 interface Made extends Entry {
   readonly region: Region;
-  /** Accesses that share a probe. */
-  readonly groups: readonly AccessGroup[];
+  readonly probes: RegionProbes;
   readonly generateMs: number;
 }
 
@@ -105,10 +103,10 @@ export class RegionTranslator implements Translator {
           ? { region: grown, graph: flowGraph(grown) }
           : reducible(grown);
         if (region.blocks.size === 0 || crossesPage(region)) continue;
-        const groups = lower(module, { region, graph }, this.#options);
+        const probes = lower(module, { region, graph }, this.#options);
         const now = performance.now();
         underWay.add(entry.slot);
-        made.push({ ...entry, region, groups, generateMs: now - before });
+        made.push({ ...entry, region, probes, generateMs: now - before });
         before = now;
         instructions += region.instructionCount;
       }
@@ -158,9 +156,9 @@ export class RegionTranslator implements Translator {
     return !this.#memory.hasRegion(site) && this.#refused.allows(slot) && this.#table.accepts(site);
   }
 
-  #install({ pc, site, region, groups, generateMs }: Made, code: RegionCode, module: number): void {
+  #install({ pc, site, region, probes, generateMs }: Made, code: RegionCode, module: number): void {
     const identity = { region: this.#stats.regions++, pc, frame: site.frame };
-    this.#table.install(site, { region, groups }, code, identity);
+    this.#table.install(site, { region, probes }, code, identity);
     this.#options.onEvent?.({
       ...{ kind: "region", ...identity, module },
       ...{ blocks: region.blocks.size, instructions: region.instructionCount },

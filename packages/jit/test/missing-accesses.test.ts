@@ -94,6 +94,14 @@ describe("an access that was reported", () => {
     expect(accesses.report(FRAME, 8, crosses)).toBe(false);
   });
 
+  it("predicts no more where that failed twice", () => {
+    const accesses = new MissingAccesses(REPORTS);
+    const fails = { base: BASE, reason: "scattered" } as const;
+    expect(accesses.report(FRAME, 8, fails)).toBe(false);
+    expect(accesses.report(FRAME, 8, fails)).toBe(true);
+    expect(accesses.at(FRAME, 8)).toBe("scattered");
+  });
+
   it("misses often after so many reports, until its frame holds other code", () => {
     const accesses = new MissingAccesses(REPORTS);
     const differences = Array.from({ length: REPORTS }, () => accesses.report(FRAME, 8, simplyMisses));

@@ -24,6 +24,14 @@ export interface AccessGroup {
   isApart: boolean;
 }
 
+/** How the accesses of a block ask the TLB. */
+export interface Probes {
+  /** By the offsets of their instructions. */
+  readonly groups: ReadonlyMap<number, AccessGroup>;
+  /** Where a probe stands that predicts what it finds. */
+  readonly predicted: ReadonlySet<number>;
+}
+
 /** Bytes that the accesses of a group span at most: the more, the likelier they cross a page. */
 const SPAN = 512;
 /** Groups of a block that have a local of their own. */
@@ -84,6 +92,21 @@ function mayShare(instructions: readonly PlacedInstruction[]): boolean {
     bases |= base;
   }
   return false;
+}
+
+/** Where the probes stand for chained loads (see `chains.ts`), but for those that predicted badly or often miss. */
+export function predictedProbes(
+  instructions: readonly PlacedInstruction[],
+  groups: ReadonlyMap<number, AccessGroup>,
+  chained: ReadonlySet<number>,
+): ReadonlySet<number> {
+  const predicted = new Set<number>();
+  if (chained.size === 0) return predicted;
+  const probes = new Set(
+    instructions.flatMap(({ offset }) => (chained.has(offset) ? [groups.get(offset)?.first ?? offset] : [])),
+  );
+  for (const { offset, misses } of instructions) if (misses === "seldom" && probes.has(offset)) predicted.add(offset);
+  return predicted;
 }
 
 function accessOf({ row }: GuestInstruction): { readonly width: number; readonly writes: boolean } | undefined {

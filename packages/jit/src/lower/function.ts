@@ -8,34 +8,43 @@ import { CONSTANTS, hartOffset } from "@hartvisor/core/isa";
 import type { GuestInstruction } from "../guest/instruction.js";
 import { NO_REGISTERS, type RegisterSet } from "../guest/registers.js";
 import { type Block, DISPATCH, type PlacedInstruction, type Region } from "../region/block.js";
+import { chainedLoads } from "../region/chains.js";
 import type { FlowGraph } from "../region/flow-graph.js";
 import type { Shape } from "../region/reducible.js";
 import { type RegisterFlow, registerFlow } from "../region/registers.js";
 import { helper, type ModuleBuilder, REGION_TYPE } from "../wasm/module.js";
 import { EMPTY, Op } from "../wasm/opcodes.js";
-import { type AccessGroup, groupAccesses } from "./access-groups.js";
+import { type AccessGroup, groupAccesses, type Probes, predictedProbes } from "./access-groups.js";
 import { FunctionContext, isExitOffset, Local, type LoweringOptions } from "./context.js";
 import { emitExpression } from "./expression.js";
 import { type BlockState, emitInstruction } from "./instruction.js";
 import type { Place } from "./memory.js";
 import type { LoweringNotes } from "./notes.js";
 import { emitSystem } from "./system.js";
+import { wordCopies } from "./words.js";
 
 const { JUMP_CACHE, JUMP_ENTRIES, WINDOW_LEFT } = CONSTANTS;
 const ENTERABLE = helper("enterable");
 
 const NONE: ReadonlyMap<number, AccessGroup> = new Map();
 
-/** Adds a region's function to a module, and tells of it if there are notes to take; gives the groups of accesses that share a probe. */
+/** Adds a region's function to a module, and tells of it if there are notes to take; gives what it knows of its accesses. */
 export function lower(
   module: ModuleBuilder,
   shape: Shape,
   options: LoweringOptions,
   notes?: LoweringNotes,
-): readonly AccessGroup[] {
+): RegionProbes {
   const writer = new FunctionWriter(module, shape, options, notes);
   writer.write();
-  return writer.groups;
+  return writer.probes;
+}
+
+/** How the accesses of a region ask the TLB. */
+export interface RegionProbes {
+  readonly groups: readonly AccessGroup[];
+  /** Offsets of probes that predict. */
+  readonly predicted: readonly number[];
 }
 
 const placeOf = ({ offset, instruction }: PlacedInstruction, uncounted: number): Place => ({
@@ -50,7 +59,7 @@ class FunctionWriter {
   readonly #graph: FlowGraph;
   readonly #registers: RegisterFlow;
   /** By block number. */
-  readonly #groups: readonly ReadonlyMap<number, AccessGroup>[];
+  readonly #probes: readonly Probes[];
   readonly #options: LoweringOptions;
   /** By block number: the depth before its loop, or the block that ends where it begins, was opened. */
   readonly #labels = new Map<number, number>();
@@ -68,13 +77,19 @@ class FunctionWriter {
     this.#context = new FunctionContext(module, region, options, notes);
     this.#graph = graph;
     this.#registers = registerFlow(region, this.#graph);
-    this.#groups = this.#graph.order.map((_, number) =>
-      options.groupAccesses ? groupAccesses(this.#block(number).instructions) : NONE,
-    );
+    const chained = chainedLoads(region, graph);
+    this.#probes = this.#graph.order.map((_, number) => {
+      const { instructions } = this.#block(number);
+      const groups = options.groupAccesses ? groupAccesses(instructions) : NONE;
+      return { groups, predicted: predictedProbes(instructions, groups, chained) };
+    });
   }
 
-  get groups(): readonly AccessGroup[] {
-    return this.#groups.flatMap((groups) => [...new Set(groups.values())]);
+  get probes(): RegionProbes {
+    return {
+      groups: this.#probes.flatMap(({ groups }) => [...new Set(groups.values())]),
+      predicted: this.#probes.flatMap(({ predicted }) => [...predicted]),
+    };
   }
 
   write(): void {
@@ -205,8 +220,10 @@ class FunctionWriter {
     context.op(Op.i32_sub);
     context.set(Local.left);
 
-    const groups = this.#groups[number] ?? NONE;
-    const state: BlockState = { floatDirty: false, floatFast: false, groups };
+    const state: BlockState = {
+      ...{ floatDirty: false, floatFast: false, wordCopies: wordCopies(instructions) },
+      ...(this.#probes[number] as Probes),
+    };
     const last = terminator.kind === "next" || terminator.kind === "interpret" ? undefined : instructions.at(-1);
     for (const [n, placed] of instructions.entries()) {
       context.mark("instruction", placed.offset);

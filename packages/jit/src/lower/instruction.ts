@@ -1,7 +1,7 @@
 /** Which instructions have a lowering, and the lowering of those that do not end a block. */
 import type { GuestInstruction } from "../guest/instruction.js";
 import type { PlacedInstruction } from "../region/block.js";
-import type { AccessGroup } from "./access-groups.js";
+import type { Probes } from "./access-groups.js";
 import type { FunctionContext } from "./context.js";
 import { emitCsr, isInlineCsr } from "./csr.js";
 import { copiedRegister, emitExpression } from "./expression.js";
@@ -48,11 +48,12 @@ export function isTranslatable(instruction: GuestInstruction): boolean {
   }
 }
 
-/** What a block knows: what earlier instructions have established, and which accesses share a probe. */
-export interface BlockState {
+/** What a block knows: what earlier instructions have established, and how its accesses ask the TLB. */
+export interface BlockState extends Probes {
   floatDirty: boolean;
   floatFast: boolean;
-  readonly groups: ReadonlyMap<number, AccessGroup>;
+  /** Offsets of instructions that extend what is extended already (see `words.ts`). */
+  readonly wordCopies: ReadonlySet<number>;
 }
 
 /** Emits a translatable instruction that does not end its block. */
@@ -69,7 +70,6 @@ export function emitInstruction(
 function emit(context: FunctionContext, placed: PlacedInstruction, place: Place, state: BlockState): void {
   const { instruction } = placed;
   const { row, rd } = instruction;
-  const group = state.groups.get(placed.offset);
   if (row === undefined) return;
   const { semantics } = row;
   switch (semantics.kind) {
@@ -77,7 +77,7 @@ function emit(context: FunctionContext, placed: PlacedInstruction, place: Place,
       return;
     case "compute": {
       if (rd === 0) return;
-      const copied = copiedRegister(row, instruction);
+      const copied = state.wordCopies.has(placed.offset) ? instruction.rs1 : copiedRegister(row, instruction);
       if (copied === undefined) emitExpression(context, semantics.value, instruction, place.offset);
       else context.getX(copied);
       context.setX(rd);
@@ -85,14 +85,14 @@ function emit(context: FunctionContext, placed: PlacedInstruction, place: Place,
     }
     case "load":
       if (semantics.to === "f") needFloat(context, place, state, false);
-      emitLoad(context, semantics, placed, group, place);
+      emitLoad(context, semantics, placed, state, place);
       return;
     case "store":
       if (semantics.from === "f") needFloat(context, place, state, false);
-      emitStore(context, semantics, placed, group, place);
+      emitStore(context, semantics, placed, state, place);
       return;
     case "amo":
-      emitAmo(context, semantics, placed, place);
+      emitAmo(context, semantics, placed, state, place);
       return;
     case "load-reserved":
       emitLoadReserved(context, semantics, instruction, place);

@@ -8,10 +8,10 @@ import type { GuestInstruction } from "../guest/instruction.js";
 import type { PlacedInstruction } from "../region/block.js";
 import { helper } from "../wasm/module.js";
 import { Op } from "../wasm/opcodes.js";
-import type { AccessGroup } from "./access-groups.js";
+import type { AccessGroup, Probes } from "./access-groups.js";
 import { exitCode, type FunctionContext, Local } from "./context.js";
 
-const { TLB_ENTRIES, TLB_READ, TLB_WRITE } = CONSTANTS;
+const { ADDENDS, TLB_ENTRIES, TLB_READ, TLB_WRITE } = CONSTANTS;
 const PAGE = 4096;
 
 const LOADS: Readonly<Record<MemoryWidth, readonly [signed: number, unsigned: number]>> = {
@@ -81,11 +81,42 @@ function translate(context: FunctionContext, table: number): void {
 }
 
 /**
+ * The same for an access that a loop waits for: with the addend that it met last, for which the processor need not wait; the
+ * entry's is only compared. Where they differ the interpreter goes on, and the next time it is the other.
+ */
+function predict(context: FunctionContext, table: number, place: Place): void {
+  const last = ADDENDS + (place.offset & (PAGE - 2)) * 2;
+  context.get(Local.entry);
+  context.memory(Op.i32_load, table + 8);
+  context.tee(Local.state);
+  context.i32(0);
+  context.memory(Op.i32_load, last);
+  context.tee(Local.machine);
+  context.op(Op.i32_ne);
+  context.unlikely();
+  context.open(Op.if);
+  context.i32(0);
+  context.get(Local.state);
+  context.memory(Op.i32_store, last);
+  context.giveBack(place.offset, place.uncounted);
+  context.close();
+  context.get(Local.address);
+  context.op(Op.i32_wrap_i64);
+  context.get(Local.machine);
+  context.op(Op.i32_add);
+}
+
+/**
  * Before the first access of a group: its local gets the machine address of its lowest byte. If the bytes do not lie in one
  * page that the TLB has, the interpreter goes on. The page of the last byte is compared, found by that of the first: where
  * they are two, the entry is never the last one's.
  */
-function probeGroup(context: FunctionContext, { local, base, least, end, writes }: AccessGroup, place: Place): void {
+function probeGroup(
+  context: FunctionContext,
+  { local, base, least, end, writes }: AccessGroup,
+  isPredicted: boolean,
+  place: Place,
+): void {
   const table = writes ? TLB_WRITE : TLB_READ;
   context.getX(base);
   if (least !== 0) {
@@ -100,7 +131,8 @@ function probeGroup(context: FunctionContext, { local, base, least, end, writes 
   context.i64(-PAGE);
   context.op(Op.i64_and, Op.i64_ne);
   context.giveBackIf(place.offset, place.uncounted);
-  translate(context, table);
+  if (isPredicted) predict(context, table, place);
+  else translate(context, table);
   context.set(Local.group + local);
 }
 
@@ -124,21 +156,24 @@ export function isMisalignedAccess({ row, imm }: GuestInstruction, base: number)
 function emitAccess(
   context: FunctionContext,
   { instruction, offset, misses }: PlacedInstruction,
-  group: AccessGroup | undefined,
+  { groups, predicted }: Probes,
   place: Place,
   table: number,
   width: number,
   fast: (machine: number, displacement: number) => void,
   slow: () => void,
 ): void {
+  const group = groups.get(offset);
+  const isPredicted = predicted.has(offset);
   if (group !== undefined) {
-    if (group.first === offset) probeGroup(context, group, place);
+    if (group.first === offset) probeGroup(context, group, isPredicted, place);
     fast(Local.group + group.local, instruction.imm - group.least);
     return;
   }
   setAddress(context, instruction);
   const hit = () => {
-    translate(context, table);
+    if (isPredicted) predict(context, table, place);
+    else translate(context, table);
     context.set(Local.machine);
     fast(Local.machine, 0);
   };
@@ -166,7 +201,7 @@ export function emitLoad(
   context: FunctionContext,
   { width, signed, to }: Extract<Semantics, { kind: "load" }>,
   placed: PlacedInstruction,
-  group: AccessGroup | undefined,
+  probes: Probes,
   place: Place,
 ): void {
   const { rd } = placed.instruction;
@@ -187,7 +222,7 @@ export function emitLoad(
       context.setF(rd);
     }
   };
-  emitAccess(context, placed, group, place, TLB_READ, width, read, () => {
+  emitAccess(context, placed, probes, place, TLB_READ, width, read, () => {
     context.get(Local.address);
     context.i64(0);
     context.i32(width);
@@ -210,7 +245,7 @@ export function emitStore(
   context: FunctionContext,
   { width, from }: Extract<Semantics, { kind: "store" }>,
   placed: PlacedInstruction,
-  group: AccessGroup | undefined,
+  probes: Probes,
   place: Place,
 ): void {
   const { rs2 } = placed.instruction;
@@ -232,7 +267,7 @@ export function emitStore(
       context.memory(STORES[width], displacement);
     }
   };
-  emitAccess(context, placed, group, place, TLB_WRITE, width, write, () => {
+  emitAccess(context, placed, probes, place, TLB_WRITE, width, write, () => {
     context.get(Local.address);
     value();
     context.i32(width);
@@ -293,6 +328,7 @@ export function emitAmo(
   context: FunctionContext,
   { width, apply }: Extract<Semantics, { kind: "amo" }>,
   placed: PlacedInstruction,
+  probes: Probes,
   place: Place,
 ): void {
   const { rd, rs2 } = placed.instruction;
@@ -306,7 +342,7 @@ export function emitAmo(
     context.get(Local.value);
     context.setX(rd);
   };
-  emitAccess(context, placed, undefined, place, TLB_WRITE, width, exchange, () => {
+  emitAccess(context, placed, probes, place, TLB_WRITE, width, exchange, () => {
     isMisaligned(context, width);
     context.giveBackIf(place.offset, place.uncounted);
     context.get(Local.address);

@@ -9,7 +9,7 @@ export interface MissReport {
   /** Its base register, the last time. */
   readonly base: number;
   /** Why it missed then, where that can be seen. */
-  readonly reason: "in-groups" | "misaligned" | undefined;
+  readonly reason: Exclude<Misses, "seldom" | "often"> | undefined;
 }
 
 interface Access {
@@ -29,16 +29,17 @@ export class MissingAccesses {
 
   /**
    * Takes a report; true if it makes a difference. That a group crosses a page does so only where the same base was reported
-   * before: what goes through memory crosses pages, too, but seldom.
+   * before: what goes through memory crosses pages, too, but seldom. That a prediction failed does not the first time.
    */
   report(frame: number, offset: number, { base, reason }: MissReport): boolean {
     const access = this.#access(frame, offset);
-    const { misses: before, base: baseBefore } = access;
+    const { misses: before, base: baseBefore, reports } = access;
     access.reports++;
     access.base = base;
     if (access.reports >= this.#reportsForOften) access.misses = "often";
-    else if (reason === "misaligned" || (reason !== undefined && before === "seldom" && base === baseBefore))
-      access.misses = reason;
+    else if (reason === "misaligned") access.misses = reason;
+    else if (reason === "scattered" && reports > 0) access.misses = reason;
+    else if (reason === "in-groups" && before !== "misaligned" && base === baseBefore) access.misses = reason;
     return access.misses !== before;
   }
 

@@ -4,9 +4,10 @@ import type { RegisterSet } from "../guest/registers.js";
 
 /**
  * How often an instruction is left to the interpreter, as an access that misses the TLB, or where a register that is loaded
- * holds no single: seldom; more often, since it shares a probe with accesses to another page, or is misaligned; or often.
+ * holds no single: seldom; more often, since its pages lie here and there and it predicts where, or it shares a probe with accesses
+ * to another page, or is misaligned; or often.
  */
-export type Misses = "seldom" | "in-groups" | "misaligned" | "often";
+export type Misses = "seldom" | "scattered" | "in-groups" | "misaligned" | "often";
 
 export interface PlacedInstruction {
   readonly offset: number;

@@ -6,7 +6,7 @@ import type { TranslationHost, TranslatorStats } from "@hartvisor/core";
 import { CONSTANTS } from "@hartvisor/core/isa";
 import { Backoff } from "../backoff.js";
 import type { InvalidatedEvent, RegionEvent, TranslatorListener } from "../event.js";
-import type { AccessGroup } from "../lower/access-groups.js";
+import type { RegionProbes } from "../lower/function.js";
 import { isAccess } from "../lower/memory.js";
 import { type CodeMemory, type CodeSite, pageOf, type SitePage } from "../memory/code-memory.js";
 import type { Region } from "../region/block.js";
@@ -75,6 +75,8 @@ interface Installed {
   readonly assumes: readonly number[];
   /** The groups of accesses that share a probe. */
   readonly groups: readonly PlacedGroup[];
+  /** Where a probe predicts what it finds. */
+  readonly predicted: readonly number[];
   /** Lines of 64 bytes by frame, as a set of bits. */
   readonly lines: ReadonlyMap<number, bigint>;
 }
@@ -88,25 +90,26 @@ function offsetsOf({ blocks }: Region): readonly number[] {
   return offsets;
 }
 
-function assumptionsOf(site: CodeSite, region: Region): readonly number[] {
-  const places: number[] = [];
-  const add = (offset: number) => {
+/** Where instructions of a site's region lie. */
+function placesOf(site: CodeSite, offsets: readonly number[]): readonly number[] {
+  return offsets.flatMap((offset) => {
     const page = pageOf(site, offset);
-    if (page !== undefined) places.push(place(page.frame, offset));
-  };
-  for (const { instructions } of region.blocks.values()) {
-    for (const { offset, instruction, misses } of instructions)
-      if (misses !== "often" && isAccess(instruction)) add(offset);
-  }
-  for (const offset of singlesLoadedAt(region)) add(offset);
-  return places;
+    return page === undefined ? [] : [place(page.frame, offset)];
+  });
 }
 
-const groupsOf = (site: CodeSite, groups: readonly AccessGroup[]): readonly PlacedGroup[] =>
-  groups.flatMap(({ first, least, end }) => {
-    const page = pageOf(site, first);
-    return page === undefined ? [] : [{ place: place(page.frame, first), least, end }];
-  });
+function assumptionsOf(region: Region): readonly number[] {
+  const offsets: number[] = [];
+  for (const { instructions } of region.blocks.values()) {
+    for (const { offset, instruction, misses } of instructions)
+      if (misses !== "often" && isAccess(instruction)) offsets.push(offset);
+  }
+  offsets.push(...singlesLoadedAt(region));
+  return offsets;
+}
+
+const groupsOf = (site: CodeSite, { groups }: RegionProbes): readonly PlacedGroup[] =>
+  groups.flatMap(({ first, least, end }) => placesOf(site, [first]).map((place) => ({ place, least, end })));
 
 const pageNumber = (address: number): number => Math.floor(address / PAGE);
 
@@ -149,7 +152,7 @@ export class RegionTable {
 
   install(
     site: CodeSite,
-    { region, groups: shared }: { readonly region: Region; readonly groups: readonly AccessGroup[] },
+    { region, probes }: { readonly region: Region; readonly probes: RegionProbes },
     code: RegionCode,
     identity: RegionIdentity,
   ): void {
@@ -157,8 +160,12 @@ export class RegionTable {
     if (slot === undefined) return;
     const index = this.#takeIndex();
     const lines = this.#guard(site, region);
-    const [offsets, assumes, groups] = [offsetsOf(region), assumptionsOf(site, region), groupsOf(site, shared)];
-    const installed = { identity, code, index, site, slot, offsets, assumes, groups, lines };
+    const installed = {
+      ...{ identity, code, index, site, slot, offsets: offsetsOf(region), lines },
+      assumes: placesOf(site, assumptionsOf(region)),
+      groups: groupsOf(site, probes),
+      predicted: placesOf(site, probes.predicted),
+    };
     this.#installed.add(installed);
     for (const frame of lines.keys()) {
       let regions = this.#byFrame.get(frame);
@@ -189,8 +196,8 @@ export class RegionTable {
 
   /**
    * Gives up the regions with an access that was reported, so that they can be made anew, if that makes a difference: its
-   * probe is for bytes of two pages, as its base register shows, or it is misaligned, or gets a slow path. Tells where they
-   * began.
+   * probe is for bytes of two pages, as its base register shows, or it is misaligned, predicts badly, or gets a slow path.
+   * Tells where they began.
    */
   giveUpMissing({ frame, offset }: CodeSite, base: number, isMisaligned: boolean): readonly Entry[] {
     const at = place(frame, offset);
@@ -198,7 +205,8 @@ export class RegionTable {
       place === at && pageNumber(base + least) !== pageNumber(base + end - 1);
     const regions = [...(this.#byFrame.get(frame) ?? [])].filter(({ assumes }) => assumes.includes(at));
     const isShared = regions.some(({ groups }) => groups.some(crosses));
-    const reason = isShared ? "in-groups" : isMisaligned ? "misaligned" : undefined;
+    const isPredicted = regions.some(({ predicted }) => predicted.includes(at));
+    const reason = isShared ? "in-groups" : isMisaligned ? "misaligned" : isPredicted ? "scattered" : undefined;
     if (!this.#memory.missing.report(frame, offset, { base, reason })) return [];
     for (const region of regions) this.#remove(region, "access-missed");
     if (regions.length > 0) this.#reclaim(); // jump caches must lead to those that are made instead

@@ -1,0 +1,104 @@
+/**
+ * Loads that loops wait for: the address of each depends on what it loaded an iteration before, as where lists are walked or
+ * tables looked up by what was found. Nothing that stands on such a chain is done ahead.
+ */
+import { INTEGER_REGISTERS } from "@hartvisor/core/isa";
+import { lowest, withoutLowest } from "../guest/registers.js";
+import { type Block, DISPATCH, type Region } from "./block.js";
+import type { FlowGraph } from "./flow-graph.js";
+
+/** Loops of more are left alone: they do other things than wait. */
+const MOST_BLOCKS = 12;
+const MOST_INSTRUCTIONS = 64;
+/** Loads of a loop that are told apart, by the bits of a number. */
+const MOST_LOADS = 31;
+
+const NONE: ReadonlySet<number> = new Set();
+
+/** The offsets of a region's loads into integer registers whose addresses depend on themselves, around a small loop without calls. */
+export function chainedLoads(region: Region, graph: FlowGraph): ReadonlySet<number> {
+  if (graph.irreducible.length > 0) return NONE;
+  let chained: Set<number> | undefined;
+  for (const [header, offset] of graph.order.entries()) {
+    if (!graph.isLoopHeader[header] || offset === DISPATCH) continue;
+    const loop = loopOf(region, graph, header);
+    if (loop === undefined) continue;
+    chained ??= new Set();
+    new Loop(graph, header, loop).chained(chained);
+  }
+  return chained ?? NONE;
+}
+
+/**
+ * The blocks from a loop's header to the last that leads back to it, in reverse postorder: among them may be some that leave
+ * the loop. Undefined if they are too many, or one is a call.
+ */
+function loopOf(region: Region, graph: FlowGraph, header: number): readonly Block[] | undefined {
+  const blocks: Block[] = [];
+  let instructions = 0;
+  let last = header;
+  for (let number = header; number < graph.order.length; number++)
+    if (graph.successors[number]?.includes(header)) last = number;
+  if (last - header >= MOST_BLOCKS) return undefined;
+  for (let number = header; number <= last; number++) {
+    const block = region.blocks.get(graph.order[number] ?? DISPATCH);
+    if (block === undefined || block.terminator.kind === "call") return undefined;
+    instructions += block.instructions.length;
+    if (instructions > MOST_INSTRUCTIONS) return undefined;
+    blocks.push(block);
+  }
+  return blocks;
+}
+
+/** What each register's value depends on: loads of the loop, by their bits. */
+type Dependences = Int32Array;
+
+class Loop {
+  readonly #graph: FlowGraph;
+  readonly #header: number;
+  readonly #blocks: readonly Block[];
+
+  constructor(graph: FlowGraph, header: number, blocks: readonly Block[]) {
+    this.#graph = graph;
+    this.#header = header;
+    this.#blocks = blocks;
+  }
+
+  chained(found: Set<number>): void {
+    const before = this.#blocks.map(() => new Int32Array(INTEGER_REGISTERS.length));
+    for (let changed = true; changed; ) {
+      changed = false;
+      let loads = 0;
+      for (const [n, { instructions }] of this.#blocks.entries()) {
+        const depends = (before[n] as Dependences).slice();
+        for (const { offset, instruction } of instructions) {
+          const { row, rd, rs1, reads, writes } = instruction;
+          let on = 0;
+          for (let rest = reads.x; rest !== 0; rest = withoutLowest(rest)) on |= depends[lowest(rest)] as number;
+          if (row?.semantics.kind === "load" && row.semantics.to === "x" && loads < MOST_LOADS) {
+            const bit = 1 << loads++;
+            if (((depends[rs1] as number) & bit) !== 0) found.add(offset);
+            on |= bit;
+          }
+          if (writes.x !== 0) depends[rd] = on;
+        }
+        for (const to of this.#graph.successors[this.#header + n] ?? []) {
+          const next = before[to - this.#header];
+          if (next !== undefined && merge(next, depends)) changed = true;
+        }
+      }
+    }
+  }
+}
+
+/** Adds dependences to those of another way to a place; whether that makes a difference. */
+function merge(to: Dependences, from: Dependences): boolean {
+  let changed = false;
+  for (let register = 1; register < to.length; register++) {
+    const all = (to[register] as number) | (from[register] as number);
+    if (all === to[register]) continue;
+    to[register] = all;
+    changed = true;
+  }
+  return changed;
+}
