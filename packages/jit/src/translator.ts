@@ -72,7 +72,7 @@ export class RegionTranslator implements Translator {
   constructor(host: TranslationHost, options: RegionTranslatorOptions) {
     this.#host = host;
     this.#options = options;
-    this.#decoder = new GuestDecoder(host.isa);
+    this.#decoder = new GuestDecoder(host.isa, isTranslatable);
     this.#memory = new CodeMemory(host.memory, host.vm, options.missReports);
     this.#refused = new Backoff(options.retryMs, () => host.now());
     this.#table = new RegionTable(host, this.#memory, absentRegion(), options);
@@ -98,7 +98,7 @@ export class RegionTranslator implements Translator {
       for (const entry of this.#entries(block)) {
         if (!block.misses && made.some((other) => holds(other, entry.site))) continue;
         const code = this.#memory.code(entry, this.#decoder, underWay);
-        const grown = discover(entry.site.offset, code, this.#options.limits, isTranslatable);
+        const grown = discover(entry.site.offset, code, this.#options.limits);
         const { region, graph } = this.#options.limits.eager
           ? { region: grown, graph: flowGraph(grown) }
           : reducible(grown);

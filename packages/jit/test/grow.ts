@@ -12,9 +12,9 @@ const LIMITS = { instructions: 500, singleBlock: false, eager: false };
 export function grow(source: string, heads: readonly number[] = [], arrivals: readonly number[] = []): Region {
   const bytes = assemble(source);
   const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const decoder = new GuestDecoder(IsaSet.parse("rv64gc"));
+  const decoder = new GuestDecoder(IsaSet.parse("rv64gc"), isTranslatable);
   const at = (place: number) => (place < bytes.length ? decoder.decode(words.getUint32(place, true)) : undefined);
   const isRegion = (offset: number) => heads.includes(offset);
   const code: Code = { at, executed: () => true, isRegion, misses: () => "seldom", arrivals: () => arrivals };
-  return discover(0, code, LIMITS, isTranslatable);
+  return discover(0, code, LIMITS);
 }

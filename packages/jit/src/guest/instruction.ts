@@ -21,20 +21,31 @@ export interface GuestInstruction extends RegisterOperands {
   /** Rounding mode; 7 is the dynamic one. */
   readonly rm: number;
   readonly length: 2 | 4;
+  /** Whether it is a load, store or atomic operation that the TLB is asked for. */
+  readonly isAccess: boolean;
+  /** Whether it may end a block. */
+  readonly mayEndBlock: boolean;
+  /** Whether the translator has a lowering for it. */
+  readonly isTranslatable: boolean;
   /** The encoding. */
   readonly word: number;
 }
 
 const CACHE_LIMIT = 1 << 16;
 
+/** What tells whether an instruction has a lowering. */
+export type BareInstruction = Pick<GuestInstruction, "row" | "rm" | "word">;
+
 /** Decodes for machines with one set of extensions; encodings come again and again, and are decoded once. */
 export class GuestDecoder {
   readonly #isa: Pick<IsaSet, "has">;
+  readonly #isTranslatable: (instruction: BareInstruction) => boolean;
   /** By the encoding as a signed number, for which hosts need no memory. */
   readonly #known = new Map<number, GuestInstruction>();
 
-  constructor(isa: Pick<IsaSet, "has">) {
+  constructor(isa: Pick<IsaSet, "has">, isTranslatable: (instruction: BareInstruction) => boolean) {
     this.#isa = isa;
+    this.#isTranslatable = isTranslatable;
   }
 
   /** Decodes the instruction in the low 16 or 32 bits. */
@@ -65,16 +76,24 @@ export class GuestDecoder {
       rs2: operands.rs2 ?? operands.frs2 ?? 0,
       rs3: operands.rs3 ?? operands.frs3 ?? 0,
     };
+    const kind = row?.semantics.kind;
+    const rm = operands.rm ?? 0;
     return {
       row,
-      ...registers,
+      rd: registers.rd,
+      rs1: registers.rs1,
+      rs2: registers.rs2,
+      rs3: registers.rs3,
       reads: readBy(row, registers),
       writes: writtenBy(row, registers),
       wide: wideBy(row, registers),
       imm: immediateOf(operands),
-      rm: operands.rm ?? 0,
+      rm,
       length: isLong(word) ? 4 : 2,
       word,
+      isAccess: kind === "load" || kind === "store" || kind === "amo",
+      mayEndBlock: kind === "branch" || kind === "jump" || kind === "csr" || kind === "system",
+      isTranslatable: this.#isTranslatable({ row, rm, word }),
     };
   }
 }

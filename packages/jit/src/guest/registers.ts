@@ -9,7 +9,11 @@ export interface RegisterSet {
 
 export const NO_REGISTERS: RegisterSet = { x: 0, f: 0 };
 
-export const union = (a: RegisterSet, b: RegisterSet): RegisterSet => ({ x: a.x | b.x, f: a.f | b.f });
+/** The first itself if that has all of the second. */
+export function union(a: RegisterSet, b: RegisterSet): RegisterSet {
+  const [x, f] = [a.x | b.x, a.f | b.f];
+  return x === a.x && f === a.f ? a : { x, f };
+}
 export const difference = (a: RegisterSet, b: RegisterSet): RegisterSet => ({ x: a.x & ~b.x, f: a.f & ~b.f });
 export const isSame = (a: RegisterSet, b: RegisterSet): boolean => a.x === b.x && a.f === b.f;
 

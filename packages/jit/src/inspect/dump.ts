@@ -49,7 +49,7 @@ export function dumpRegion(options: DumpOptions): RegionDump | undefined {
   const { address, isa, unit = "region", regionInstructions = 500, trapsMisaligned = false } = options;
   const places = new Places(address);
   const read: ReadHalfword = (offset) => (isNear(offset) ? options.read(places.address(offset)) : undefined);
-  const decoder = new GuestDecoder(isa);
+  const decoder = new GuestDecoder(isa, isTranslatable);
   const at = (offset: number) => {
     const bits = instructionBits(read, offset);
     return bits === undefined ? undefined : decoder.decode(bits);
@@ -59,7 +59,6 @@ export function dumpRegion(options: DumpOptions): RegionDump | undefined {
     places.entry,
     { at, executed: () => true, isRegion: () => false, misses: () => "seldom", arrivals: () => [] },
     limits,
-    isTranslatable,
   );
   if (region.blocks.size === 0) return undefined;
 

@@ -37,17 +37,22 @@ const SPAN = 512;
 /** Groups of a block that have a local of their own. */
 export const GROUP_LOCALS = 6;
 
+/** Of the base register that is no address. */
+const X0 = 1;
+
 const NONE: ReadonlyMap<number, AccessGroup> = new Map();
+const NOWHERE: ReadonlySet<number> = new Set();
 
 /** The groups of a block by the offsets of their instructions; a single access is none unless it is misaligned. */
 export function groupAccesses(instructions: readonly PlacedInstruction[]): ReadonlyMap<number, AccessGroup> {
-  if (!mayShare(instructions)) return NONE;
+  const shared = sharedBases(instructions);
+  if (shared === 0) return NONE;
   const open = new Map<number, AccessGroup>();
   const groups = new Map<number, AccessGroup>();
   let next = 0;
   for (const { offset, instruction, misses } of instructions) {
-    const access = accessOf(instruction);
-    if (access !== undefined && instruction.rs1 !== 0) {
+    const access = ((shared >>> instruction.rs1) & 1) === 0 ? undefined : accessOf(instruction);
+    if (access !== undefined) {
       const { rs1: base, imm } = instruction;
       const isMisaligned = misses === "misaligned";
       let group = isMisaligned ? undefined : open.get(base);
@@ -82,16 +87,16 @@ export function groupAccesses(instructions: readonly PlacedInstruction[]): Reado
   return groups;
 }
 
-/** Whether two accesses have one base register, or one is misaligned: most blocks are done with that. */
-function mayShare(instructions: readonly PlacedInstruction[]): boolean {
-  let bases = 0;
+/** The registers, by their bits, that are bases of two accesses, or of a misaligned one: most blocks have none. */
+function sharedBases(instructions: readonly PlacedInstruction[]): number {
+  let [bases, shared] = [0, 0];
   for (const { instruction, misses } of instructions) {
-    if (accessOf(instruction) === undefined) continue;
+    if (!instruction.isAccess) continue;
     const base = 1 << instruction.rs1;
-    if ((bases & base) !== 0 || misses === "misaligned") return true;
+    if ((bases & base) !== 0 || misses === "misaligned") shared |= base;
     bases |= base;
   }
-  return false;
+  return shared & ~X0;
 }
 
 /** Where the probes stand for chained loads (see `chains.ts`), but for those that predicted badly or often miss. */
@@ -100,8 +105,8 @@ export function predictedProbes(
   groups: ReadonlyMap<number, AccessGroup>,
   chained: ReadonlySet<number>,
 ): ReadonlySet<number> {
+  if (chained.size === 0) return NOWHERE;
   const predicted = new Set<number>();
-  if (chained.size === 0) return predicted;
   const probes = new Set(
     instructions.flatMap(({ offset }) => (chained.has(offset) ? [groups.get(offset)?.first ?? offset] : [])),
   );

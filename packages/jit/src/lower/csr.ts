@@ -24,7 +24,7 @@ const FIELDS = new Map([
 /** The ways to write one, as `assembly/privileged/system.ts` numbers them. */
 const OPERATIONS = { write: 0, set: 1, clear: 2 } as const;
 
-export const isInlineCsr = ({ word }: GuestInstruction): boolean => NUMBERS.includes(word >>> 20);
+export const isInlineCsr = ({ word }: Pick<GuestInstruction, "word">): boolean => NUMBERS.includes(word >>> 20);
 
 /** Emits one. It may change the TLB's bank and the float state: what was found out of them before holds no longer. */
 export function emitCsr(context: FunctionContext, instruction: GuestInstruction, place: Place): void {

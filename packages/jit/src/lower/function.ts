@@ -86,10 +86,12 @@ class FunctionWriter {
   }
 
   get probes(): RegionProbes {
-    return {
-      groups: this.#probes.flatMap(({ groups }) => [...new Set(groups.values())]),
-      predicted: this.#probes.flatMap(({ predicted }) => [...predicted]),
-    };
+    const [groups, predicted] = [new Set<AccessGroup>(), [] as number[]];
+    for (const block of this.#probes) {
+      for (const group of block.groups.values()) groups.add(group);
+      predicted.push(...block.predicted);
+    }
+    return { groups: [...groups], predicted };
   }
 
   write(): void {

@@ -1,5 +1,5 @@
 /** Which instructions have a lowering, and the lowering of those that do not end a block. */
-import type { GuestInstruction } from "../guest/instruction.js";
+import type { BareInstruction } from "../guest/instruction.js";
 import type { PlacedInstruction } from "../region/block.js";
 import type { Probes } from "./access-groups.js";
 import type { FunctionContext } from "./context.js";
@@ -18,7 +18,7 @@ import {
 import { endsRegion } from "./system.js";
 
 /** Whether an instruction becomes code; what does not is left to the interpreter. */
-export function isTranslatable(instruction: GuestInstruction): boolean {
+export function isTranslatable(instruction: BareInstruction): boolean {
   const { row, rm } = instruction;
   if (row === undefined) return false;
   const { semantics } = row;

@@ -136,12 +136,6 @@ function probeGroup(
   context.set(Local.group + local);
 }
 
-/** Whether it is an instruction whose {@link PlacedInstruction.misses} matters here. */
-export function isAccess({ row }: GuestInstruction): boolean {
-  const kind = row?.semantics.kind;
-  return kind === "load" || kind === "store" || kind === "amo";
-}
-
 /** Whether it is a load or store that is misaligned with these low bits in its base register. */
 export function isMisalignedAccess({ row, imm }: GuestInstruction, base: number): boolean {
   const semantics = row?.semantics;

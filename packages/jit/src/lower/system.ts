@@ -10,7 +10,7 @@ const HELPERS = ["ecall", "mret", "sret", "sfence_vma"];
 const SATP = 0x180;
 
 /** Whether an instruction ends its region so. */
-export function endsRegion({ row, word }: GuestInstruction): boolean {
+export function endsRegion({ row, word }: Pick<GuestInstruction, "row" | "word">): boolean {
   const semantics = row?.semantics;
   if (semantics?.kind === "csr") return word >>> 20 === SATP;
   return semantics?.kind === "system" && HELPERS.includes(semantics.helper);

@@ -22,7 +22,7 @@ export function chainedLoads(region: Region, graph: FlowGraph): ReadonlySet<numb
   for (const [header, offset] of graph.order.entries()) {
     if (!graph.isLoopHeader[header] || offset === DISPATCH) continue;
     const loop = loopOf(region, graph, header);
-    if (loop === undefined) continue;
+    if (loop === undefined || !mayChain(loop)) continue;
     chained ??= new Set();
     new Loop(graph, header, loop).chained(chained);
   }
@@ -48,6 +48,19 @@ function loopOf(region: Region, graph: FlowGraph, header: number): readonly Bloc
     blocks.push(block);
   }
   return blocks;
+}
+
+/** Whether the base register of a load is written in the loop other than by steps: that of most loops over arrays is not. */
+function mayChain(blocks: readonly Block[]): boolean {
+  let [bases, written] = [0, 0];
+  for (const { instructions } of blocks) {
+    for (const { instruction } of instructions) {
+      const { row, rd, rs1, writes } = instruction;
+      if (row?.semantics.kind === "load") bases |= 1 << rs1;
+      if (row?.name !== "addi" || rd !== rs1) written |= writes.x;
+    }
+  }
+  return (bases & written) !== 0;
 }
 
 /** What each register's value depends on: loads of the loop, by their bits. */

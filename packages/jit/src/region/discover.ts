@@ -8,7 +8,6 @@
  */
 import type { GuestInstruction } from "../guest/instruction.js";
 import type { RegisterSet } from "../guest/registers.js";
-import { isAccess } from "../lower/memory.js";
 import { endsRegion } from "../lower/system.js";
 import {
   type Block,
@@ -69,13 +68,10 @@ function jumpOf({ row, rd, rs1, imm, length }: GuestInstruction, offset: number)
   return { kind: "jump", to: target };
 }
 
-/** Whether the translator has a lowering for it. */
-export type IsTranslatable = (instruction: GuestInstruction) => boolean;
-
 /** Instructions that a region takes of others at most. */
 const MOST_BORROWED = 128;
 
-export function discover(entry: number, code: Code, limits: Limits, isTranslatable: IsTranslatable): Region {
+export function discover(entry: number, code: Code, limits: Limits): Region {
   const placed = new Map<number, PlacedInstruction>();
   const leaders = new Set<number>([entry]);
   const queue = [entry];
@@ -101,9 +97,9 @@ export function discover(entry: number, code: Code, limits: Limits, isTranslatab
       isBorrowed ||= isElsewhere(offset);
       if (isBorrowed && borrowed.size >= MOST_BORROWED) break;
       const instruction = code.at(offset);
-      if (instruction === undefined || !isTranslatable(instruction)) break;
-      const misses = isAccess(instruction) || own.has(offset) ? code.misses(offset) : "seldom";
-      const terminator = terminatorOf(instruction, offset);
+      if (instruction === undefined || !instruction.isTranslatable) break;
+      const misses = instruction.isAccess || own.has(offset) ? code.misses(offset) : "seldom";
+      const terminator = instruction.mayEndBlock ? terminatorOf(instruction, offset) : undefined;
       placed.set(offset, { offset, instruction, misses, terminator });
       if (isBorrowed) borrowed.add(offset);
       count++;
@@ -129,7 +125,7 @@ export function discover(entry: number, code: Code, limits: Limits, isTranslatab
   giveBack(placed, borrowed);
   const isInterpreted = (offset: number) => {
     const instruction = code.at(offset);
-    return instruction === undefined || !isTranslatable(instruction);
+    return instruction === undefined || !instruction.isTranslatable;
   };
   const blocks = cut(leaders, placed, isInterpreted);
   if (arrivals !== undefined) addDispatch(blocks, arrivals);

@@ -7,7 +7,6 @@ import { CONSTANTS } from "@hartvisor/core/isa";
 import { Backoff } from "../backoff.js";
 import type { InvalidatedEvent, RegionEvent, TranslatorListener } from "../event.js";
 import type { RegionProbes } from "../lower/function.js";
-import { isAccess } from "../lower/memory.js";
 import { type CodeMemory, type CodeSite, pageOf, type SitePage } from "../memory/code-memory.js";
 import type { Region } from "../region/block.js";
 import { singlesLoadedAt } from "../region/singles.js";
@@ -102,7 +101,7 @@ function assumptionsOf(region: Region): readonly number[] {
   const offsets: number[] = [];
   for (const { instructions } of region.blocks.values()) {
     for (const { offset, instruction, misses } of instructions)
-      if (misses !== "often" && isAccess(instruction)) offsets.push(offset);
+      if (misses !== "often" && instruction.isAccess) offsets.push(offset);
   }
   offsets.push(...singlesLoadedAt(region));
   return offsets;
