@@ -18,30 +18,29 @@ const NONE: ReadonlySet<number> = new Set();
 /** The offsets of a region's loads into integer registers whose addresses depend on themselves, around a small loop without calls. */
 export function chainedLoads(region: Region, graph: FlowGraph): ReadonlySet<number> {
   if (graph.irreducible.length > 0) return NONE;
-  let chained: Set<number> | undefined;
-  for (const [header, offset] of graph.order.entries()) {
-    if (!graph.isLoopHeader[header] || offset === DISPATCH) continue;
-    const loop = loopOf(region, graph, header);
-    if (loop === undefined || !mayChain(loop)) continue;
-    chained ??= new Set();
-    new Loop(graph, header, loop).chained(chained);
+  /** By the number of a loop's header: that of the last block that leads back to it. */
+  const ends = new Map<number, number>();
+  for (const [from, targets] of graph.successors.entries())
+    for (const to of targets) if (to <= from) ends.set(to, from);
+  if (ends.size === 0) return NONE;
+  const chained = new Set<number>();
+  for (const [header, end] of ends) {
+    const loop = loopOf(region, graph, header, end);
+    if (loop !== undefined && mayChain(loop)) addChained(graph, header, loop, chained);
   }
-  return chained ?? NONE;
+  return chained;
 }
 
 /**
  * The blocks from a loop's header to the last that leads back to it, in reverse postorder: among them may be some that leave
- * the loop. Undefined if they are too many, or one is a call.
+ * the loop. Undefined if they are too many, begin with the dispatch, or one is a call.
  */
-function loopOf(region: Region, graph: FlowGraph, header: number): readonly Block[] | undefined {
+function loopOf(region: Region, graph: FlowGraph, header: number, end: number): readonly Block[] | undefined {
+  if (graph.order[header] === DISPATCH || end - header >= MOST_BLOCKS) return undefined;
   const blocks: Block[] = [];
   let instructions = 0;
-  let last = header;
-  for (let number = header; number < graph.order.length; number++)
-    if (graph.successors[number]?.includes(header)) last = number;
-  if (last - header >= MOST_BLOCKS) return undefined;
-  for (let number = header; number <= last; number++) {
-    const block = region.blocks.get(graph.order[number] ?? DISPATCH);
+  for (let number = header; number <= end; number++) {
+    const block = region.blocks.get(graph.order[number] ?? -1);
     if (block === undefined || block.terminator.kind === "call") return undefined;
     instructions += block.instructions.length;
     if (instructions > MOST_INSTRUCTIONS) return undefined;
@@ -66,39 +65,28 @@ function mayChain(blocks: readonly Block[]): boolean {
 /** What each register's value depends on: loads of the loop, by their bits. */
 type Dependences = Int32Array;
 
-class Loop {
-  readonly #graph: FlowGraph;
-  readonly #header: number;
-  readonly #blocks: readonly Block[];
-
-  constructor(graph: FlowGraph, header: number, blocks: readonly Block[]) {
-    this.#graph = graph;
-    this.#header = header;
-    this.#blocks = blocks;
-  }
-
-  chained(found: Set<number>): void {
-    const before = this.#blocks.map(() => new Int32Array(INTEGER_REGISTERS.length));
-    for (let changed = true; changed; ) {
-      changed = false;
-      let loads = 0;
-      for (const [n, { instructions }] of this.#blocks.entries()) {
-        const depends = (before[n] as Dependences).slice();
-        for (const { offset, instruction } of instructions) {
-          const { row, rd, rs1, reads, writes } = instruction;
-          let on = 0;
-          for (let rest = reads.x; rest !== 0; rest = withoutLowest(rest)) on |= depends[lowest(rest)] as number;
-          if (row?.semantics.kind === "load" && row.semantics.to === "x" && loads < MOST_LOADS) {
-            const bit = 1 << loads++;
-            if (((depends[rs1] as number) & bit) !== 0) found.add(offset);
-            on |= bit;
-          }
-          if (writes.x !== 0) depends[rd] = on;
+/** Adds what is chained in a loop, found by iteration over what registers depend on where blocks begin. */
+function addChained(graph: FlowGraph, header: number, blocks: readonly Block[], chained: Set<number>): void {
+  const before = blocks.map(() => new Int32Array(INTEGER_REGISTERS.length));
+  for (let changed = true; changed; ) {
+    changed = false;
+    let loads = 0;
+    for (const [n, { instructions }] of blocks.entries()) {
+      const depends = (before[n] as Dependences).slice();
+      for (const { offset, instruction } of instructions) {
+        const { row, rd, rs1, reads, writes } = instruction;
+        let on = 0;
+        for (let rest = reads.x; rest !== 0; rest = withoutLowest(rest)) on |= depends[lowest(rest)] as number;
+        if (row?.semantics.kind === "load" && row.semantics.to === "x" && loads < MOST_LOADS) {
+          const bit = 1 << loads++;
+          if (((depends[rs1] as number) & bit) !== 0) chained.add(offset);
+          on |= bit;
         }
-        for (const to of this.#graph.successors[this.#header + n] ?? []) {
-          const next = before[to - this.#header];
-          if (next !== undefined && merge(next, depends)) changed = true;
-        }
+        if (writes.x !== 0) depends[rd] = on;
+      }
+      for (const to of graph.successors[header + n] ?? []) {
+        const next = before[to - header];
+        if (next !== undefined && merge(next, depends) && to <= header + n) changed = true;
       }
     }
   }
