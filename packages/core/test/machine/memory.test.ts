@@ -1,6 +1,6 @@
 /** Guest memory as its host sees it: bounds, remapping, dirty pages, watched bytes. */
 import { describe, expect, it } from "vitest";
-import { createGuest, DATA, type Guest, guestWith, PACES, PROGRAM, RAM, Status } from "./guest.js";
+import { Cause, createGuest, DATA, type Guest, guestWith, PACES, PROGRAM, RAM, Status } from "./guest.js";
 import { AddressSpace, OPEN, OPEN_TO_USER, Pte } from "./page-tables.js";
 
 describe("memory", () => {
@@ -249,4 +249,37 @@ describe.each(PACES)("watched bytes, %s", (pace) => {
     expect(writes).toHaveLength(1);
     expect(guest.get("a0")).toBe(5n);
   });
+});
+
+describe("cbo.zero", () => {
+  const CBZE = 0x80n;
+  const LOOP = [
+    ...["sd a2, 72(a1)", "sd a2, 56(a1)", "sd a2, 128(a1)", "addi a3, a1, 69", "cbo.zero 0(a3)"],
+    ...["addi a4, a4, -1", "bne a4, zero, .-24", "j .+0"],
+  ].join("\n");
+
+  it.each([
+    ["machine", 0n, 0n, true],
+    ["supervisor", 0n, CBZE, false],
+    ["supervisor", CBZE, 0n, true],
+    ["user", 0n, CBZE, false],
+    ["user", CBZE, 0n, false],
+    ["user", CBZE, CBZE, true],
+  ] as const)(
+    "in %s mode with menvcfg %i and senvcfg %i clears a block: %s",
+    async (mode, menvcfg, senvcfg, isEnabled) => {
+      const guest = await guestWith(LOOP);
+      guest.set({ a1: DATA, a2: 7, a4: 100 });
+      guest.run(); // where it is enabled, so that every engine has met it
+      guest.hart.pc = BigInt(PROGRAM);
+      guest.setCsrs({ menvcfg, senvcfg });
+      guest.set({ a4: 100 });
+      guest.enter(mode);
+      guest.run();
+      expect([56, 72, 128].map((offset) => guest.read64(DATA + offset))).toEqual([7n, isEnabled ? 0n : 7n, 7n]);
+      if (!isEnabled) {
+        expect(guest.machineTrap()).toMatchObject({ cause: Cause.IllegalInstruction, pc: BigInt(PROGRAM + 16) });
+      }
+    },
+  );
 });

@@ -3,7 +3,7 @@
  * comparison tells tag, validity and alignment; and where that fails, the way
  * back to the interpreter, or its helpers.
  */
-import { type AmoFunction, CONSTANTS, type MemoryWidth, type Semantics } from "@hartvisor/core/isa";
+import { type AmoFunction, CONSTANTS, hartOffset, type MemoryWidth, type Semantics } from "@hartvisor/core/isa";
 import type { GuestInstruction } from "../guest/instruction.js";
 import type { PlacedInstruction } from "../region/block.js";
 import { helper } from "../wasm/module.js";
@@ -271,14 +271,56 @@ export function emitStore(
 }
 
 const ZERO = helper("zeroInRegion");
+const BLOCK = 64;
+/** CBZE, of menvcfg and senvcfg (CMO 1.0, 2.4). */
+const ZERO_ENABLED = 1 << 7;
 
-/** cbo.zero. */
+/** cbo.zero: stores, where it is enabled and the TLB answers; kernels clear page after page by it. */
 export function emitZero(context: FunctionContext, { rs1 }: GuestInstruction, place: Place): void {
+  const done = context.depth;
+  context.open(Op.block);
+  const slow = context.depth;
+  context.open(Op.block);
+  context.getX(rs1);
+  context.i64(-BLOCK);
+  context.op(Op.i64_and);
+  context.set(Local.address);
+  probe(context, TLB_WRITE, 1);
+  isZeroEnabled(context);
+  context.op(Op.i32_eqz, Op.i32_or);
+  context.unlikely();
+  context.branch(Op.br_if, slow);
+  translate(context, TLB_WRITE);
+  context.set(Local.machine);
+  for (let offset = 0; offset < BLOCK; offset += 8) {
+    context.get(Local.machine);
+    context.i64(0);
+    context.memory(Op.i64_store, offset);
+  }
+  context.branch(Op.br, done);
+  context.close();
   context.getX(rs1);
   context.i64(0);
   context.i32(0);
   context.call(ZERO);
   leaveAfter(context, place);
+  context.close();
+}
+
+/** Leaves something other than 0 on the stack if menvcfg grants cbo.zero, and in U-mode senvcfg, too. */
+function isZeroEnabled(context: FunctionContext): void {
+  context.i32(0);
+  context.get(Local.hart);
+  context.memory(Op.i32_load, hartOffset("privilege"));
+  context.op(Op.i32_sub); // has the bit but in U-mode
+  context.get(Local.hart);
+  context.memory(Op.i32_load, hartOffset("senvcfg"));
+  context.op(Op.i32_or);
+  context.get(Local.hart);
+  context.memory(Op.i32_load, hartOffset("menvcfg"));
+  context.op(Op.i32_and);
+  context.i32(ZERO_ENABLED);
+  context.op(Op.i32_and);
 }
 
 /** Takes the outcome of a slow store: done, the interpreter's, or done with code overwritten, perhaps the region's own. */
