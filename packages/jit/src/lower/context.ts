@@ -34,8 +34,11 @@ export const Local = {
   value: 11,
   double: 12,
   single: 13,
+  /** What the products of a batch of arithmetic come to, and its sums (see `float-looks.ts`). */
+  products: 14,
+  sums: 15,
   /** The first of those for groups of accesses. */
-  group: 14,
+  group: 16,
 } as const;
 const FIRST_REGISTER = Local.group + GROUP_LOCALS;
 
@@ -49,6 +52,12 @@ const EXIT_SHIFT = 12;
 const INTERPRET = 1;
 /** The upper half of a register that holds a single (Unprivileged ISA 21.2). */
 const BOXED = -1;
+
+/** The registers that a batch's instructions have written so far, by their bits. */
+interface Batch {
+  x: number;
+  f: number;
+}
 
 /** What the host's WebAssembly and the machine allow. */
 export interface LoweringOptions {
@@ -68,6 +77,10 @@ export class FunctionContext {
   readonly #entry: number;
   readonly #localOfX = new Map<number, number>();
   readonly #localOfF = new Map<number, number>();
+  /** Those of what a batch writes, until it is done. */
+  readonly #nextOfX = new Map<number, number>();
+  readonly #nextOfF = new Map<number, number>();
+  #batch: Batch | undefined;
   /** In the order of their numbers. */
   readonly #registerTypes: ("i64" | "f64" | "f32")[] = [];
   /** Float registers whose locals are f32. */
@@ -163,7 +176,7 @@ export class FunctionContext {
 
   getX(register: number): void {
     if (register === 0) this.i64(0);
-    else this.get(this.#x(register));
+    else this.get(this.#isNext("x", register) ? this.#nextX(register) : this.#x(register));
   }
 
   /** Writes what is on the stack; for x0 it must still be taken off. */
@@ -172,15 +185,22 @@ export class FunctionContext {
       this.op(Op.drop);
       return;
     }
-    this.set(this.#x(register));
+    if (this.#batch !== undefined) this.#batch.x |= 1 << register;
+    this.set(this.#batch === undefined ? this.#x(register) : this.#nextX(register));
   }
 
   getF(register: number): void {
-    this.get(this.#f(register));
+    this.get(this.#isNext("f", register) ? this.#nextF(register) : this.#f(register));
   }
 
   setF(register: number): void {
-    this.set(this.#f(register));
+    if (this.#batch !== undefined) this.#batch.f |= 1 << register;
+    this.set(this.#batch === undefined ? this.#f(register) : this.#nextF(register));
+  }
+
+  /** Whether a batch has written a register. */
+  #isNext(file: "x" | "f", register: number): boolean {
+    return this.#batch !== undefined && ((this.#batch[file] >>> register) & 1) !== 0;
   }
 
   /** Whether a float register's local is an f32. */
@@ -194,6 +214,14 @@ export class FunctionContext {
 
   #f(register: number): number {
     return this.#local(this.#localOfF, register, this.isSingle(register) ? "f32" : "f64");
+  }
+
+  #nextX(register: number): number {
+    return this.#local(this.#nextOfX, register, "i64");
+  }
+
+  #nextF(register: number): number {
+    return this.#local(this.#nextOfF, register, this.isSingle(register) ? "f32" : "f64");
   }
 
   #local(of: Map<number, number>, register: number, type: "i64" | "f64" | "f32"): number {
@@ -256,6 +284,28 @@ export class FunctionContext {
     this.open(Op.if);
     this.giveBack(offset, uncounted, interpret);
     this.close();
+  }
+
+  // Batches.
+
+  /** Begins a batch of instructions, none of which leaves the region, or begins it again: registers are what they were before. */
+  beginBatch(): void {
+    this.#batch = { x: 0, f: 0 };
+  }
+
+  /** Makes what the batch wrote the values of its registers. */
+  endBatch(): void {
+    const batch = this.#batch;
+    if (batch === undefined) throw new RangeError("no batch has begun");
+    this.#batch = undefined;
+    for (let rest = batch.x; rest !== 0; rest = withoutLowest(rest)) {
+      this.get(this.#nextX(lowest(rest)));
+      this.setX(lowest(rest));
+    }
+    for (let rest = batch.f; rest !== 0; rest = withoutLowest(rest)) {
+      this.get(this.#nextF(lowest(rest)));
+      this.setF(lowest(rest));
+    }
   }
 
   // Registers.
@@ -369,6 +419,7 @@ export class FunctionContext {
       [2, Type.i64],
       [1, Type.f64],
       [1, Type.f32],
+      [2, Type.f64],
       [GROUP_LOCALS, Type.i32],
     ] as const;
     out.unsigned(groups.length + this.#registerTypes.length);
@@ -388,6 +439,8 @@ export class FunctionContext {
     for (let n = 0; n < GROUP_LOCALS; n++) names.push(`group${n}`);
     for (const [register, local] of this.#localOfX) names[local] = INTEGER_REGISTERS[register] ?? "";
     for (const [register, local] of this.#localOfF) names[local] = FLOAT_REGISTERS[register] ?? "";
+    for (const [register, local] of this.#nextOfX) names[local] = `next_${INTEGER_REGISTERS[register]}`;
+    for (const [register, local] of this.#nextOfF) names[local] = `next_${FLOAT_REGISTERS[register]}`;
     notes.locals = names;
   }
 

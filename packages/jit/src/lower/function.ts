@@ -17,7 +17,8 @@ import { EMPTY, Op } from "../wasm/opcodes.js";
 import { type AccessGroup, groupAccesses, type Probes, predictedProbes } from "./access-groups.js";
 import { FunctionContext, isExitOffset, Local, type LoweringOptions } from "./context.js";
 import { emitExpression } from "./expression.js";
-import { type BlockState, emitInstruction } from "./instruction.js";
+import { type FloatBatch, floatBatches } from "./float-batches.js";
+import { type BlockState, emitBatch, emitInstruction } from "./instruction.js";
 import type { Place } from "./memory.js";
 import type { LoweringNotes } from "./notes.js";
 import { emitSystem } from "./system.js";
@@ -27,6 +28,7 @@ const { JUMP_CACHE, JUMP_ENTRIES, WINDOW_LEFT } = CONSTANTS;
 const ENTERABLE = helper("enterable");
 
 const NONE: ReadonlyMap<number, AccessGroup> = new Map();
+const NO_BATCHES: ReadonlyMap<number, FloatBatch> = new Map();
 
 /** Adds a region's function to a module, and tells of it if there are notes to take; gives what it knows of its accesses. */
 export function lower(
@@ -108,6 +110,11 @@ class FunctionWriter {
     const block = this.#region.blocks.get(this.#graph.order[number] ?? -1);
     if (block === undefined) throw new RangeError(`the region has no block ${number}`);
     return block;
+  }
+
+  #batchesOf(instructions: readonly PlacedInstruction[], { groups }: Probes): ReadonlyMap<number, FloatBatch> {
+    if (this.#region.registers.f === 0) return NO_BATCHES;
+    return floatBatches(instructions, groups, this.#options.fusedMultiplyAdd);
   }
 
   #dirtyAt(number: number): RegisterSet {
@@ -222,12 +229,22 @@ class FunctionWriter {
     context.op(Op.i32_sub);
     context.set(Local.left);
 
+    const probes = this.#probes[number] as Probes;
     const state: BlockState = {
       ...{ floatDirty: false, floatFast: false, wordCopies: wordCopies(instructions) },
-      ...(this.#probes[number] as Probes),
+      ...probes,
+      batches: this.#batchesOf(instructions, probes),
     };
     const last = terminator.kind === "next" || terminator.kind === "interpret" ? undefined : instructions.at(-1);
-    for (const [n, placed] of instructions.entries()) {
+    for (let n = 0; n < instructions.length; n++) {
+      const placed = instructions[n] as PlacedInstruction;
+      const batch = state.batches.get(placed.offset);
+      if (batch !== undefined) {
+        const uncounted = instructions.length - n;
+        emitBatch(context, batch, (member) => placeOf(member, uncounted), state);
+        n += batch.instructions.length - 1;
+        continue;
+      }
       context.mark("instruction", placed.offset);
       if (n === instructions.length - 1 && last !== undefined) break;
       emitInstruction(context, placed, placeOf(placed, instructions.length - n), state);

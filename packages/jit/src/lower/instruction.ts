@@ -1,11 +1,15 @@
 /** Which instructions have a lowering, and the lowering of those that do not end a block. */
 import type { BareInstruction } from "../guest/instruction.js";
 import type { PlacedInstruction } from "../region/block.js";
+import { Op } from "../wasm/opcodes.js";
 import type { Probes } from "./access-groups.js";
 import type { FunctionContext } from "./context.js";
 import { emitCsr, isInlineCsr } from "./csr.js";
 import { copiedRegister, emitExpression } from "./expression.js";
-import { emitFloat, emitMove, isInline, isInlineMove, requireFloat } from "./float.js";
+import { emitArithmetic, emitFloat, isInline, requireFloat } from "./float.js";
+import type { FloatBatch } from "./float-batches.js";
+import { isBatchOutside, type Look } from "./float-looks.js";
+import { emitMove, isInlineMove } from "./float-moves.js";
 import {
   emitAmo,
   emitLoad,
@@ -54,6 +58,8 @@ export interface BlockState extends Probes {
   floatFast: boolean;
   /** Offsets of instructions that extend what is extended already (see `words.ts`). */
   readonly wordCopies: ReadonlySet<number>;
+  /** By the offsets of their first instructions. */
+  readonly batches: ReadonlyMap<number, FloatBatch>;
 }
 
 /** Emits a translatable instruction that does not end its block. */
@@ -67,7 +73,30 @@ export function emitInstruction(
   context.wrote(placed.instruction);
 }
 
-function emit(context: FunctionContext, placed: PlacedInstruction, place: Place, state: BlockState): void {
+/** Emits a batch; `placeOf` tells where its instructions stand. */
+export function emitBatch(
+  context: FunctionContext,
+  { instructions, looks, hasProducts, hasSums }: FloatBatch,
+  placeOf: (placed: PlacedInstruction) => Place,
+  state: BlockState,
+): void {
+  needFloat(context, placeOf(instructions[0] as PlacedInstruction), state, true);
+  context.beginBatch();
+  for (const placed of instructions) {
+    context.mark("instruction", placed.offset);
+    emit(context, placed, placeOf(placed), state, looks.get(placed.offset));
+  }
+  isBatchOutside(context, hasProducts, hasSums);
+  context.unlikely();
+  context.open(Op.if);
+  context.beginBatch();
+  for (const placed of instructions) emit(context, placed, placeOf(placed), state);
+  context.close();
+  context.endBatch();
+  for (const { instruction } of instructions) context.wrote(instruction);
+}
+
+function emit(context: FunctionContext, placed: PlacedInstruction, place: Place, state: BlockState, look?: Look): void {
   const { instruction } = placed;
   const { row, rd } = instruction;
   if (row === undefined) return;
@@ -110,7 +139,8 @@ function emit(context: FunctionContext, placed: PlacedInstruction, place: Place,
       return;
     case "float":
       needFloat(context, place, state, true);
-      emitFloat(context, semantics.operation, instruction, place);
+      if (look === undefined) emitFloat(context, semantics.operation, instruction, place);
+      else emitArithmetic(context, semantics.operation, instruction, look);
       return;
     case "float-move":
       needFloat(context, place, state, false);
