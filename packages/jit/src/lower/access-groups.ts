@@ -1,7 +1,8 @@
 /**
- * Accesses of a block off one register that keeps its value, such as those of a
- * stack frame or a structure: one probe of the TLB serves all, if their bytes
- * lie in one page.
+ * Accesses of a block off one address, such as those of a stack frame, a
+ * structure or the element of an array: one probe of the TLB serves all, if
+ * their bytes lie in one page. Their base is one register, or what was made of
+ * it by adding constants.
  */
 import type { GuestInstruction } from "../guest/instruction.js";
 import type { PlacedInstruction } from "../region/block.js";
@@ -12,6 +13,8 @@ export interface AccessGroup {
   /** The instruction at which the probe stands. */
   readonly first: number;
   readonly base: number;
+  /** By the offsets of accesses whose base is not the first's, or has moved since: how far from it. */
+  shifts: Map<number, number> | undefined;
   /** Displacement of the lowest byte. */
   least: number;
   /** Displacement behind the highest byte. */
@@ -43,35 +46,50 @@ const X0 = 1;
 const NONE: ReadonlyMap<number, AccessGroup> = new Map();
 const NOWHERE: ReadonlySet<number> = new Set();
 
+/** What a register holds: what the base of a group's first access held, and so much. */
+interface Base {
+  readonly group: AccessGroup;
+  readonly shift: number;
+}
+
 /** The groups of a block by the offsets of their instructions; a single access is none unless it is misaligned. */
 export function groupAccesses(instructions: readonly PlacedInstruction[]): ReadonlyMap<number, AccessGroup> {
-  const shared = sharedBases(instructions);
-  if (shared === 0) return NONE;
-  const open = new Map<number, AccessGroup>();
+  if (!mayShare(instructions)) return NONE;
+  const open = new Map<number, Base>();
   const groups = new Map<number, AccessGroup>();
   let next = 0;
   for (const { offset, instruction, misses } of instructions) {
-    const access = ((shared >>> instruction.rs1) & 1) === 0 ? undefined : accessOf(instruction);
+    const { row, rd, rs1, imm, writes } = instruction;
+    const access = rs1 === 0 ? undefined : accessOf(instruction);
     if (access !== undefined) {
-      const { rs1: base, imm } = instruction;
       const isMisaligned = misses === "misaligned";
-      let group = isMisaligned ? undefined : open.get(base);
-      const [least, end] = [Math.min(group?.least ?? imm, imm), Math.max(group?.end ?? imm, imm + access.width)];
-      if (group === undefined || end - least > SPAN) {
-        const bytes = { least: imm, end: imm + access.width };
-        group = { local: next++, first: offset, base, ...bytes, writes: false, count: 0, isMisaligned, isApart: false };
-        if (!isMisaligned) open.set(base, group);
-      } else {
-        group.least = least;
-        group.end = end;
+      const base = isMisaligned ? undefined : open.get(rs1);
+      let group = base?.group;
+      if (base === undefined || group === undefined || !joins(base, offset, imm, imm + access.width)) {
+        group = {
+          local: next++,
+          first: offset,
+          base: rs1,
+          shifts: undefined,
+          least: imm,
+          end: imm + access.width,
+          writes: false,
+          count: 0,
+          isMisaligned,
+          isApart: false,
+        };
+        if (!isMisaligned) open.set(rs1, { group, shift: 0 });
       }
       group.writes ||= access.writes;
       group.isApart ||= misses === "in-groups" || misses === "often";
       group.count++;
       groups.set(offset, group);
     }
-    if (instruction.row?.semantics.kind === "csr") open.clear(); // the bank may change
-    if (instruction.writes.x !== 0) open.delete(instruction.rd);
+    if (row?.semantics.kind === "csr") open.clear(); // the bank may change
+    if (writes.x === 0) continue;
+    const moved = row?.name === "addi" ? open.get(rs1) : undefined;
+    if (moved === undefined) open.delete(rd);
+    else open.set(rd, { group: moved.group, shift: moved.shift + imm });
   }
   for (const [offset, { count, isMisaligned, isApart }] of groups) {
     if (isApart || (count === 1 && !isMisaligned)) groups.delete(offset);
@@ -87,16 +105,35 @@ export function groupAccesses(instructions: readonly PlacedInstruction[]): Reado
   return groups;
 }
 
-/** The registers, by their bits, that are bases of two accesses, or of a misaligned one: most blocks have none. */
-function sharedBases(instructions: readonly PlacedInstruction[]): number {
-  let [bases, shared] = [0, 0];
-  for (const { instruction, misses } of instructions) {
-    if (!instruction.isAccess) continue;
-    const base = 1 << instruction.rs1;
-    if ((bases & base) !== 0 || misses === "misaligned") shared |= base;
-    bases |= base;
+/**
+ * Makes an access to these bytes, from its base register, one of the group's if it may be. Where the base has moved, only what
+ * lies among the bytes of others: a loop that goes through memory would else come to two pages more often.
+ */
+function joins({ group, shift }: Base, offset: number, begin: number, end: number): boolean {
+  if (shift === 0) {
+    const [least, last] = [Math.min(group.least, begin), Math.max(group.end, end)];
+    if (last - least > SPAN) return false;
+    group.least = least;
+    group.end = last;
+    return true;
   }
-  return shared & ~X0;
+  if (begin + shift < group.least || end + shift > group.end) return false;
+  group.shifts ??= new Map();
+  group.shifts.set(offset, shift);
+  return true;
+}
+
+/** Whether two accesses may have one base, or one is misaligned: in most blocks it is not so. */
+function mayShare(instructions: readonly PlacedInstruction[]): boolean {
+  let bases = 0;
+  for (const { instruction, misses } of instructions) {
+    const { row, rd, rs1, isAccess } = instruction;
+    if (isAccess) {
+      if (((bases & ~X0) >>> rs1) & 1 || misses === "misaligned") return true;
+      bases |= 1 << rs1;
+    } else if (row?.name === "addi" && ((bases >>> rs1) & 1) !== 0) bases |= 1 << rd;
+  }
+  return false;
 }
 
 /** Where the probes stand for chained loads (see `chains.ts`), but for those that predicted badly or often miss. */

@@ -161,7 +161,8 @@ function emitAccess(
   const isPredicted = predicted.has(offset);
   if (group !== undefined) {
     if (group.first === offset) probeGroup(context, group, isPredicted, place);
-    fast(Local.group + group.local, instruction.imm - group.least);
+    const shift = group.shifts?.get(offset) ?? 0;
+    fast(Local.group + group.local, instruction.imm + shift - group.least);
     return;
   }
   setAddress(context, instruction);
