@@ -4,9 +4,9 @@
  * HARTVISOR_OFFLINE=1 says so; then what was not run is listed.
  */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -35,28 +35,55 @@ if (full) {
 }
 
 const results = mkdtempSync(join(tmpdir(), "hartvisor-test-"));
-const json = join(results, "results.json");
-step("Tests", bin("vitest"), ["run", "--reporter=default", "--reporter=json", `--outputFile.json=${json}`]);
-// Every block translated before it is first executed; then each block on its own.
-for (const unit of ["region", "block"]) {
-  step(`Tests of machines, translated by the ${unit}`, bin("vitest"), ["run", "packages/core/test/machine"], {
-    HARTVISOR_TEST_TRANSLATOR: JSON.stringify({ threshold: 1, sampleInterval: 1, eager: true, unit }),
-  });
+const passes = [];
+
+/** Runs tests, and keeps what became of each. */
+function tests(title, args = [], more = {}) {
+  const json = join(results, `${passes.length}.json`);
+  step(
+    title,
+    bin("vitest"),
+    ["run", ...args, "--reporter=default", "--reporter=json", `--outputFile.json=${json}`],
+    more,
+  );
+  passes.push({ title, ...(existsSync(json) && JSON.parse(readFileSync(json, "utf8"))) });
 }
+
 try {
-  summarise(JSON.parse(readFileSync(json, "utf8")));
+  tests("Tests");
+  // Every block translated before it is first executed; then each block on its own.
+  for (const unit of ["region", "block"]) {
+    tests(`Tests of machines, translated by the ${unit}`, ["packages/core/test/machine"], {
+      HARTVISOR_TEST_TRANSLATOR: JSON.stringify({ threshold: 1, sampleInterval: 1, eager: true, unit }),
+    });
+  }
 } finally {
   rmSync(results, { recursive: true });
 }
+summarise();
 
-/** Names what was not run, and closes with one line of counts. */
-function summarise({ numPassedTests, numFailedTests, numPendingTests, numTotalTests, testResults }) {
-  for (const { assertionResults } of testResults) {
-    for (const { status, fullName } of assertionResults) {
-      if (status === "pending" || status === "skipped") console.log(`not run: ${fullName}`);
+/** Names what was not run and what failed, and closes with one line of counts. */
+function summarise() {
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  for (const { title, testResults = [], numTotalTests = 0, ...pass } of passes) {
+    if (numTotalTests === 0) process.exitCode = 1;
+    counts.passed += pass.numPassedTests ?? 0;
+    counts.failed += pass.numFailedTests ?? 0;
+    counts.skipped += pass.numPendingTests ?? 0;
+    for (const { name, status, message, assertionResults } of testResults) {
+      // Also where no test of it failed: it could not be loaded, or its preparation failed.
+      if (status === "failed")
+        console.log(["failed", title, relative(root, name), firstLine(message)].filter(Boolean).join(": "));
+      for (const { status, fullName, failureMessages } of assertionResults) {
+        if (status === "pending" || status === "skipped") console.log(`not run: ${fullName}`);
+        if (status === "failed") console.log(`failed: ${title}: ${fullName}: ${firstLine(failureMessages[0])}`);
+      }
     }
   }
   for (const title of failures) console.log(`failed: ${title}`);
-  if (numTotalTests === 0) process.exitCode = 1;
-  console.log(`\n${numPassedTests} passed, ${numFailedTests} failed, ${numPendingTests} skipped`);
+  console.log(`\n${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
+}
+
+function firstLine(text = "") {
+  return text.split("\n", 1)[0];
 }

@@ -69,14 +69,16 @@ describeOnLinux("on a terminal", () => {
     ["SIGTERM", 143],
     ["SIGHUP", 129],
   ])("is restored after %s", async (signal, status) => {
-    const kill = `sh -c 'sleep 1; kill -${signal.slice(3)} $PPID' & exec "${process.execPath}" "${CLI}"`;
+    const isRaw = `stty -a </dev/tty | grep -q "[-]icanon"`;
+    const kill = `sh -c 'until ${isRaw}; do sleep 0.1; done; kill -${signal.slice(3)} $PPID' & exec "${process.execPath}" "${CLI}"`;
     const child = CliProcess.onTerminal(observed(`sh -c "${kill.replaceAll(/["$]/g, "\\$&")} elf ${guest("spin")}"`));
     await expectRestored(child, status);
   });
 
   it("is restored after an error that nobody expected", async () => {
     const bomb = join(folder, "bomb.mjs");
-    await writeFile(bomb, `setTimeout(() => { throw new Error("bomb"); }, 1000);\n`);
+    const whenRaw = `if (process.stdin.isRaw) { clearInterval(timer); throw new Error("bomb"); }`;
+    await writeFile(bomb, `const timer = setInterval(() => { ${whenRaw} }, 100);\n`);
     const command = `"${process.execPath}" --import ${bomb} "${CLI}" elf ${guest("spin")}`;
     const child = CliProcess.onTerminal(observed(command));
     await child.until(/hartvisor: unexpected error: bomb \(/);

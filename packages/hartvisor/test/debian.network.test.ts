@@ -33,7 +33,7 @@ describeOnline("unmodified Debian", () => {
     expect((await shell.run("ls /")).split(/\s+/)).toEqual(expect.arrayContaining(["bin", "dev", "proc", "sys"]));
     expect(await shell.run("echo $((6 * 7)) | sed s/42/works/")).toBe("works\n");
     // Clocks of user code read the time CSR through the vDSO.
-    expect(await shell.run("time true")).toMatch(/^real\s+0m 0\.\d\ds/);
+    expect(await shell.run("time true")).toMatch(/^real\s+\d+m \d+\.\d\ds/);
     expect(await shell.powerOff()).toEqual({ kind: "poweroff", exitCode: 0 });
   }, 180_000);
 

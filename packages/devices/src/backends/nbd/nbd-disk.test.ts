@@ -69,7 +69,7 @@ describe("a connection that is lost", () => {
   it("is made anew, and what was under way asked again", async () => {
     server.next = "silence";
     const outcome = read(1024, 512);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    await expect.poll(() => server.log).toHaveLength(1);
     server.drop();
     expect(await outcome).toEqual(new Uint8Array(512).fill(2));
     expect(server.log).toEqual(["0 1024 512", "0 1024 512"]);

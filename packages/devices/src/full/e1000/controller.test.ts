@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Register } from "./registers.js";
 import { Command, E1000TestDriver, frameOf, RECEIVE_RING, TRANSMIT_RING } from "./test-driver.js";
 
@@ -6,6 +6,9 @@ const { End, Fcs, Report } = Command;
 
 let driver: E1000TestDriver;
 
+afterEach(() => {
+  vi.useRealTimers();
+});
 beforeEach(() => {
   driver = new E1000TestDriver().start();
 });
@@ -203,11 +206,16 @@ it("begins nothing while it is quiesced", async () => {
 });
 
 it("lets no more pass than its rate", async () => {
+  vi.useFakeTimers();
   driver = new E1000TestDriver({ rateLimit: { fromGuest: 1000 } }).start();
   for (let n = 0; n < 3; n++) driver.legacy(frameOf(300));
   driver.send();
   expect(driver.frames).toHaveLength(1);
-  await new Promise((resolve) => setTimeout(resolve, 900));
+  await vi.advanceTimersByTimeAsync(200);
+  expect(driver.frames).toHaveLength(1);
+  await vi.advanceTimersByTimeAsync(300);
+  expect(driver.frames).toHaveLength(2);
+  await vi.advanceTimersByTimeAsync(10);
   expect(driver.frames).toHaveLength(3);
 });
 

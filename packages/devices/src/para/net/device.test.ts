@@ -1,5 +1,5 @@
 import type { FrameOffload, NetworkBackend, NetworkCard } from "@hartvisor/core";
-import { beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { TestBench } from "../virtio/test-device.js";
 import { VirtioNet } from "./device.js";
 
@@ -31,6 +31,9 @@ function begin(features?: bigint, options: Partial<ConstructorParameters<typeof 
 }
 
 beforeEach(() => begin());
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 const give = (length: number, at = 0) => bench.drivers[0]?.add({ address: BUFFER + at, length, write: true });
 const memory = (length: number, at = 0) => [...bench.memory.bytes.subarray(OFFSET + at, OFFSET + at + length)];
@@ -139,11 +142,16 @@ describe("a network card", () => {
   });
 
   it("lets no more pass than its rate", async () => {
+    vi.useFakeTimers();
     begin(undefined, { rateLimit: { fromGuest: 1000 } });
     for (let n = 0; n < 3; n++) bench.drivers[1]?.add({ address: BUFFER, length: 300 });
     bench.ring(1);
     expect(frames).toHaveLength(1);
-    await new Promise((resolve) => setTimeout(resolve, 900));
+    await vi.advanceTimersByTimeAsync(180);
+    expect(frames).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(290);
+    expect(frames).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(20);
     expect(frames).toHaveLength(3);
   });
 
