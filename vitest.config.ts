@@ -16,5 +16,7 @@ export default defineConfig({
   test: {
     include: ["packages/*/{src,isa,test}/**/*.test.ts"],
     testTimeout: 60_000,
+    // What is waited for comes soon, but on a host that has other things to do: a hang is what lasts far longer.
+    expect: { poll: { timeout: 50_000, interval: 5 } },
   },
 });

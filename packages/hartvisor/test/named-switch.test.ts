@@ -36,13 +36,10 @@ function station(number: number, vlan = 1) {
 async function isHeard(from: ReturnType<typeof station>, by: ReturnType<typeof station>): Promise<void> {
   by.heard.length = 0;
   await expect
-    .poll(
-      () => {
-        from.say(99);
-        return by.heard.length;
-      },
-      { timeout: 10_000, interval: 20 },
-    )
+    .poll(() => {
+      from.say(99);
+      return by.heard.length;
+    })
     .toBeGreaterThan(0);
 }
 

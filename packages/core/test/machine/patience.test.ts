@@ -103,7 +103,7 @@ it("executes each instruction once, wherever it leaves", async () => {
   guest.enter("supervisor");
   const before = guest.hart.getCsr("minstret");
   guest.machine.start();
-  await vi.waitUntil(() => guest.machine.stats.instructions > 120_000);
+  await expect.poll(() => guest.machine.stats.instructions).toBeGreaterThan(120_000);
   await guest.machine.pause();
   const words = Array.from({ length: 16 }, (_, n) => guest.read64(DATA + n * 0x1000));
   expect(words).toEqual(new Array(16).fill(1000n));

@@ -26,8 +26,6 @@ const frame = (to: number, from: number) => {
   return bytes;
 };
 const framed = (bytes: Uint8Array) => Uint8Array.from([0, 0, 0, bytes.length, ...bytes]);
-/** Waits for what a stream brings. */
-const arrival = (got: () => unknown) => expect.poll(got, { timeout: 30_000, interval: 1 });
 
 /** One end of two that are joined; opens a moment after it was made. */
 class FakeSocket extends EventTarget {
@@ -78,9 +76,9 @@ describe("a link over a WebSocket", () => {
   it("carries frames both ways", async () => {
     const { a, b } = await linked();
     a.backend.receive(frame(2, 1));
-    await arrival(() => b.frames).toEqual([frame(2, 1)]);
+    await expect.poll(() => b.frames).toEqual([frame(2, 1)]);
     b.backend.receive(frame(1, 2));
-    await arrival(() => a.frames).toEqual([frame(1, 2)]);
+    await expect.poll(() => a.frames).toEqual([frame(1, 2)]);
   });
 
   it("ends at both ends when a peer sends text", async () => {
@@ -105,10 +103,10 @@ describe("a link", () => {
     streamLink(two, right);
     const [a, b, other] = [card(one, 10), card(two, 10), card(two, 20)] as const;
     a.backend.receive(frame(2, 1));
-    await arrival(() => b.frames).toEqual([frame(2, 1)]);
+    await expect.poll(() => b.frames).toEqual([frame(2, 1)]);
     expect(other.frames).toEqual([]);
     b.backend.receive(frame(1, 2));
-    await arrival(() => a.frames).toEqual([frame(1, 2)]);
+    await expect.poll(() => a.frames).toEqual([frame(1, 2)]);
   });
 
   it("speaks of frames as QEMU does: their length, then they", async () => {
@@ -118,7 +116,7 @@ describe("a link", () => {
     const a = card(hub);
     const writer = right.writable.getWriter();
     await writer.write(framed(frame(2, 1)));
-    await arrival(() => a.frames).toEqual([frame(2, 1)]);
+    await expect.poll(() => a.frames).toEqual([frame(2, 1)]);
     a.backend.receive(frame(1, 2));
     const { value } = await right.readable.getReader().read();
     expect(value).toEqual(framed(frame(1, 2)));
@@ -166,7 +164,7 @@ describe("a link", () => {
     streamLink(hub, left);
     const a = card(hub);
     for (let n = 0; n < 10_000; n++) a.backend.receive(frame(2, 1));
-    await arrival(() => hub.stats.dropped.full).toBeGreaterThan(5000);
+    await expect.poll(() => hub.stats.dropped.full).toBeGreaterThan(5000);
   });
 
   it("leaves the switch when its stream ends", async () => {
@@ -177,7 +175,7 @@ describe("a link", () => {
     await writer.write(framed(frame(2, 1)));
     await writer.close();
     expect(await link.closed).toBeUndefined();
-    await arrival(() => hub.stats.addresses).toBe(0);
+    await expect.poll(() => hub.stats.addresses).toBe(0);
   });
 
   it("survives any garbage", async () => {
@@ -200,7 +198,7 @@ describe("a link", () => {
       void writer.close().catch(() => {});
       await link.closed;
     }
-    await arrival(() => hub.stats.addresses).toBe(0);
+    await expect.poll(() => hub.stats.addresses).toBe(0);
     expect(a.frames.every(({ length }) => length >= 14 && length <= 1514)).toBe(true);
   });
 });

@@ -8,8 +8,6 @@ const LOOPBACK = 0x7f000001;
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const bytes = (string: string) => new TextEncoder().encode(string);
 const moment = () => new Promise((resolve) => setTimeout(resolve, 50));
-/** Waits for what the network brings. */
-const arrival = (got: () => unknown) => expect.poll(got, { timeout: 30_000, interval: 10 });
 
 describe("the host's network", () => {
   it("sends datagrams to one peer, also before its socket is there, and hears its answers", async () => {
@@ -19,9 +17,9 @@ describe("the host's network", () => {
     const answers: string[] = [];
     const socket = nodeNetwork.connectUdp(LOOPBACK, peer.address().port, (answer) => answers.push(text(answer)));
     socket.send(bytes("early"));
-    await arrival(() => answers).toEqual(["early!"]);
+    await expect.poll(() => answers).toEqual(["early!"]);
     socket.send(bytes("late"));
-    await arrival(() => answers).toEqual(["early!", "late!"]);
+    await expect.poll(() => answers).toEqual(["early!", "late!"]);
     socket.close();
     socket.close();
     socket.send(bytes("after"));
@@ -56,9 +54,9 @@ describe("the host's network", () => {
       closed: (failed) => log.push(`closed ${failed}`),
     });
     socket.write(bytes("hello"));
-    await arrival(() => log).toEqual(["connected", "hello!", "ended"]);
+    await expect.poll(() => log).toEqual(["connected", "hello!", "ended"]);
     socket.end();
-    await arrival(() => log).toEqual(["connected", "hello!", "ended", "closed false"]);
+    await expect.poll(() => log).toEqual(["connected", "hello!", "ended", "closed false"]);
     socket.write(bytes("after"));
     server.close();
   });
