@@ -11,7 +11,8 @@ export const NO_REGISTERS: RegisterSet = { x: 0, f: 0 };
 
 /** The first itself if that has all of the second. */
 export function union(a: RegisterSet, b: RegisterSet): RegisterSet {
-  const [x, f] = [a.x | b.x, a.f | b.f];
+  const x = a.x | b.x;
+  const f = a.f | b.f;
   return x === a.x && f === a.f ? a : { x, f };
 }
 export const difference = (a: RegisterSet, b: RegisterSet): RegisterSet => ({ x: a.x & ~b.x, f: a.f & ~b.f });

@@ -4,12 +4,11 @@
  * their bytes lie in one page. Their base is one register, or what was made of
  * it by adding constants.
  */
-import type { GuestInstruction } from "../guest/instruction.js";
 import type { PlacedInstruction } from "../region/block.js";
 
 export interface AccessGroup {
-  /** Which of the locals for machine addresses it has. */
-  readonly local: number;
+  /** Which of the locals for machine addresses it has; {@link NO_LOCAL} while it is no group. */
+  local: number;
   /** The instruction at which the probe stands. */
   readonly first: number;
   readonly base: number;
@@ -40,6 +39,8 @@ const SPAN = 512;
 /** Groups of a block that have a local of their own. */
 export const GROUP_LOCALS = 6;
 
+const NO_LOCAL = -1;
+
 /** Of the base register that is no address. */
 const X0 = 1;
 
@@ -57,51 +58,49 @@ export function groupAccesses(instructions: readonly PlacedInstruction[]): Reado
   if (!mayShare(instructions)) return NONE;
   const open = new Map<number, Base>();
   const groups = new Map<number, AccessGroup>();
-  let next = 0;
+  const made: AccessGroup[] = [];
   for (const { offset, instruction, misses } of instructions) {
     const { row, rd, rs1, imm, writes } = instruction;
-    const access = rs1 === 0 ? undefined : accessOf(instruction);
-    if (access !== undefined) {
+    const semantics = row?.semantics;
+    if (rs1 !== 0 && (semantics?.kind === "load" || semantics?.kind === "store")) {
+      const end = imm + semantics.width;
       const isMisaligned = misses === "misaligned";
       const base = isMisaligned ? undefined : open.get(rs1);
       let group = base?.group;
-      if (base === undefined || group === undefined || !joins(base, offset, imm, imm + access.width)) {
+      if (base === undefined || group === undefined || !joins(base, offset, imm, end)) {
         group = {
-          local: next++,
+          local: NO_LOCAL,
           first: offset,
           base: rs1,
           shifts: undefined,
           least: imm,
-          end: imm + access.width,
+          end,
           writes: false,
           count: 0,
           isMisaligned,
           isApart: false,
         };
+        made.push(group);
         if (!isMisaligned) open.set(rs1, { group, shift: 0 });
       }
-      group.writes ||= access.writes;
+      group.writes ||= semantics.kind === "store";
       group.isApart ||= misses === "in-groups" || misses === "often";
       group.count++;
       groups.set(offset, group);
     }
-    if (row?.semantics.kind === "csr") open.clear(); // the bank may change
+    if (semantics?.kind === "csr") open.clear(); // the bank may change
     if (writes.x === 0) continue;
     const moved = row?.name === "addi" ? open.get(rs1) : undefined;
     if (moved === undefined) open.delete(rd);
     else open.set(rd, { group: moved.group, shift: moved.shift + imm });
   }
-  for (const [offset, { count, isMisaligned, isApart }] of groups) {
-    if (isApart || (count === 1 && !isMisaligned)) groups.delete(offset);
+  let locals = 0;
+  for (const group of made) {
+    const isShared = !group.isApart && (group.count > 1 || group.isMisaligned);
+    if (isShared && locals < GROUP_LOCALS) group.local = locals++;
   }
-  const locals = new Map<number, number>();
-  for (const [offset, group] of groups) {
-    if (!locals.has(group.local)) locals.set(group.local, locals.size);
-    if ((locals.get(group.local) ?? 0) >= GROUP_LOCALS) groups.delete(offset);
-  }
-  for (const group of new Set(groups.values())) {
-    (group as { local: number }).local = locals.get(group.local) ?? 0;
-  }
+  if (locals < made.length)
+    for (const { offset } of instructions) if (groups.get(offset)?.local === NO_LOCAL) groups.delete(offset);
   return groups;
 }
 
@@ -149,11 +148,4 @@ export function predictedProbes(
   );
   for (const { offset, misses } of instructions) if (misses === "seldom" && probes.has(offset)) predicted.add(offset);
   return predicted;
-}
-
-function accessOf({ row }: GuestInstruction): { readonly width: number; readonly writes: boolean } | undefined {
-  const semantics = row?.semantics;
-  if (semantics?.kind === "load") return { width: semantics.width, writes: false };
-  if (semantics?.kind === "store") return { width: semantics.width, writes: true };
-  return undefined;
 }

@@ -1,9 +1,8 @@
 /**
  * One region's function while it is written: its locals, and the small phrases
- * that all lowerings use. Guest registers live in locals, those of the float
- * file as f64; locals are numbered as code first mentions them.
+ * that all lowerings use.
  */
-import { CONSTANTS, FLOAT_REGISTERS, hartOffset, INTEGER_REGISTERS } from "@hartvisor/core/isa";
+import { CONSTANTS, hartOffset } from "@hartvisor/core/isa";
 import type { GuestInstruction } from "../guest/instruction.js";
 import { lowest, NO_REGISTERS, type RegisterSet, union, withoutLowest } from "../guest/registers.js";
 import type { Region } from "../region/block.js";
@@ -13,6 +12,7 @@ import type { ByteWriter } from "../wasm/writer.js";
 import { GROUP_LOCALS } from "./access-groups.js";
 import { ExitStubs } from "./exit-stubs.js";
 import type { LoweringNotes, Mark } from "./notes.js";
+import { RegisterLocals } from "./register-locals.js";
 
 const { REGISTER_WINDOW, WINDOW_HART, WINDOW_LEFT } = CONSTANTS;
 const X_WINDOW = REGISTER_WINDOW + hartOffset("x");
@@ -53,12 +53,6 @@ const INTERPRET = 1;
 /** The upper half of a register that holds a single (Unprivileged ISA 21.2). */
 const BOXED = -1;
 
-/** The registers that a batch's instructions have written so far, by their bits. */
-interface Batch {
-  x: number;
-  f: number;
-}
-
 /** What the host's WebAssembly and the machine allow. */
 export interface LoweringOptions {
   /** The host has `return_call_indirect`. */
@@ -75,16 +69,10 @@ export class FunctionContext {
   readonly options: LoweringOptions;
   readonly #module: ModuleBuilder;
   readonly #entry: number;
-  readonly #localOfX = new Map<number, number>();
-  readonly #localOfF = new Map<number, number>();
-  /** Those of what a batch writes, until it is done. */
-  readonly #nextOfX = new Map<number, number>();
-  readonly #nextOfF = new Map<number, number>();
-  #batch: Batch | undefined;
-  /** In the order of their numbers. */
-  readonly #registerTypes: ("i64" | "f64" | "f32")[] = [];
-  /** Float registers whose locals are f32. */
+  readonly #locals: RegisterLocals;
+  /** Float registers that hold singles only. */
   readonly #singles: number;
+  readonly usesFloat: boolean;
   readonly #stubs = new ExitStubs();
   /** Registers whose locals may differ from the window, at the place that is being written. */
   #dirty = NO_REGISTERS;
@@ -104,22 +92,13 @@ export class FunctionContext {
     this.#notes = notes;
     this.#entry = region.entry;
     this.#singles = region.singles;
-    this.#nameRegisters(region.registers);
-  }
-
-  /** Gives the registers that the region names their locals. */
-  #nameRegisters({ x, f }: RegisterSet): void {
-    for (let rest = x; rest !== 0; rest = withoutLowest(rest)) this.#x(lowest(rest));
-    for (let rest = f; rest !== 0; rest = withoutLowest(rest)) this.#f(lowest(rest));
+    this.usesFloat = region.registers.f !== 0;
+    this.#locals = new RegisterLocals(FIRST_REGISTER, region.registers, region.singles);
   }
 
   /** Notes that the code of a block or an instruction begins here, if anybody wants to know. */
   mark(what: Mark["what"], offset: number): void {
     if (this.#notes !== undefined) this.#marks.push({ what, offset, position: this.out.length });
-  }
-
-  get usesFloat(): boolean {
-    return this.#localOfF.size > 0;
   }
 
   /** Appends opcodes, or the bytes of their immediates. */
@@ -176,61 +155,26 @@ export class FunctionContext {
 
   getX(register: number): void {
     if (register === 0) this.i64(0);
-    else this.get(this.#isNext("x", register) ? this.#nextX(register) : this.#x(register));
+    else this.get(this.#locals.readX(register));
   }
 
   /** Writes what is on the stack; for x0 it must still be taken off. */
   setX(register: number): void {
-    if (register === 0) {
-      this.op(Op.drop);
-      return;
-    }
-    if (this.#batch !== undefined) this.#batch.x |= 1 << register;
-    this.set(this.#batch === undefined ? this.#x(register) : this.#nextX(register));
+    if (register === 0) this.op(Op.drop);
+    else this.set(this.#locals.writeX(register));
   }
 
   getF(register: number): void {
-    this.get(this.#isNext("f", register) ? this.#nextF(register) : this.#f(register));
+    this.get(this.#locals.readF(register));
   }
 
   setF(register: number): void {
-    if (this.#batch !== undefined) this.#batch.f |= 1 << register;
-    this.set(this.#batch === undefined ? this.#f(register) : this.#nextF(register));
-  }
-
-  /** Whether a batch has written a register. */
-  #isNext(file: "x" | "f", register: number): boolean {
-    return this.#batch !== undefined && ((this.#batch[file] >>> register) & 1) !== 0;
+    this.set(this.#locals.writeF(register));
   }
 
   /** Whether a float register's local is an f32. */
   isSingle(register: number): boolean {
-    return ((this.#singles >>> register) & 1) !== 0;
-  }
-
-  #x(register: number): number {
-    return this.#local(this.#localOfX, register, "i64");
-  }
-
-  #f(register: number): number {
-    return this.#local(this.#localOfF, register, this.isSingle(register) ? "f32" : "f64");
-  }
-
-  #nextX(register: number): number {
-    return this.#local(this.#nextOfX, register, "i64");
-  }
-
-  #nextF(register: number): number {
-    return this.#local(this.#nextOfF, register, this.isSingle(register) ? "f32" : "f64");
-  }
-
-  #local(of: Map<number, number>, register: number, type: "i64" | "f64" | "f32"): number {
-    let local = of.get(register);
-    if (local === undefined) {
-      local = FIRST_REGISTER + this.#registerTypes.push(type) - 1;
-      of.set(register, local);
-    }
-    return local;
+    return this.#locals.isSingle(register);
   }
 
   // Structure.
@@ -290,22 +234,15 @@ export class FunctionContext {
 
   /** Begins a batch of instructions, none of which leaves the region, or begins it again: registers are what they were before. */
   beginBatch(): void {
-    this.#batch = { x: 0, f: 0 };
+    this.#locals.beginBatch();
   }
 
   /** Makes what the batch wrote the values of its registers. */
   endBatch(): void {
-    const batch = this.#batch;
-    if (batch === undefined) throw new RangeError("no batch has begun");
-    this.#batch = undefined;
-    for (let rest = batch.x; rest !== 0; rest = withoutLowest(rest)) {
-      this.get(this.#nextX(lowest(rest)));
-      this.setX(lowest(rest));
-    }
-    for (let rest = batch.f; rest !== 0; rest = withoutLowest(rest)) {
-      this.get(this.#nextF(lowest(rest)));
-      this.setF(lowest(rest));
-    }
+    this.#locals.endBatch((from, to) => {
+      this.get(from);
+      this.set(to);
+    });
   }
 
   // Registers.
@@ -385,7 +322,7 @@ export class FunctionContext {
 
   /** Bytes of host stack that the function's frame may take, as an estimate. */
   get frameSize(): number {
-    return 160 + 8 * this.#registerTypes.length;
+    return 160 + 8 * this.#locals.types.length;
   }
 
   /**
@@ -422,12 +359,12 @@ export class FunctionContext {
       [2, Type.f64],
       [GROUP_LOCALS, Type.i32],
     ] as const;
-    out.unsigned(groups.length + this.#registerTypes.length);
+    out.unsigned(groups.length + this.#locals.types.length);
     for (const [count, type] of groups) {
       out.unsigned(count);
       out.byte(type);
     }
-    for (const type of this.#registerTypes) {
+    for (const type of this.#locals.types) {
       out.unsigned(1);
       out.byte(Type[type]);
     }
@@ -437,10 +374,7 @@ export class FunctionContext {
     notes.marks = this.#marks.map((mark) => ({ ...mark, position: mark.position + bodyBegin }));
     const names: string[] = Object.keys(Local).slice(0, Local.group);
     for (let n = 0; n < GROUP_LOCALS; n++) names.push(`group${n}`);
-    for (const [register, local] of this.#localOfX) names[local] = INTEGER_REGISTERS[register] ?? "";
-    for (const [register, local] of this.#localOfF) names[local] = FLOAT_REGISTERS[register] ?? "";
-    for (const [register, local] of this.#nextOfX) names[local] = `next_${INTEGER_REGISTERS[register]}`;
-    for (const [register, local] of this.#nextOfF) names[local] = `next_${FLOAT_REGISTERS[register]}`;
+    this.#locals.tell(names);
     notes.locals = names;
   }
 

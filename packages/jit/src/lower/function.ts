@@ -88,12 +88,13 @@ class FunctionWriter {
   }
 
   get probes(): RegionProbes {
-    const [groups, predicted] = [new Set<AccessGroup>(), [] as number[]];
+    const groups: AccessGroup[] = [];
+    const predicted: number[] = [];
     for (const block of this.#probes) {
-      for (const group of block.groups.values()) groups.add(group);
+      for (const [offset, group] of block.groups) if (group.first === offset) groups.push(group);
       predicted.push(...block.predicted);
     }
-    return { groups: [...groups], predicted };
+    return { groups, predicted };
   }
 
   write(): void {

@@ -17,7 +17,7 @@ const NONE: ReadonlySet<number> = new Set();
 
 /** The offsets of a region's loads into integer registers whose addresses depend on themselves, around a small loop without calls. */
 export function chainedLoads(region: Region, graph: FlowGraph): ReadonlySet<number> {
-  if (graph.irreducible.length > 0) return NONE;
+  if (graph.irreducible.length > 0 || !graph.isLoopHeader.includes(true)) return NONE;
   /** By the number of a loop's header: that of the last block that leads back to it. */
   const ends = new Map<number, number>();
   for (const [from, targets] of graph.successors.entries())
