@@ -36,7 +36,9 @@ describe.concurrent("hartvisor bench", () => {
     const { status, stdout } = await hartvisor(["bench", EXAMPLE, "--repetitions", "1"]);
     expect(stdout).toMatch(/^sbi-call: An SBI call that does nothing$/m);
     for (const technique of ["direct", "trap-and-emulate", "binary-translation"]) {
-      expect(stdout).toMatch(new RegExp(`^ {2}${technique} +interpreter +[\\d.]+ [nu]s .* 8 +1  hypercall 1$`, "m"));
+      // On a busy host a slice ends now and then in between.
+      const line = `^ {2}${technique} +interpreter +[\\d.]+ [num]s .* 8 +1(\\.0\\d*)?  hypercall 1(, budget [\\d.e-]+)?$`;
+      expect(stdout).toMatch(new RegExp(line, "m"));
     }
     expect(stdout).toContain("as expected (auto): It is one exit under every technique.");
     expect(status).toBe(0);
