@@ -26,7 +26,7 @@ export class RegisterLocals {
   #writtenX = 0;
   #writtenF = 0;
 
-  /** For a region that names these registers; the first local that they may have comes before the others. */
+  /** For a region that names these registers: they have the first numbers. */
   constructor(first: number, { x, f }: RegisterSet, singles: number) {
     this.#first = first;
     this.#singles = singles;
@@ -68,9 +68,11 @@ export class RegisterLocals {
 
   /** Ends the batch; `move` makes what a local holds that of another, the register's own. */
   endBatch(move: (from: number, to: number) => void): void {
+    if (!this.#isBatch) throw new RangeError("no batch has begun");
     const [x, f] = [this.#writtenX, this.#writtenF];
-    this.beginBatch();
     this.#isBatch = false;
+    this.#writtenX = 0;
+    this.#writtenF = 0;
     for (let rest = x; rest !== 0; rest = withoutLowest(rest))
       move(this.#local(NEXT_X, lowest(rest)), this.#local(X, lowest(rest)));
     for (let rest = f; rest !== 0; rest = withoutLowest(rest))
