@@ -17,7 +17,7 @@ describeOnline("the page of a run, in Chromium", () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "hartvisor-page-"));
     browser = await launchChromium();
-  }, 600_000);
+  });
   afterAll(async () => {
     await browser?.close();
     await rm(folder, { recursive: true });
@@ -57,7 +57,7 @@ describeOnline("the page of a run, in Chromium", () => {
       .evaluate((bar) => getComputedStyle(bar).fill);
     expect(fill).toBe("rgb(0, 114, 178)");
     expect([asked, errors]).toEqual([[url], []]);
-  }, 120_000);
+  });
 
   it("has the charts of every benchmark that there is, a row for each technique", async () => {
     const list = (await hartvisor(["bench", "--list"])).stdout.trimEnd().split("\n");
@@ -70,5 +70,5 @@ describeOnline("the page of a run, in Chromium", () => {
       expect(bars > 0 || name.startsWith("linux-")).toBe(true);
     }
     expect(errors).toEqual([]);
-  }, 300_000);
+  });
 });

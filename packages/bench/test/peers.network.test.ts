@@ -24,5 +24,5 @@ describeOnlineOnAmd64("bench:peers", () => {
     expect(summaries[0].groups.map(({ group }: { group: string }) => group)).toEqual([
       ...["real programs", "system", "all programs"],
     ]);
-  }, 600_000);
+  });
 });

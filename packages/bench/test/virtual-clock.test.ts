@@ -11,5 +11,4 @@ it.each(["calls-and-traps", "page-tables", "interrupts", "input-and-output"])(
     await expect(stdout).toMatchFileSnapshot(`virtual-clock/${group}.txt`);
     expect(status).toBe(0);
   },
-  120_000,
 );

@@ -15,7 +15,7 @@ describeOnlineOnAmd64("random programs end as on QEMU", () => {
 
   beforeAll(async () => {
     qemu = await obtainQemu();
-  }, 600_000);
+  });
 
   for (const engine of ENGINES) {
     it.each(profileNames)(`%s, engine ${engine}`, async (profile) => {

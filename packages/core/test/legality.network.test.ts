@@ -41,7 +41,7 @@ describeOnlineOnAmd64("encodings are as legal as on QEMU", () => {
 
   beforeAll(async () => {
     qemu = await obtainQemu();
-  }, 600_000);
+  });
 
   // `npm run fuzz:isa -- --sweep` tries all.
   it.each([

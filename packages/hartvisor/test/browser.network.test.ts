@@ -12,7 +12,7 @@ import { openSite, type Site } from "./browser/site.js";
 import { describeOnline } from "./describe-where.js";
 
 /** Far beyond what a boot takes. */
-const timeout = 120_000;
+const timeout = 400_000;
 
 describeOnline("a page in Chromium that imports the packed packages", () => {
   let browser: Browser;
@@ -29,7 +29,7 @@ describeOnline("a page in Chromium that imports the packed packages", () => {
       headers: { "/strict.html": { "content-security-policy": "script-src 'self' 'unsafe-inline'" } },
     });
     browser = await launchChromium();
-  }, 600_000);
+  });
 
   afterAll(async () => {
     await browser?.close();
@@ -49,7 +49,6 @@ describeOnline("a page in Chromium that imports the packed packages", () => {
       await shown(page, "#state", '{"kind":"poweroff","exitCode":0}');
       await page.close();
     },
-    180_000,
   );
 
   it("has a tree of a web server, of another origin than the page", async () => {
@@ -62,7 +61,7 @@ describeOnline("a page in Chromium that imports the packed packages", () => {
     expect(web.log.at(-1)).toBe("/tree/contents bytes=0-15");
     await page.close();
     await web.close();
-  }, 180_000);
+  });
 
   it("says that another origin may have to let it read what it has", async () => {
     const web = await openTree();
@@ -76,14 +75,14 @@ describeOnline("a page in Chromium that imports the packed packages", () => {
     expect(await page.locator("#state").textContent()).toContain(advice);
     await page.close();
     await web.close();
-  }, 180_000);
+  });
 
   it("says what is missing where the page's content security policy forbids WebAssembly", async () => {
     const page = await open("/strict.html");
     await shown(page, "#state", "HartvisorError unsupported: this page's content security policy forbids WebAssembly");
     expect(await page.locator("#state").textContent()).toContain("add 'wasm-unsafe-eval' to its script-src");
     await page.close();
-  }, 180_000);
+  });
 
   it("fetches Linux from its server, and is on a network with another page and this process by WebSockets", async () => {
     const lan = new NetworkSwitch();
@@ -127,7 +126,7 @@ describeOnline("a page in Chromium that imports the packed packages", () => {
       sockets.close();
       await network.close();
     }
-  }, 400_000);
+  });
 
   /** A server with a tree of one file. */
   function openTree(): Promise<TestHttpServer> {

@@ -16,7 +16,7 @@ describeOnline("Debian's image, from a mirror", () => {
   beforeAll(async () => {
     cacheDirectory = await mkdtemp(join(tmpdir(), "hartvisor-network-"));
     image = await debianDemoImage({ cacheDirectory, progress: (event) => events.push(event) });
-  }, 600_000);
+  });
 
   afterAll(() => rm(cacheDirectory, { recursive: true }));
 

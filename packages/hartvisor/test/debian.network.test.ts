@@ -15,14 +15,14 @@ const cmdline = "console=ttyS0 quiet";
 /** Beside direct, the techniques whose guests need know nothing. */
 const DEPRIVILEGED = TECHNIQUES.filter((technique) => technique !== "direct" && technique !== "paravirtual");
 /** Far beyond what a boot takes; it turns a hang into a failure with the console's text. */
-const limits = { wallTimeMs: 120_000 };
+const limits = { wallTimeMs: 500_000 };
 
 describeOnline("unmodified Debian", () => {
   let image: DemoImage;
 
   beforeAll(async () => {
     image = await debianDemoImage();
-  }, 600_000);
+  });
 
   it("reaches a shell that runs commands, and powers off", async () => {
     const shell = await GuestShell.boot({ boot: linux({ ...image, cmdline }), limits });
@@ -37,23 +37,18 @@ describeOnline("unmodified Debian", () => {
     const [, minutes, seconds] = /^real\s+(\d+)m (\d+\.\d\d)s/.exec(await shell.run("time true")) ?? [];
     expect(Number(minutes) * 60 + Number(seconds)).toBeLessThan((performance.now() - begin) / 1000);
     expect(await shell.powerOff()).toEqual({ kind: "poweroff", exitCode: 0 });
-  }, 180_000);
+  });
 
   it.each<[string, Partial<MachineOptions>]>([
     ["interpreted", { engine: "interpreter" }],
     ["translated block by block", { translator: { unit: "block" } }],
     ["translated at the first sight", { translator: { threshold: 1 } }],
-  ])(
-    "works when %s",
-    async (_, engine) => {
-      const patient = { wallTimeMs: 300_000 };
-      const shell = await GuestShell.boot({ boot: linux({ ...image, cmdline }), ...engine, limits: patient });
-      expect(await shell.run("seq 1000 | awk '{ s += $1 } END { print s }'")).toBe("500500\n");
-      expect(await shell.run("gzip -c /init | gunzip | cmp - /init && echo same")).toBe("same\n");
-      expect(await shell.powerOff()).toEqual({ kind: "poweroff", exitCode: 0 });
-    },
-    360_000,
-  );
+  ])("works when %s", async (_, engine) => {
+    const shell = await GuestShell.boot({ boot: linux({ ...image, cmdline }), ...engine, limits });
+    expect(await shell.run("seq 1000 | awk '{ s += $1 } END { print s }'")).toBe("500500\n");
+    expect(await shell.run("gzip -c /init | gunzip | cmp - /init && echo same")).toBe("same\n");
+    expect(await shell.powerOff()).toEqual({ kind: "poweroff", exitCode: 0 });
+  });
 
   it("boots with every extension on, and finds those that it knows", async () => {
     const isa = `${DEFAULT_ISA}_svade_zkt`;
@@ -65,7 +60,7 @@ describeOnline("unmodified Debian", () => {
     const expected = [known, crypto, privileged].flatMap((names) => names.split(" "));
     expect(found.split("_")).toEqual(expect.arrayContaining(expected));
     expect(await shell.powerOff()).toEqual({ kind: "poweroff", exitCode: 0 });
-  }, 180_000);
+  });
 
   it("brings up four harts", async () => {
     const shell = await GuestShell.boot({ boot: linux({ ...image, cmdline }), harts: 4, limits });
@@ -77,53 +72,43 @@ describeOnline("unmodified Debian", () => {
       ),
     ).toMatch(/(2000\n.*){4}/s);
     expect(await shell.powerOff()).toEqual({ kind: "poweroff", exitCode: 0 });
-  }, 180_000);
+  });
 
   it("finds that the machine can suspend", async () => {
     const shell = await GuestShell.boot({ boot: linux({ ...image, cmdline }), limits });
     expect(await shell.run("dmesg | grep 'SUSP extension'; cat /sys/power/mem_sleep")).toMatch(/detected[\s\S]*deep/u);
     expect(await shell.powerOff()).toEqual({ kind: "poweroff", exitCode: 0 });
-  }, 180_000);
+  });
 
-  it.each(DEPRIVILEGED)(
-    "runs deprivileged, by %s",
-    async (technique) => {
-      const shell = await GuestShell.boot({ boot: linux({ ...image, cmdline }), technique, limits });
-      expect(await shell.run("uname -m; sh -c 'echo $((6 * 7))' | sed s/42/works/")).toBe("riscv64\nworks\n");
-      expect(await shell.run("sleep 1 && echo slept")).toBe("slept\n");
-      expect(await shell.powerOff()).toEqual({ kind: "poweroff", exitCode: 0 });
-    },
-    180_000,
-  );
+  it.each(DEPRIVILEGED)("runs deprivileged, by %s", async (technique) => {
+    const shell = await GuestShell.boot({ boot: linux({ ...image, cmdline }), technique, limits });
+    expect(await shell.run("uname -m; sh -c 'echo $((6 * 7))' | sed s/42/works/")).toBe("riscv64\nworks\n");
+    expect(await shell.run("sleep 1 && echo slept")).toBe("slept\n");
+    expect(await shell.powerOff()).toEqual({ kind: "poweroff", exitCode: 0 });
+  });
 
-  it.each(DEPRIVILEGED)(
-    "runs deprivileged, by %s, on two harts of the baseline RV64GC",
-    async (technique) => {
-      const isa = "rv64gc";
-      const shell = await GuestShell.boot({ boot: linux({ ...image, cmdline }), technique, harts: 2, isa, limits });
-      expect(await shell.run("grep -c ^processor /proc/cpuinfo")).toBe("2\n");
-      expect(
-        await shell.run(
-          "for n in 1 2; do sh -c 'i=0; while [ $i -lt 2000 ]; do i=$((i+1)); done; echo $i' & done; wait",
-        ),
-      ).toMatch(/(2000\n.*){2}/s);
-      expect(await shell.powerOff()).toEqual({ kind: "poweroff", exitCode: 0 });
-    },
-    180_000,
-  );
+  it.each(DEPRIVILEGED)("runs deprivileged, by %s, on two harts of the baseline RV64GC", async (technique) => {
+    const isa = "rv64gc";
+    const shell = await GuestShell.boot({ boot: linux({ ...image, cmdline }), technique, harts: 2, isa, limits });
+    expect(await shell.run("grep -c ^processor /proc/cpuinfo")).toBe("2\n");
+    expect(
+      await shell.run("for n in 1 2; do sh -c 'i=0; while [ $i -lt 2000 ]; do i=$((i+1)); done; echo $i' & done; wait"),
+    ).toMatch(/(2000\n.*){2}/s);
+    expect(await shell.powerOff()).toEqual({ kind: "poweroff", exitCode: 0 });
+  });
 
   it("makes do with the baseline RV64GC: no Sstc, no Svadu", async () => {
     const shell = await GuestShell.boot({ boot: linux({ ...image, cmdline }), isa: "rv64gc", limits });
     expect(await shell.run("cat /proc/cpuinfo")).not.toMatch(/sstc|svadu|zba/);
     expect(await shell.run("sleep 1 && echo slept")).toBe("slept\n");
     expect(await shell.powerOff()).toEqual({ kind: "poweroff", exitCode: 0 });
-  }, 180_000);
+  });
 
   it("asks for a restart with reboot", async () => {
     const shell = await GuestShell.boot({ boot: linux({ ...image, cmdline }), limits });
     await shell.type("reboot");
     expect(await shell.machine.exited).toEqual({ kind: "reboot" });
-  }, 180_000);
+  });
 
   it("leaves the same memory and registers twice with the virtual clock", async () => {
     const state = async () => {
@@ -140,7 +125,7 @@ describeOnline("unmodified Debian", () => {
       return { memory: hash.digest("hex"), registers, exits: machine.stats.exits };
     };
     expect(await state()).toEqual(await state());
-  }, 180_000);
+  });
 
   it("boots through Debian's OpenSBI", async () => {
     const folder = await mkdtemp(join(tmpdir(), "hartvisor-opensbi-"));
@@ -153,7 +138,7 @@ describeOnline("unmodified Debian", () => {
     } finally {
       await rm(folder, { recursive: true });
     }
-  }, 300_000);
+  });
 });
 
 /** `fw_dynamic` of Debian's opensbi package, downloaded and verified by apt. */

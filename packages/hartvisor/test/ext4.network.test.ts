@@ -31,7 +31,7 @@ describeOnline("ext4", () => {
     const tree = { name: "e2fsprogs", suite: "trixie", architecture: "riscv64", packages: ["e2fsprogs"] };
     ({ root } = await obtainDebianTree({ ...tree, leaveOut: ["usr/share"] }));
     folder = await mkdtemp(join(tmpdir(), "hartvisor-ext4-"));
-  }, 600_000);
+  });
 
   afterAll(() => rm(folder, { recursive: true }));
 
@@ -39,7 +39,7 @@ describeOnline("ext4", () => {
   async function inMachine(path: string, script: string): Promise<string> {
     const backend = await fileDisk(path);
     const boot = linux({ ...image, cmdline: "console=ttyS0 quiet" });
-    const vm = await Machine.create({ boot, devices: [virtioBlock({ backend })], limits: { wallTimeMs: 120_000 } });
+    const vm = await Machine.create({ boot, devices: [virtioBlock({ backend })], limits: { wallTimeMs: 500_000 } });
     try {
       void vm.console.output.cancel();
       vm.start();
@@ -50,7 +50,7 @@ describeOnline("ext4", () => {
       for (const name of ["mkfs.ext4", "e2fsck"]) {
         await vm.writeFile(`/usr/sbin/${name}`, await readFile(join(root, "usr/sbin", name)), { mode: 0o755 });
       }
-      const { stdoutText, stderrText, exitCode } = await vm.exec(["sh", "-ec", script], { timeoutMs: 100_000 });
+      const { stdoutText, stderrText, exitCode } = await vm.exec(["sh", "-ec", script], { timeoutMs: 400_000 });
       expect([exitCode, stderrText]).toEqual([0, ""]);
       return stdoutText;
     } finally {
@@ -82,5 +82,5 @@ describeOnline("ext4", () => {
        e2fsck -fn /dev/vda >/dev/null 2>&1`,
     );
     expect(found).toBe(written);
-  }, 300_000);
+  });
 });

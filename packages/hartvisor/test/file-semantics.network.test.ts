@@ -107,7 +107,7 @@ describeOnlineOnLinux("in Debian, what processes do in", () => {
     // Linux takes its time from the RTC to half a second. Where it writes back, times come from both clocks: its own is not behind.
     await run(`date -s @${Math.ceil(Date.now() / 1000) + 1}`);
     onTmpfs = await semanticsIn("tmpfs");
-  }, 600_000);
+  });
 
   afterAll(async () => {
     await vm?.destroy();
@@ -115,7 +115,7 @@ describeOnlineOnLinux("in Debian, what processes do in", () => {
   });
 
   async function run(script: string): Promise<string> {
-    const { stdoutText, stderrText, exitCode } = await vm.exec(["sh", "-ec", script], { timeoutMs: 240_000 });
+    const { stdoutText, stderrText, exitCode } = await vm.exec(["sh", "-ec", script], { timeoutMs: 400_000 });
     expect([exitCode, stderrText], stdoutText).toEqual([0, ""]);
     return stdoutText;
   }
@@ -125,30 +125,22 @@ describeOnlineOnLinux("in Debian, what processes do in", () => {
     return (await run(`mkdir ${where}; /tmp/semantics ${where}; rm -r ${where}`)).trimEnd().split("\n");
   }
 
-  it.each(FOLDERS)(
-    "%s is what they do in a tmpfs, but for what is documented",
-    async (_, tag, deviations) => {
-      const said = await semanticsIn(tag);
-      expect(said.at(-1)).toBe(onTmpfs.at(-1));
-      const expected = tally(onTmpfs);
-      const others = [...tally(said)].filter(([what, result]) => expected.get(what) !== result);
-      const differences = others.map(([what, result]) => `${what.replace(/#\d+$/, "")}: ${result}`);
-      expect(differences.filter((line) => !HOST_INODE.test(line))).toEqual(deviations);
-    },
-    300_000,
-  );
+  it.each(FOLDERS)("%s is what they do in a tmpfs, but for what is documented", async (_, tag, deviations) => {
+    const said = await semanticsIn(tag);
+    expect(said.at(-1)).toBe(onTmpfs.at(-1));
+    const expected = tally(onTmpfs);
+    const others = [...tally(said)].filter(([what, result]) => expected.get(what) !== result);
+    const differences = others.map(([what, result]) => `${what.replace(/#\d+$/, "")}: ${result}`);
+    expect(differences.filter((line) => !HOST_INODE.test(line))).toEqual(deviations);
+  });
 
-  it.each(FOLDERS)(
-    "%s to contents shows in them, whatever it is",
-    async (_, tag, _deviations, refused) => {
-      for (const seed of [1, 2]) {
-        const content = (where: string) => run(`/tmp/content /mnt/${where}/content-by-${tag} ${seed} 500`);
-        const [expected] = (await content("tmpfs")).split(";");
-        expect(await content(tag)).toBe(`${expected?.trimEnd()}${refused}\n`);
-      }
-    },
-    300_000,
-  );
+  it.each(FOLDERS)("%s to contents shows in them, whatever it is", async (_, tag, _deviations, refused) => {
+    for (const seed of [1, 2]) {
+      const content = (where: string) => run(`/tmp/content /mnt/${where}/content-by-${tag} ${seed} 500`);
+      const [expected] = (await content("tmpfs")).split(";");
+      expect(await content(tag)).toBe(`${expected?.trimEnd()}${refused}\n`);
+    }
+  });
 });
 
 /** Results by what they are of; of things that are looked at several times, with the number of the time behind them. */

@@ -42,7 +42,7 @@ describeOnlineOnLinux("a root of Debian's packages", () => {
       memory: "512MiB",
       boot: linux({ kernel, initrd, cmdline: "console=ttyS0 quiet" }),
       devices: [device],
-      limits: { wallTimeMs: 600_000 },
+      limits: { wallTimeMs: 500_000 },
     });
     machines.push(machine);
     void machine.console.output.cancel();
@@ -56,7 +56,7 @@ describeOnlineOnLinux("a root of Debian's packages", () => {
       "import sqlite3, ssl, json; print(json.dumps(sqlite3.connect(':memory:').execute('select 6*7').fetchone()))";
     const { stdoutText, stderrText } = await vm.exec(["python3", "-c", program]);
     expect([stdoutText, stderrText]).toEqual(["[42]\n", ""]);
-  }, 600_000);
+  });
 
   it("is configured: dpkg has nothing left to do, and nothing that it misses", async () => {
     const vm = await boot();
@@ -64,7 +64,7 @@ describeOnlineOnLinux("a root of Debian's packages", () => {
       dpkg --verify | grep -v /usr/share; stat -c %a /tmp /root /etc/passwd`;
     const { stdoutText } = await vm.exec(["sh", "-c", script]);
     expect(stdoutText).toBe("installed\n1777\n700\n644\n");
-  }, 600_000);
+  });
 
   it("lets its own dpkg install and replace packages", async () => {
     const vm = await boot();
@@ -75,7 +75,7 @@ describeOnlineOnLinux("a root of Debian's packages", () => {
     const { stdoutText, stderrText, exitCode } = await vm.exec(["sh", "-c", script]);
     expect([exitCode, stderrText]).toEqual([0, ""]);
     expect(stdoutText).toContain("Unpacking mine (1) over (1)");
-  }, 600_000);
+  });
 
   it.each(["virtiofs", "9p"] as const)(
     "builds a C program by make on %s, again only where its sources are newer, and runs it",
@@ -97,7 +97,6 @@ describeOnlineOnLinux("a root of Debian's packages", () => {
         "",
       ]);
     },
-    600_000,
   );
 
   it("is shared by machines that do not see what the others write, and take only that", async () => {
@@ -111,7 +110,7 @@ describeOnlineOnLinux("a root of Debian's packages", () => {
       expect((blocks - freeBlocks) * blockSize).toBeLessThan(2 ** 20);
     }
     expect((await (await boot()).exec(["cat", "/etc/issue"])).stdoutText).toMatch(/Debian/);
-  }, 600_000);
+  });
 });
 
 describeOnlineOnLinux("a root from an OCI layout", () => {
@@ -127,7 +126,7 @@ describeOnlineOnLinux("a root from an OCI layout", () => {
       await using vm = await Machine.create({
         boot: linux({ kernel, initrd, cmdline: "console=ttyS0 quiet" }),
         devices: [virtioFs({ tree: await image.root(), tag: ROOT_TAG, cache: "always" })],
-        limits: { wallTimeMs: 600_000 },
+        limits: { wallTimeMs: 500_000 },
       });
       void vm.console.output.cancel();
       vm.start();
@@ -137,7 +136,7 @@ describeOnlineOnLinux("a root from an OCI layout", () => {
     } finally {
       await rm(folder, { recursive: true });
     }
-  }, 600_000);
+  });
 });
 
 /** Writes an OCI image layout whose layers hold files, by path. */

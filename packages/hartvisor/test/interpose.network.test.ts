@@ -1,5 +1,5 @@
 /** Hooks on Debian: the examples of docs/interposition.md. */
-import { expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
 import { debianDemoImage } from "../src/host/node/debian-image.js";
 import { linux, Machine, type MachineOptions, type SyscallEvent } from "../src/index.js";
 import { describeOnline } from "./describe-where.js";
@@ -11,13 +11,11 @@ const EXECVE = 221n;
 const UNAME = 160n;
 const EPERM = -1n;
 
-vi.setConfig({ testTimeout: 300_000 });
-
 async function withDebian(options: Partial<MachineOptions>, use: (vm: Machine) => Promise<void>): Promise<void> {
   const image = await debianDemoImage();
   await using vm = await Machine.create({
     boot: linux({ ...image, cmdline: "console=ttyS0 quiet" }),
-    limits: { wallTimeMs: 300_000 },
+    limits: { wallTimeMs: 500_000 },
     ...options,
   } as MachineOptions);
   void vm.console.output.cancel();

@@ -29,7 +29,7 @@ describeOnline("the network of a Debian guest", () => {
     const failures: string[] = [];
     const port = (server: Server) => (server.address() as AddressInfo).port;
     const sh = async (command: string, stdin?: Uint8Array) =>
-      (await vm.exec(["sh", "-c", command], { timeoutMs: 60_000, ...(stdin && { stdin }) })).stdoutText;
+      (await vm.exec(["sh", "-c", command], { timeoutMs: 400_000, ...(stdin && { stdin }) })).stdoutText;
 
     beforeAll(async () => {
       echo = createServer({ allowHalfOpen: true }, (socket) => socket.pipe(socket)).listen(0, "127.0.0.1");
@@ -52,11 +52,11 @@ describeOnline("the network of a Debian guest", () => {
         boot: linux({ ...image, cmdline: "console=ttyS0 quiet" }),
         devices: [card({ backend: network })],
         onDeviceFailure: (device, reason) => failures.push(`${device}: ${reason}`),
-        limits: { wallTimeMs: 170_000 },
+        limits: { wallTimeMs: 500_000 },
       });
       void vm.console.output.cancel();
       vm.start();
-    }, 600_000);
+    });
 
     afterAll(async () => {
       await vm.destroy();
@@ -127,28 +127,24 @@ describeOnline("the network of a Debian guest", () => {
       expect(captured.length).toBeGreaterThan(100);
     });
 
-    it.skipIf(!canRunTshark)(
-      "is captured so that tshark finds every packet well-formed",
-      async () => {
-        const folder = await mkdtemp(join(tmpdir(), "hartvisor-capture-"));
-        try {
-          const file = join(folder, "net.pcapng");
-          await writeFile(file, Buffer.concat(captured));
-          const protocols = await tshark(file, "-q", "-z", "io,phs");
-          for (const protocol of ["arp", "icmp", "dhcp", "dns", "tcp", "http"]) {
-            expect(protocols).toMatch(new RegExp(`^ +${protocol} +frames:[1-9]`, "m"));
-          }
-          const checked = ["ip", "tcp", "udp"].flatMap((protocol) => ["-o", `${protocol}.check_checksum:TRUE`]);
-          const bad =
-            '_ws.malformed || ip.checksum.status == "Bad" || tcp.checksum.status == "Bad" || udp.checksum.status == "Bad"';
-          expect(await tshark(file, ...checked, "-Y", bad)).toBe("");
-          expect(await tshark(file, "-Y", "dhcp.option.dhcp == 5")).toContain("DHCP ACK");
-          expect(await tshark(file, "-Y", 'dns.resp.name == "localhost"')).toContain("A 127.0.0.1");
-        } finally {
-          await rm(folder, { recursive: true });
+    it.skipIf(!canRunTshark)("is captured so that tshark finds every packet well-formed", async () => {
+      const folder = await mkdtemp(join(tmpdir(), "hartvisor-capture-"));
+      try {
+        const file = join(folder, "net.pcapng");
+        await writeFile(file, Buffer.concat(captured));
+        const protocols = await tshark(file, "-q", "-z", "io,phs");
+        for (const protocol of ["arp", "icmp", "dhcp", "dns", "tcp", "http"]) {
+          expect(protocols).toMatch(new RegExp(`^ +${protocol} +frames:[1-9]`, "m"));
         }
-      },
-      600_000,
-    );
+        const checked = ["ip", "tcp", "udp"].flatMap((protocol) => ["-o", `${protocol}.check_checksum:TRUE`]);
+        const bad =
+          '_ws.malformed || ip.checksum.status == "Bad" || tcp.checksum.status == "Bad" || udp.checksum.status == "Bad"';
+        expect(await tshark(file, ...checked, "-Y", bad)).toBe("");
+        expect(await tshark(file, "-Y", "dhcp.option.dhcp == 5")).toContain("DHCP ACK");
+        expect(await tshark(file, "-Y", 'dns.resp.name == "localhost"')).toContain("A 127.0.0.1");
+      } finally {
+        await rm(folder, { recursive: true });
+      }
+    });
   });
 });

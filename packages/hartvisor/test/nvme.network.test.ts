@@ -18,7 +18,7 @@ describeOnline("NVMe in Debian", () => {
 
   beforeAll(async () => {
     image = await debianDemoImage();
-  }, 600_000);
+  });
 
   afterEach(() => {
     CliProcess.killAll();
@@ -30,12 +30,12 @@ describeOnline("NVMe in Debian", () => {
       boot: linux({ ...image, cmdline: "console=ttyS0 quiet" }),
       devices,
       onDeviceFailure: (device, reason) => failures.push(`${device}: ${reason}`),
-      limits: { wallTimeMs: 120_000 },
+      limits: { wallTimeMs: 500_000 },
     });
     try {
       void vm.console.output.cancel();
       vm.start();
-      const { stdoutText } = await vm.exec(["sh", "-c", `${WAIT}\n${script}`], { timeoutMs: 100_000 });
+      const { stdoutText } = await vm.exec(["sh", "-c", `${WAIT}\n${script}`], { timeoutMs: 400_000 });
       return stdoutText;
     } finally {
       await vm.destroy();
@@ -58,7 +58,7 @@ describeOnline("NVMe in Debian", () => {
     expect(before).toMatch(/^[0-9a-f]{32}/);
     expect(after).toBe(before);
     expect(whole).toBe(`${createHash("md5").update(bytes).digest("hex")}  -`);
-  }, 180_000);
+  });
 
   it("has several, of which one is read-only and one fails", async () => {
     const broken: BlockBackend = {
@@ -80,7 +80,7 @@ describeOnline("NVMe in Debian", () => {
     );
     expect(text).toBe("1\nA\n0\n\nwritten\n");
     expect(reported.length).toBeGreaterThan(0);
-  }, 180_000);
+  });
 
   it("leaves the same memory twice with the virtual clock, beside an e1000", async () => {
     const state = async () => {
@@ -101,7 +101,7 @@ describeOnline("NVMe in Debian", () => {
     const first = await state();
     expect(first.frames.length).toBeGreaterThan(0);
     expect(await state()).toEqual(first);
-  }, 300_000);
+  });
 
   it("is what --disk makes of a file where it is asked to, as --net makes an e1000", async () => {
     const folder = await mkdtemp(join(tmpdir(), "hartvisor-nvme-"));
@@ -116,5 +116,5 @@ describeOnline("NVMe in Debian", () => {
     } finally {
       await rm(folder, { recursive: true });
     }
-  }, 180_000);
+  });
 });

@@ -27,10 +27,7 @@ async function machineOn(backend: NetworkBackend, last: number): Promise<Machine
 }
 
 const sh = async (vm: Machine, command: string) =>
-  (await vm.exec(["sh", "-c", `${command} 2>&1`], { timeoutMs: 60_000 })).stdoutText;
-
-/** Two boots each, on hosts that may be busy. */
-vi.setConfig({ testTimeout: 400_000 });
+  (await vm.exec(["sh", "-c", `${command} 2>&1`], { timeoutMs: 400_000 })).stdoutText;
 
 /** Fetches a file of a machine's from another by HTTP; gives the digests of what came and of what it is. */
 async function fetched(client: Machine, server: Machine, address: string): Promise<readonly [string, string]> {
@@ -115,12 +112,12 @@ describeOnline("machines on a switch", () => {
       child.stdout.setEncoding("utf8").on("data", (text: string) => {
         output += text;
       });
-      await expect.poll(() => output, { timeout: 120_000, interval: 200 }).toContain("hartvisor:~#");
+      await expect.poll(() => output, { interval: 200 }).toContain("hartvisor:~#");
       // The words of the command, as the terminal echoes them, are not what is waited for.
       child.stdin.write(
         `until wget -qO/tmp/data http://${address}:7000/data; do sleep 1; done; md5sum < /tmp/data; echo do''ne\n`,
       );
-      await expect.poll(() => output, { timeout: 120_000, interval: 200 }).toContain("done\r\n");
+      await expect.poll(() => output, { interval: 200 }).toContain("done\r\n");
       expect(output).toContain((await sh(vm, "md5sum < /srv/data")).slice(0, 32));
       expect(lan.stats.dropped).toEqual({ malformed: 0, vlan: 0, address: 0, full: 0 });
     } finally {

@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { type DemoImage, debianDemoImage } from "../src/host/node/debian-image.js";
 import { nat } from "../src/host/node/nat.js";
 import type { PortableDevice, WorkerMachine } from "../src/index.js";
@@ -18,10 +18,9 @@ const built = new URL("../dist/index.js", import.meta.url).href;
 const { Balloon, linux, Machine, NetworkSwitch } = (await import(built)) as typeof import("../src/index.js");
 
 const MIB = 2 ** 20;
-vi.setConfig({ testTimeout: 200_000, hookTimeout: 600_000 });
 
 const sh = async (vm: WorkerMachine, command: string) =>
-  (await vm.exec(["sh", "-c", `{ ${command}; } 2>&1`], { timeoutMs: 100_000 })).stdoutText;
+  (await vm.exec(["sh", "-c", `{ ${command}; } 2>&1`], { timeoutMs: 400_000 })).stdoutText;
 
 describeOnlineOnAmd64("Debian machines in workers", () => {
   let image: DemoImage;
@@ -45,7 +44,7 @@ describeOnlineOnAmd64("Debian machines in workers", () => {
   async function boot(devices: readonly PortableDevice[]): Promise<WorkerMachine> {
     const vm = await Machine.create({
       boot: linux({ ...image, cmdline: "console=ttyS0 quiet" }),
-      ...{ memory: "256MiB", limits: { wallTimeMs: 180_000 }, thread: "worker", devices },
+      ...{ memory: "256MiB", limits: { wallTimeMs: 500_000 }, thread: "worker", devices },
     });
     void vm.console.output.cancel();
     vm.start();

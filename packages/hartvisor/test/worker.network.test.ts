@@ -25,7 +25,7 @@ describeOnline("Debian in a worker", () => {
     echo = createServer({ allowHalfOpen: true }, (socket) => socket.pipe(socket)).listen(0, "127.0.0.1");
     await once(echo, "listening");
     vm = await Machine.create({
-      ...{ boot, memory: "256MiB", limits: { wallTimeMs: 120_000 }, thread: "worker" },
+      ...{ boot, memory: "256MiB", limits: { wallTimeMs: 500_000 }, thread: "worker" },
       devices: [
         { kind: "entropy" },
         { kind: "disk", source: join(folder, "disk.img"), serial: "file" },
@@ -37,7 +37,7 @@ describeOnline("Debian in a worker", () => {
     });
     void vm.console.output.cancel();
     vm.start();
-  }, 600_000);
+  });
 
   afterAll(async () => {
     await vm?.destroy();

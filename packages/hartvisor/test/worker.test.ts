@@ -238,6 +238,6 @@ async function outputOf(program: string): Promise<string> {
     };
   `;
   const args = ["--input-type=module", "--eval", prelude + program];
-  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 30_000 });
+  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 400_000 });
   return stdout;
 }

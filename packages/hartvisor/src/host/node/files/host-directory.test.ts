@@ -279,5 +279,5 @@ describe("a shared directory on Linux", () => {
     }
     await client.call(Opcode.GetAttr, node, new Uint8Array(16));
     expect(existsSync(join(shared, "d/d/d/d"))).toBe(true);
-  }, 20_000);
+  });
 });
