@@ -7,7 +7,6 @@ import { CLI, CliProcess } from "./cli-process.js";
 import { describeOnlineOnLinux } from "./describe-where.js";
 
 const PROMPT = /hartvisor:\S*# /;
-/** Of the download, where the cache is empty. */
 
 /** Downloads Debian's kernel unless it is in the cache, and so needs the network. */
 describeOnlineOnLinux("hartvisor with Debian", () => {

@@ -42,7 +42,7 @@ describeOnlineOnLinux("a root of Debian's packages", () => {
       memory: "512MiB",
       boot: linux({ kernel, initrd, cmdline: "console=ttyS0 quiet" }),
       devices: [device],
-      limits: { wallTimeMs: 500_000 },
+      limits: { wallTimeMs: 600_000 },
     });
     machines.push(machine);
     void machine.console.output.cancel();
@@ -126,7 +126,7 @@ describeOnlineOnLinux("a root from an OCI layout", () => {
       await using vm = await Machine.create({
         boot: linux({ kernel, initrd, cmdline: "console=ttyS0 quiet" }),
         devices: [virtioFs({ tree: await image.root(), tag: ROOT_TAG, cache: "always" })],
-        limits: { wallTimeMs: 500_000 },
+        limits: { wallTimeMs: 600_000 },
       });
       void vm.console.output.cancel();
       vm.start();
