@@ -43,7 +43,7 @@ describeOnline("a page in Chromium that imports the packed packages", () => {
       await shown(page, "#console", "hartvisor:~#");
       await page.keyboard.type("uname -a\n");
       await expect
-        .poll(() => page.locator("#console").textContent())
+        .poll(() => page.locator("#console").textContent(), { timeout })
         .toMatch(/# uname -a\nLinux hartvisor 6\.\d+\.\S+ .* riscv64 GNU\/Linux\n/);
       await page.keyboard.type("poweroff\n");
       await shown(page, "#state", '{"kind":"poweroff","exitCode":0}');

@@ -112,12 +112,12 @@ describeOnline("machines on a switch", () => {
       child.stdout.setEncoding("utf8").on("data", (text: string) => {
         output += text;
       });
-      await expect.poll(() => output, { interval: 200 }).toContain("hartvisor:~#");
+      await expect.poll(() => output, { timeout: 400_000, interval: 200 }).toContain("hartvisor:~#");
       // The words of the command, as the terminal echoes them, are not what is waited for.
       child.stdin.write(
         `until wget -qO/tmp/data http://${address}:7000/data; do sleep 1; done; md5sum < /tmp/data; echo do''ne\n`,
       );
-      await expect.poll(() => output, { interval: 200 }).toContain("done\r\n");
+      await expect.poll(() => output, { timeout: 400_000, interval: 200 }).toContain("done\r\n");
       expect(output).toContain((await sh(vm, "md5sum < /srv/data")).slice(0, 32));
       expect(lan.stats.dropped).toEqual({ malformed: 0, vlan: 0, address: 0, full: 0 });
     } finally {

@@ -11,7 +11,7 @@ export const WORTHWHILE = 32;
 export const LASTING_MS = 5000;
 /** How long a guest runs before its regions move. */
 const PATIENCE_MS = 10_000;
-/** Between one part of them and the next, so that the host, which compiles each for some 400 ms, has most of its time for the guest. */
+/** Between one part of them and the next, so that the host, which compiles each for up to a second, has most of its time for the guest. */
 const PAUSE_MS = 4000;
 /** How long no module must have been made, for while a program warms up the host has enough to compile. */
 const QUIET_MS = 500;
