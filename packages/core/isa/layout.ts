@@ -184,7 +184,7 @@ const vmFields = {
   // The translator's; all zero without one.
   sampleInterval: ["u32", 104], // instructions between samples; 0: none are taken
   sampleThreshold: ["u32", 108], // samples that make a block hot
-  sampleCounts: ["u32", 112], // SAMPLE_COUNTS of {slot u32, count u32, a sample being SAMPLE_WEIGHT}
+  sampleCounts: ["u32", 112], // SAMPLE_COUNTS of {slot u32, count u32, burst u32, its part of the count u32}, a sample being SAMPLE_WEIGHT
   hotBlocks: ["u32", 116], // HOT_BLOCKS of {pc u64, slot u32, code pages before and after its own u32, 0 if unknown, for a miss its rs1 u32}
   hotCount: ["u32", 120], // how many of them are filled
   regions: ["u32", 124], // REGION_SIZE bytes per region, by its index in the table of functions
@@ -304,7 +304,10 @@ export const CONSTANTS = {
   MAX_REGIONS: 4096,
   REGION_STACK: 262_144, // bytes of the host's stack that nested regions may use, as they estimate it
   SAMPLE_COUNTS: 16384,
+  SAMPLE_COUNT_SIZE: 16,
   SAMPLE_WEIGHT: 64, // of a sample in them, where an arrival from translated code counts 1: the two take about as long
+  BURST_SHIFT: 25, // log2 of the instructions of a burst
+  BURST_SHARE: 4, // a block is hot that was met so many times less than else, but in one burst
   HOT_BLOCKS: 64,
   SLOT_MISSES: 1, // beside a slot's address, in counters and the list of hot blocks: an access there misses the TLB
   HOT_BLOCK_SIZE: 24,

@@ -23,7 +23,10 @@ export type TranslationUnit = "block" | "region";
 export interface TranslatorOptions {
   /** `region`: the blocks around a hot one, with its loops and calls. `block`: one basic block, for comparison. Default: region. */
   readonly unit?: TranslationUnit;
-  /** Times, out of one in {@link sampleInterval} instructions, that the interpreter must meet a block before it is translated. Default: 150. */
+  /**
+   * Times, out of one in {@link sampleInterval} instructions, that the interpreter must meet a block before it is translated;
+   * a quarter of them suffices within 2^25 instructions. Default: 150.
+   */
   readonly threshold?: number;
   /** Instructions that are interpreted between two looks at where the guest is. Default: 1,000. */
   readonly sampleInterval?: number;

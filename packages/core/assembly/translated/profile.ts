@@ -2,10 +2,13 @@
  * Where the interpreter spends its time: every so many instructions, where
  * control leaves straight-line code, the block that comes next is counted; and
  * each block, with less weight, where control arrives from translated code. A
- * block that was met often enough is hot, and the translator hears of it; so
- * it does of accesses that translated code often leaves to the interpreter.
+ * block that was met often enough is hot, sooner if that was in one burst, and
+ * the translator hears of it; so it does of accesses that translated code often
+ * leaves to the interpreter.
  */
 import {
+  BURST_SHARE,
+  BURST_SHIFT,
   EXIT_BUDGET,
   HART_DEADLINE_MOVED,
   HART_EXECUTED,
@@ -20,6 +23,7 @@ import {
   OP_REGION,
   REGISTER_WINDOW,
   SAMPLE_COUNTS,
+  SAMPLE_COUNT_SIZE,
   SAMPLE_WEIGHT,
   SLOT_MISSES,
   SLOT_RS1,
@@ -90,12 +94,14 @@ export function countArrival(hart: usize, target: u64): void {
 export function countMiss(hart: usize, pc: u64): void {
   const vm = <usize>load<u32>(hart, HART_VM);
   const slot = slotAt(hart, pc);
-  if (slot != 0) countAt(hart, vm, pc, slot | SLOT_MISSES, 1, load<u32>(vm, VM_MISS_THRESHOLD));
+  const threshold = load<u32>(vm, VM_MISS_THRESHOLD);
+  if (slot != 0) countAt(hart, vm, pc, slot | SLOT_MISSES, 1, threshold, threshold);
 }
 
 function count(hart: usize, vm: usize, target: u64, weight: u32): void {
   const slot = slotAt(hart, target);
-  if (slot != 0 && load<u16>(slot) != OP_REGION) countAt(hart, vm, target, slot, weight, load<u32>(vm, VM_SAMPLE_THRESHOLD) * SAMPLE_WEIGHT);
+  const threshold = load<u32>(vm, VM_SAMPLE_THRESHOLD) * SAMPLE_WEIGHT;
+  if (slot != 0 && load<u16>(slot) != OP_REGION) countAt(hart, vm, target, slot, weight, threshold, threshold / BURST_SHARE);
 }
 
 /** The decoded slot of an address that was fetched of late; else 0. */
@@ -105,17 +111,22 @@ function slotAt(hart: usize, address: u64): u32 {
   return load<u32>(entry, 8) + (<u32>address & 0xfff) * <u32>(SLOT_SIZE / 2);
 }
 
-/** Counts a slot, as a block's or (SLOT_MISSES) an access's, and reports it when it was met often enough. */
-function countAt(hart: usize, vm: usize, address: u64, slot: u32, weight: u32, threshold: u32): void {
+/** Counts a slot, as a block's or (SLOT_MISSES) an access's, and reports it when it was met often enough in all, or in one burst. */
+function countAt(hart: usize, vm: usize, address: u64, slot: u32, weight: u32, threshold: u32, burstThreshold: u32): void {
   const counter = counterOf(vm, slot);
-  let n = weight;
-  if (load<u32>(counter) == slot) n += load<u32>(counter, 4);
-  else store<u32>(counter, slot);
-  if (n >= threshold) {
-    n = 0;
+  const burst = <u32>(load<u64>(hart, HART_EXECUTED) >> BURST_SHIFT);
+  const known = load<u32>(counter) == slot;
+  let count = (known ? load<u32>(counter, 4) : 0) + weight;
+  let inBurst = (known && load<u32>(counter, 8) == burst ? load<u32>(counter, 12) : 0) + weight;
+  if (count >= threshold || inBurst >= burstThreshold) {
+    count = 0;
+    inBurst = 0;
     report(hart, vm, address, slot);
   }
-  store<u32>(counter, n, 4);
+  store<u32>(counter, slot);
+  store<u32>(counter, count, 4);
+  store<u32>(counter, burst, 8);
+  store<u32>(counter, inBurst, 12);
 }
 
 /**
@@ -123,9 +134,9 @@ function countAt(hart: usize, vm: usize, address: u64, slot: u32, weight: u32, t
  * told apart by their place in a page, and a little by the page.
  */
 function counterOf(vm: usize, slot: u32): usize {
-  const first = <usize>load<u32>(vm, VM_SAMPLE_COUNTS) + ((((slot >> 4) ^ (slot >> 15)) & (SAMPLE_COUNTS - 1)) << 3);
+  const first = <usize>load<u32>(vm, VM_SAMPLE_COUNTS) + (((slot >> 4) ^ (slot >> 15)) & (SAMPLE_COUNTS - 1)) * SAMPLE_COUNT_SIZE;
   if (load<u32>(first) == slot) return first;
-  const second = first ^ 8;
+  const second = first ^ SAMPLE_COUNT_SIZE;
   return load<u32>(second) == slot || load<u32>(second, 4) < load<u32>(first, 4) ? second : first;
 }
 

@@ -6,7 +6,7 @@ import { FRAME_SIZE, type FramePool } from "../memory/frame-pool.js";
 
 const { CODE_PAGE_SIZE, FRAME_METADATA_SIZE, SECOND_ENTRIES, SECOND_LEVEL, TLB_BANKS, TLB_BANK_SIZE, TLB_ENTRY_SIZE } =
   CONSTANTS;
-const { HOT_BLOCKS, HOT_BLOCK_SIZE, MAX_REGIONS, REGION_SIZE, SAMPLE_COUNTS } = CONSTANTS;
+const { HOT_BLOCKS, HOT_BLOCK_SIZE, MAX_REGIONS, REGION_SIZE, SAMPLE_COUNTS, SAMPLE_COUNT_SIZE } = CONSTANTS;
 
 /** Code pages of a machine: 64 MiB of decoded slots, the oldest of which make room. */
 const CODE_PAGES = Math.floor((64 << 20) / CODE_PAGE_SIZE);
@@ -37,7 +37,7 @@ function tableSizes({ ramPages, hartCount, deprivileged = false }: MachineShape,
     frameMetadata: frameCount * FRAME_METADATA_SIZE,
     codeOwner: CODE_PAGES * 4,
     breakpointAddresses: MAX_BREAKPOINTS * 8,
-    sampleCounts: SAMPLE_COUNTS * 8,
+    sampleCounts: SAMPLE_COUNTS * SAMPLE_COUNT_SIZE,
     hotBlocks: HOT_BLOCKS * HOT_BLOCK_SIZE,
     regions: MAX_REGIONS * REGION_SIZE,
     interposedPages: ramPages,

@@ -6,7 +6,7 @@ import type { GuestDecoder, GuestInstruction } from "../guest/instruction.js";
 import type { Code } from "../region/discover.js";
 import { MissingAccesses } from "./missing-accesses.js";
 
-const { CODE_PAGE_SIZE, OP_REGION, SAMPLE_COUNTS, SAMPLE_WEIGHT, SLOT_IMM, SLOT_SIZE } = CONSTANTS;
+const { CODE_PAGE_SIZE, OP_REGION, SAMPLE_COUNTS, SAMPLE_COUNT_SIZE, SAMPLE_WEIGHT, SLOT_IMM, SLOT_SIZE } = CONSTANTS;
 const PAGE = 4096;
 const PAGE_BITS = 12;
 const UNDECODED = 0;
@@ -141,8 +141,8 @@ export class CodeMemory {
 
   /** How often control was found at a slot, of late (core/assembly/translated/profile.ts). */
   #samples(counts: number, slot: number): number {
-    const first = (counts >>> 2) + ((((slot >>> 4) ^ (slot >>> 15)) & (SAMPLE_COUNTS - 1)) << 1);
-    const counter = this.#words[first] === slot ? first : first ^ 2; // in one of two places
+    const first = counts + (((slot >>> 4) ^ (slot >>> 15)) & (SAMPLE_COUNTS - 1)) * SAMPLE_COUNT_SIZE;
+    const counter = (this.#words[first / 4] === slot ? first : first ^ SAMPLE_COUNT_SIZE) / 4; // in one of two places
     return this.#words[counter] === slot ? (this.#words[counter + 1] ?? 0) : 0;
   }
 
