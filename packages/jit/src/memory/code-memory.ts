@@ -141,8 +141,9 @@ export class CodeMemory {
 
   /** How often control was found at a slot, of late (core/assembly/translated/profile.ts). */
   #samples(counts: number, slot: number): number {
-    const first = counts + (((slot >>> 4) ^ (slot >>> 15)) & (SAMPLE_COUNTS - 1)) * SAMPLE_COUNT_SIZE;
-    const counter = (this.#words[first / 4] === slot ? first : first ^ SAMPLE_COUNT_SIZE) / 4; // in one of two places
+    const words = SAMPLE_COUNT_SIZE / 4;
+    const first = counts / 4 + (((slot >>> 4) ^ (slot >>> 15)) & (SAMPLE_COUNTS - 1)) * words;
+    const counter = this.#words[first] === slot ? first : first ^ words; // in one of two places
     return this.#words[counter] === slot ? (this.#words[counter + 1] ?? 0) : 0;
   }
 
