@@ -21,6 +21,7 @@ import { type FloatBatch, floatBatches } from "./float-batches.js";
 import { type BlockState, emitBatch, emitInstruction } from "./instruction.js";
 import type { Place } from "./memory.js";
 import type { LoweringNotes } from "./notes.js";
+import { combineShifts } from "./shifts.js";
 import { emitSystem } from "./system.js";
 import { wordCopies } from "./words.js";
 
@@ -232,7 +233,8 @@ class FunctionWriter {
 
     const probes = this.#probes[number] as Probes;
     const state: BlockState = {
-      ...{ floatDirty: false, floatFast: false, wordCopies: wordCopies(instructions) },
+      ...{ floatDirty: false, floatFast: false },
+      ...{ wordCopies: wordCopies(instructions), shifts: combineShifts(instructions) },
       ...probes,
       batches: this.#batchesOf(instructions, probes),
     };

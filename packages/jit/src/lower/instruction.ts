@@ -19,6 +19,7 @@ import {
   emitZero,
   type Place,
 } from "./memory.js";
+import { type CombinedShifts, emitCombined } from "./shifts.js";
 import { endsRegion } from "./system.js";
 
 /** Whether an instruction becomes code; what does not is left to the interpreter. */
@@ -58,6 +59,7 @@ export interface BlockState extends Probes {
   floatFast: boolean;
   /** Offsets of instructions that extend what is extended already (see `words.ts`). */
   readonly wordCopies: ReadonlySet<number>;
+  readonly shifts: CombinedShifts;
   /** By the offsets of their first instructions. */
   readonly batches: ReadonlyMap<number, FloatBatch>;
 }
@@ -105,10 +107,12 @@ function emit(context: FunctionContext, placed: PlacedInstruction, place: Place,
     case "nothing":
       return;
     case "compute": {
-      if (rd === 0) return;
+      if (rd === 0 || state.shifts.skipped.has(placed.offset)) return;
       const copied = state.wordCopies.has(placed.offset) ? instruction.rs1 : copiedRegister(row, instruction);
-      if (copied === undefined) emitExpression(context, semantics.value, instruction, place.offset);
-      else context.getX(copied);
+      const combined = state.shifts.combined.get(placed.offset);
+      if (combined !== undefined) emitCombined(context, combined);
+      else if (copied !== undefined) context.getX(copied);
+      else emitExpression(context, semantics.value, instruction, place.offset);
       context.setX(rd);
       return;
     }
