@@ -47,9 +47,9 @@ export function combineShifts(instructions: readonly PlacedInstruction[]): Combi
     const [first, second] = [shifts.get(rs1), shifts.get(rs2)];
     if (row?.name === "srli" && first !== undefined) {
       const bits = lowerBits(first.instruction, instruction);
-      const isAlone = first.isUnseen && first.instruction.rs1 === rs1 && rd === rs1;
-      if (bits !== undefined && (first.isThere || isAlone)) combined.set(offset, bits);
-      if (bits !== undefined && !first.isThere && isAlone) skipped.add(first.offset);
+      const isInPlace = first.isUnseen && first.instruction.rs1 === rs1 && rd === rs1;
+      if (bits !== undefined && (first.isThere || isInPlace)) combined.set(offset, bits);
+      if (bits !== undefined && isInPlace) skipped.add(first.offset);
     } else if (row?.name === "or" && first?.isThere && second?.isThere) {
       const word = rotated(first.instruction, second.instruction) ?? rotated(second.instruction, first.instruction);
       if (word !== undefined) combined.set(offset, word);
