@@ -80,6 +80,15 @@ export class EmulatorProcess {
     }
   }
 
+  /** Holds the process, all its threads, until it is resumed. */
+  suspend(): void {
+    this.#child.kill("SIGSTOP");
+  }
+
+  resume(): void {
+    this.#child.kill("SIGCONT");
+  }
+
   /** Ends the process. */
   async kill(): Promise<void> {
     this.#kill();

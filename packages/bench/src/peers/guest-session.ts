@@ -1,4 +1,8 @@
-/** A booted guest that runs the programs of the benchmark one after another, and what each run took. */
+/**
+ * A booted guest that runs the programs of the benchmark one after another, and what each run took. Between them its emulator
+ * is suspended, so that what it does when its guest is idle, or compiles behind it, does not disturb whoever is measured then.
+ */
+import { setTimeout as delay } from "node:timers/promises";
 import type { EmulatorProcess } from "./emulator-process.js";
 import type { Emulator, GuestImage } from "./emulators.js";
 import { SHELL_READY } from "./guest-image.js";
@@ -28,6 +32,8 @@ const PROGRAM_TIMEOUT_MS = 300_000;
 /** How far a guest's clock may be from the host's, and how long its words may take to reach the host when that is busy. */
 const CLOCK_TOLERANCE = 0.9;
 const CONSOLE_DELAY_MS = 1000;
+/** For what an emulator has yet to do: compile on behind a program, and make up for ticks of the clock when it is resumed. */
+const SETTLE_MS = 500;
 const DEMO_PROMPT = /hartvisor:~# /;
 
 /** Boots the demo to its prompt in a process of its own, and ends it there. */
@@ -62,7 +68,9 @@ export class GuestSession {
       await process.kill();
       throw error;
     }
-    return new GuestSession(process);
+    const session = new GuestSession(process);
+    await session.#suspend();
+    return session;
   }
 
   private constructor(process: EmulatorProcess) {
@@ -74,7 +82,15 @@ export class GuestSession {
    *
    * @throws Error when it fails, or the emulator does; the session is of no use then
    */
-  async run({ command, unitMs }: GuestProgram): Promise<Sample> {
+  async run(program: GuestProgram): Promise<Sample> {
+    this.#process.resume();
+    await delay(SETTLE_MS);
+    const sample = await this.#measure(program);
+    await this.#suspend();
+    return sample;
+  }
+
+  async #measure({ command, unitMs }: GuestProgram): Promise<Sample> {
     const whole = this.#stopwatch();
     this.#process.send(command);
     await this.#expect(/@ready\r?\n/);
@@ -97,6 +113,11 @@ export class GuestSession {
   /** Ends the guest. */
   async close(): Promise<void> {
     await this.#process.kill();
+  }
+
+  async #suspend(): Promise<void> {
+    await delay(SETTLE_MS);
+    this.#process.suspend();
   }
 
   /** Waits for a mark of the program's, or for its early end. */
