@@ -94,6 +94,7 @@ export function translator(options: TranslatorOptions = {}): TranslatorFactory {
         tailCalls: hasTailCalls(),
         fusedMultiplyAdd: hasFusedMultiplyAdd(),
         groupAccesses: !host.trapsMisaligned,
+        unrollsLoops: unit === "region" && !host.trapsMisaligned,
       }),
   };
 }

@@ -68,6 +68,7 @@ export function dumpRegion(options: DumpOptions): RegionDump | undefined {
     tailCalls: hasTailCalls(),
     fusedMultiplyAdd: hasFusedMultiplyAdd(),
     groupAccesses: !trapsMisaligned,
+    unrollsLoops: !limits.singleBlock && !trapsMisaligned,
   };
   const graph = flowGraph(region);
   lower(builder, { region, graph }, lowering, notes);

@@ -9,9 +9,10 @@ import type { PlacedInstruction } from "../region/block.js";
 export interface AccessGroup {
   /** Which of the locals for machine addresses it has; {@link NO_LOCAL} while it is no group. */
   local: number;
-  /** The instruction at which the probe stands. */
-  readonly first: number;
-  readonly base: number;
+  /** The instruction at which the probe stands; none if it stands before the block. */
+  readonly first: number | undefined;
+  /** The registers whose sum is its base. */
+  readonly bases: readonly number[];
   /** By the offsets of accesses whose base is not the first's, or has moved since: how far from it. */
   shifts: Map<number, number> | undefined;
   /** Displacement of the lowest byte. */
@@ -35,7 +36,7 @@ export interface Probes {
 }
 
 /** Bytes that the accesses of a group span at most: the more, the likelier they cross a page. */
-const SPAN = 512;
+export const SPAN = 512;
 /** Groups of a block that have a local of their own. */
 export const GROUP_LOCALS = 6;
 
@@ -53,8 +54,15 @@ interface Base {
   readonly shift: number;
 }
 
-/** The groups of a block by the offsets of their instructions; a single access is none unless it is misaligned. */
-export function groupAccesses(instructions: readonly PlacedInstruction[]): ReadonlyMap<number, AccessGroup> {
+/**
+ * The groups of a block by the offsets of their instructions; a single access is none unless it is misaligned. Other groups
+ * have some of the accesses already, and so many locals.
+ */
+export function groupAccesses(
+  instructions: readonly PlacedInstruction[],
+  others = NONE,
+  localsOfOthers = 0,
+): ReadonlyMap<number, AccessGroup> {
   if (!mayShare(instructions)) return NONE;
   const open = new Map<number, Base>();
   const groups = new Map<number, AccessGroup>();
@@ -62,7 +70,7 @@ export function groupAccesses(instructions: readonly PlacedInstruction[]): Reado
   for (const { offset, instruction, misses } of instructions) {
     const { row, rd, rs1, imm, writes } = instruction;
     const semantics = row?.semantics;
-    if (rs1 !== 0 && (semantics?.kind === "load" || semantics?.kind === "store")) {
+    if (rs1 !== 0 && (semantics?.kind === "load" || semantics?.kind === "store") && !others.has(offset)) {
       const end = imm + semantics.width;
       const isMisaligned = misses === "misaligned";
       const base = isMisaligned ? undefined : open.get(rs1);
@@ -71,7 +79,7 @@ export function groupAccesses(instructions: readonly PlacedInstruction[]): Reado
         group = {
           local: NO_LOCAL,
           first: offset,
-          base: rs1,
+          bases: [rs1],
           shifts: undefined,
           least: imm,
           end,
@@ -94,12 +102,12 @@ export function groupAccesses(instructions: readonly PlacedInstruction[]): Reado
     if (moved === undefined) open.delete(rd);
     else open.set(rd, { group: moved.group, shift: moved.shift + imm });
   }
-  let locals = 0;
+  let locals = localsOfOthers;
   for (const group of made) {
     const isShared = !group.isApart && (group.count > 1 || group.isMisaligned);
     if (isShared && locals < GROUP_LOCALS) group.local = locals++;
   }
-  if (locals < made.length)
+  if (locals - localsOfOthers < made.length)
     for (const { offset } of instructions) if (groups.get(offset)?.local === NO_LOCAL) groups.delete(offset);
   return groups;
 }

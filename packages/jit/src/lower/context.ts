@@ -61,6 +61,8 @@ export interface LoweringOptions {
   readonly fusedMultiplyAdd: boolean;
   /** Accesses off one register share a probe; they then do not look at alignment. */
   readonly groupAccesses: boolean;
+  /** Small loops stand in the code several times over. */
+  readonly unrollsLoops: boolean;
 }
 
 export class FunctionContext {

@@ -93,8 +93,10 @@ function mayStandBetween(
       return true;
     case "float":
       return isFromInteger(semantics.operation);
-    case "load":
-      return (groups.get(offset)?.first ?? offset) !== offset; // its page was found before
+    case "load": {
+      const group = groups.get(offset);
+      return group !== undefined && group.first !== offset; // its page was found before
+    }
     default:
       return false;
   }

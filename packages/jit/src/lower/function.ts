@@ -4,7 +4,7 @@
  * block before each merge point; where the graph is irreducible, a loop around
  * a branch table dispatches instead. Guest calls are WebAssembly calls.
  */
-import { CONSTANTS, hartOffset } from "@hartvisor/core/isa";
+import { CONSTANTS } from "@hartvisor/core/isa";
 import type { GuestInstruction } from "../guest/instruction.js";
 import { NO_REGISTERS, type RegisterSet } from "../guest/registers.js";
 import { type Block, DISPATCH, type PlacedInstruction, type Region } from "../region/block.js";
@@ -17,19 +17,17 @@ import { EMPTY, Op } from "../wasm/opcodes.js";
 import { type AccessGroup, groupAccesses, type Probes, predictedProbes } from "./access-groups.js";
 import { FunctionContext, isExitOffset, Local, type LoweringOptions } from "./context.js";
 import { emitExpression } from "./expression.js";
-import { type FloatBatch, floatBatches } from "./float-batches.js";
-import { type BlockState, emitBatch, emitInstruction } from "./instruction.js";
-import type { Place } from "./memory.js";
+import { blockState, emitStraight, placeOf } from "./instruction.js";
+import { followJumpCache, probeJumpCache } from "./jump-cache.js";
+import { probeSteady } from "./memory.js";
 import type { LoweringNotes } from "./notes.js";
-import { combineShifts } from "./shifts.js";
 import { emitSystem } from "./system.js";
-import { wordCopies } from "./words.js";
+import { type UnrolledLoop, unrollLoop } from "./unrolled-loops.js";
 
-const { JUMP_CACHE, JUMP_ENTRIES, WINDOW_LEFT } = CONSTANTS;
+const { JUMP_CACHE, WINDOW_LEFT } = CONSTANTS;
 const ENTERABLE = helper("enterable");
 
 const NONE: ReadonlyMap<number, AccessGroup> = new Map();
-const NO_BATCHES: ReadonlyMap<number, FloatBatch> = new Map();
 
 /** Adds a region's function to a module, and tells of it if there are notes to take; gives what it knows of its accesses. */
 export function lower(
@@ -45,16 +43,11 @@ export function lower(
 
 /** How the accesses of a region ask the TLB. */
 export interface RegionProbes {
-  readonly groups: readonly AccessGroup[];
+  /** Those that an access of theirs asks for; where others find no page, nothing is given back. */
+  readonly groups: readonly (Pick<AccessGroup, "least" | "end"> & { readonly first: number })[];
   /** Offsets of probes that predict. */
   readonly predicted: readonly number[];
 }
-
-const placeOf = ({ offset, instruction }: PlacedInstruction, uncounted: number): Place => ({
-  offset,
-  next: offset + instruction.length,
-  uncounted,
-});
 
 class FunctionWriter {
   readonly #region: Region;
@@ -63,7 +56,8 @@ class FunctionWriter {
   readonly #registers: RegisterFlow;
   /** By block number. */
   readonly #probes: readonly Probes[];
-  readonly #options: LoweringOptions;
+  /** By block number. */
+  readonly #unrolled = new Map<number, UnrolledLoop>();
   /** By block number: the depth before its loop, or the block that ends where it begins, was opened. */
   readonly #labels = new Map<number, number>();
   /** Depth of the dispatching loop, if there is one. */
@@ -76,24 +70,30 @@ class FunctionWriter {
     notes: LoweringNotes | undefined,
   ) {
     this.#region = region;
-    this.#options = options;
     this.#context = new FunctionContext(module, region, options, notes);
     this.#graph = graph;
     this.#registers = registerFlow(region, this.#graph);
     const chained = chainedLoads(region, graph);
     this.#probes = this.#graph.order.map((_, number) => {
-      const { instructions } = this.#block(number);
+      const block = this.#block(number);
+      const { instructions } = block;
+      const mayUnroll = options.unrollsLoops && this.#graph.irreducible.length === 0;
+      const unrolled = mayUnroll ? unrollLoop(block, chained) : undefined;
+      if (unrolled !== undefined) this.#unrolled.set(number, unrolled);
       const groups = options.groupAccesses ? groupAccesses(instructions) : NONE;
       return { groups, predicted: predictedProbes(instructions, groups, chained) };
     });
   }
 
   get probes(): RegionProbes {
-    const groups: AccessGroup[] = [];
+    const groups: RegionProbes["groups"][number][] = [];
     const predicted: number[] = [];
-    for (const block of this.#probes) {
-      for (const [offset, group] of block.groups) if (group.first === offset) groups.push(group);
-      predicted.push(...block.predicted);
+    const all = [...this.#probes];
+    for (const { iterations } of this.#unrolled.values()) all.push(...iterations.slice(0, 1));
+    for (const probes of all) {
+      for (const [first, group] of probes.groups)
+        if (group.first === first) groups.push({ first, least: group.least, end: group.end });
+      predicted.push(...probes.predicted);
     }
     return { groups, predicted };
   }
@@ -105,18 +105,13 @@ class FunctionWriter {
     }
     if (this.#graph.irreducible.length === 0) this.#tree(0);
     else this.#dispatched();
-    this.#context.finish(this.#liveAt(0), () => this.#followJumpCache());
+    this.#context.finish(this.#liveAt(0), () => followJumpCache(this.#context));
   }
 
   #block(number: number): Block {
     const block = this.#region.blocks.get(this.#graph.order[number] ?? -1);
     if (block === undefined) throw new RangeError(`the region has no block ${number}`);
     return block;
-  }
-
-  #batchesOf(instructions: readonly PlacedInstruction[], { groups }: Probes): ReadonlyMap<number, FloatBatch> {
-    if (this.#region.registers.f === 0) return NO_BATCHES;
-    return floatBatches(instructions, groups, this.#options.fusedMultiplyAdd);
   }
 
   #dirtyAt(number: number): RegisterSet {
@@ -226,32 +221,15 @@ class FunctionWriter {
       this.#dispatchIndirect(terminator.targets);
       return;
     }
-    context.get(Local.left);
-    context.i32(instructions.length);
-    context.op(Op.i32_sub);
-    context.set(Local.left);
-
-    const probes = this.#probes[number] as Probes;
-    const state: BlockState = {
-      ...{ floatDirty: false, floatFast: false },
-      ...{ wordCopies: wordCopies(instructions), shifts: combineShifts(instructions) },
-      ...probes,
-      batches: this.#batchesOf(instructions, probes),
-    };
     const last = terminator.kind === "next" || terminator.kind === "interpret" ? undefined : instructions.at(-1);
-    for (let n = 0; n < instructions.length; n++) {
-      const placed = instructions[n] as PlacedInstruction;
-      const batch = state.batches.get(placed.offset);
-      if (batch !== undefined) {
-        const uncounted = instructions.length - n;
-        emitBatch(context, batch, (member) => placeOf(member, uncounted), state);
-        n += batch.instructions.length - 1;
-        continue;
-      }
-      context.mark("instruction", placed.offset);
-      if (n === instructions.length - 1 && last !== undefined) break;
-      emitInstruction(context, placed, placeOf(placed, instructions.length - n), state);
+    const unrolled = this.#unrolled.get(number);
+    const out = context.depth;
+    if (unrolled !== undefined && terminator.kind === "branch" && last !== undefined) {
+      context.open(Op.block);
+      this.#iterations(number, unrolled, last, out);
     }
+    const state = blockState(context, instructions, this.#probes[number] as Probes);
+    emitStraight(context, instructions, last, state);
     switch (terminator.kind) {
       case "next":
         this.#go(number, terminator.to);
@@ -262,13 +240,16 @@ class FunctionWriter {
       case "system":
         if (last !== undefined) emitSystem(context, last.instruction, placeOf(last, 1));
         return;
-      case "branch": {
-        const semantics = last?.instruction.row?.semantics;
-        if (last === undefined || semantics?.kind !== "branch") throw new RangeError("a branch that is none");
-        emitExpression(context, semantics.condition, last.instruction, last.offset);
-        this.#branch(number, terminator.taken, terminator.otherwise);
+      case "branch":
+        this.#condition(last);
+        if (unrolled === undefined) this.#branch(number, terminator.taken, terminator.otherwise);
+        else {
+          context.branch(Op.br_if, this.#labels.get(number) as number);
+          context.close();
+          context.dirty = this.#dirtyAt(number); // all that an iteration writes is dirty at the loop's head
+          this.#go(number, terminator.otherwise);
+        }
         return;
-      }
       case "jump":
         if (last !== undefined) this.#link(last.instruction, end);
         this.#go(number, terminator.to);
@@ -287,6 +268,34 @@ class FunctionWriter {
         else this.#leave(!terminator.isReturn);
       }
     }
+  }
+
+  /** Some iterations of a loop; where that is left they go out of the construct that was opened at the depth `out`. */
+  #iterations(number: number, { steady, iterations }: UnrolledLoop, last: PlacedInstruction, out: number): void {
+    const context = this.#context;
+    const { instructions } = this.#block(number);
+    const single = context.depth;
+    context.open(Op.block);
+    for (const group of steady) probeSteady(context, group, single);
+    let state = blockState(context, instructions, iterations[0] as Probes);
+    for (const probes of iterations) {
+      context.dirty = this.#dirtyAt(number);
+      state = { ...state, ...probes };
+      emitStraight(context, instructions, last, state);
+      this.#condition(last);
+      context.op(Op.i32_eqz);
+      context.branch(Op.br_if, out);
+    }
+    context.branch(Op.br, this.#labels.get(number) as number);
+    context.close();
+    context.dirty = this.#dirtyAt(number);
+  }
+
+  /** Leaves on the stack whether a branch is taken. */
+  #condition(last: PlacedInstruction | undefined): void {
+    const semantics = last?.instruction.row?.semantics;
+    if (last === undefined || semantics?.kind !== "branch") throw new RangeError("a branch that is none");
+    emitExpression(this.#context, semantics.condition, last.instruction, last.offset);
   }
 
   /** Goes to the address local: by a table if it is one of the targets, else out of the region. */
@@ -391,48 +400,9 @@ class FunctionWriter {
     const context = this.#context;
     context.storeRegisters();
     context.storeLeft();
-    if (byJumpCache) this.#followJumpCache();
+    if (byJumpCache) followJumpCache(context);
     context.get(Local.address);
     context.op(Op.return);
-  }
-
-  /** Goes on at the address local if the jump cache knows its region and there is budget left; else nothing happens. */
-  #followJumpCache(): void {
-    if (!this.#options.tailCalls) return;
-    const context = this.#context;
-    const out = context.depth;
-    context.open(Op.block);
-    context.get(Local.left);
-    context.i32(0);
-    context.op(Op.i32_le_s);
-    context.unlikely();
-    context.branch(Op.br_if, out);
-    this.#probeJumpCache();
-    context.op(Op.i64_ne);
-    context.unlikely();
-    context.branch(Op.br_if, out);
-    context.get(Local.address);
-    context.get(Local.stack);
-    context.get(Local.entry);
-    context.memory(Op.i32_load, JUMP_CACHE + 8);
-    context.op(Op.return_call_indirect, REGION_TYPE, 0);
-    context.close();
-  }
-
-  /** Leaves the pc that the jump cache has for the address local, and the latter, on the stack; sets the entry local. */
-  #probeJumpCache(): void {
-    const context = this.#context;
-    context.get(Local.hart);
-    context.memory(Op.i32_load, hartOffset("fetchBank"));
-    context.get(Local.address);
-    context.op(Op.i32_wrap_i64);
-    context.i32(3);
-    context.op(Op.i32_shl);
-    context.i32((JUMP_ENTRIES - 1) << 4);
-    context.op(Op.i32_and, Op.i32_add);
-    context.tee(Local.entry);
-    context.memory(Op.i64_load, JUMP_CACHE);
-    context.get(Local.address);
   }
 
   /** Calls the address local, and goes on behind the call if it comes back there. */
@@ -441,7 +411,7 @@ class FunctionWriter {
     context.storeRegisters();
     context.storeLeft();
     // The region, if there is one; else whoever called goes on at the address.
-    this.#probeJumpCache();
+    probeJumpCache(context);
     context.op(Op.i64_eq, Op.if, 0x7f);
     context.get(Local.entry);
     context.memory(Op.i32_load, JUMP_CACHE + 8);

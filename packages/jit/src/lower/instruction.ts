@@ -3,11 +3,11 @@ import type { BareInstruction } from "../guest/instruction.js";
 import type { PlacedInstruction } from "../region/block.js";
 import { Op } from "../wasm/opcodes.js";
 import type { Probes } from "./access-groups.js";
-import type { FunctionContext } from "./context.js";
+import { type FunctionContext, Local } from "./context.js";
 import { emitCsr, isInlineCsr } from "./csr.js";
 import { copiedRegister, emitExpression } from "./expression.js";
 import { emitArithmetic, emitFloat, isInline, requireFloat } from "./float.js";
-import type { FloatBatch } from "./float-batches.js";
+import { type FloatBatch, floatBatches } from "./float-batches.js";
 import { isBatchOutside, type Look } from "./float-looks.js";
 import { emitMove, isInlineMove } from "./float-moves.js";
 import {
@@ -19,8 +19,11 @@ import {
   emitZero,
   type Place,
 } from "./memory.js";
-import { type CombinedShifts, emitCombined } from "./shifts.js";
+import { type CombinedShifts, combineShifts, emitCombined } from "./shifts.js";
 import { endsRegion } from "./system.js";
+import { wordCopies } from "./words.js";
+
+const NO_BATCHES: ReadonlyMap<number, FloatBatch> = new Map();
 
 /** Whether an instruction becomes code; what does not is left to the interpreter. */
 export function isTranslatable(instruction: BareInstruction): boolean {
@@ -53,7 +56,7 @@ export function isTranslatable(instruction: BareInstruction): boolean {
   }
 }
 
-/** What a block knows: what earlier instructions have established, and how its accesses ask the TLB. */
+/** What a block knows: what earlier instructions have established, how its accesses ask the TLB, and what was found of its instructions. */
 export interface BlockState extends Probes {
   floatDirty: boolean;
   floatFast: boolean;
@@ -64,19 +67,61 @@ export interface BlockState extends Probes {
   readonly batches: ReadonlyMap<number, FloatBatch>;
 }
 
-/** Emits a translatable instruction that does not end its block. */
-export function emitInstruction(
+/** What is known where a block begins. */
+export function blockState(
   context: FunctionContext,
-  placed: PlacedInstruction,
-  place: Place,
+  instructions: readonly PlacedInstruction[],
+  probes: Probes,
+): BlockState {
+  return {
+    ...{ floatDirty: false, floatFast: false },
+    ...{ wordCopies: wordCopies(instructions), shifts: combineShifts(instructions) },
+    ...probes,
+    batches: context.usesFloat
+      ? floatBatches(instructions, probes.groups, context.options.fusedMultiplyAdd)
+      : NO_BATCHES,
+  };
+}
+
+export const placeOf = ({ offset, instruction }: PlacedInstruction, uncounted: number): Place => ({
+  offset,
+  next: offset + instruction.length,
+  uncounted,
+});
+
+/** Emits the instructions of a block but for the last one, if that ends it; counts all of them. */
+export function emitStraight(
+  context: FunctionContext,
+  instructions: readonly PlacedInstruction[],
+  last: PlacedInstruction | undefined,
   state: BlockState,
 ): void {
+  context.get(Local.left);
+  context.i32(instructions.length);
+  context.op(Op.i32_sub);
+  context.set(Local.left);
+  for (let n = 0; n < instructions.length; n++) {
+    const placed = instructions[n] as PlacedInstruction;
+    const batch = state.batches.get(placed.offset);
+    const uncounted = instructions.length - n;
+    if (batch !== undefined) {
+      emitBatch(context, batch, (member) => placeOf(member, uncounted), state);
+      n += batch.instructions.length - 1;
+      continue;
+    }
+    context.mark("instruction", placed.offset);
+    if (placed !== last) emitInstruction(context, placed, placeOf(placed, uncounted), state);
+  }
+}
+
+/** Emits a translatable instruction that does not end its block. */
+function emitInstruction(context: FunctionContext, placed: PlacedInstruction, place: Place, state: BlockState): void {
   emit(context, placed, place, state);
   context.wrote(placed.instruction);
 }
 
 /** Emits a batch; `placeOf` tells where its instructions stand. */
-export function emitBatch(
+function emitBatch(
   context: FunctionContext,
   { instructions, looks, hasProducts, hasSums }: FloatBatch,
   placeOf: (placed: PlacedInstruction) => Place,

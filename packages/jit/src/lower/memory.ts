@@ -106,34 +106,46 @@ function predict(context: FunctionContext, table: number, place: Place): void {
   context.op(Op.i32_add);
 }
 
-/**
- * Before the first access of a group: its local gets the machine address of its lowest byte. If the bytes do not lie in one
- * page that the TLB has, the interpreter goes on. The page of the last byte is compared, found by that of the first: where
- * they are two, the entry is never the last one's.
- */
-function probeGroup(
-  context: FunctionContext,
-  { local, base, least, end, writes }: AccessGroup,
-  isPredicted: boolean,
-  place: Place,
-): void {
-  const table = writes ? TLB_WRITE : TLB_READ;
-  context.getX(base);
+/** Leaves 1 on the stack if the bytes of a group do not lie in one page that the TLB has; sets the entry and address locals. */
+function probePage(context: FunctionContext, { bases, least, end, writes }: AccessGroup): void {
+  for (const [n, base] of bases.entries()) {
+    context.getX(base);
+    if (n > 0) context.op(Op.i64_add);
+  }
   if (least !== 0) {
     context.i64(least);
     context.op(Op.i64_add);
   }
   context.set(Local.address);
-  findEntry(context, table);
+  findEntry(context, writes ? TLB_WRITE : TLB_READ);
+  // The page of the last byte is compared, found by that of the first: where they are two, the entry is never the last one's.
   context.get(Local.address);
   context.i64(end - least - 1);
   context.op(Op.i64_add);
   context.i64(-PAGE);
   context.op(Op.i64_and, Op.i64_ne);
+}
+
+/**
+ * Before the first access of a group: its local gets the machine address of its lowest byte. If there is none, the
+ * interpreter goes on.
+ */
+function probeGroup(context: FunctionContext, group: AccessGroup, isPredicted: boolean, place: Place): void {
+  const table = group.writes ? TLB_WRITE : TLB_READ;
+  probePage(context, group);
   context.giveBackIf(place.offset, place.uncounted);
   if (isPredicted) predict(context, table, place);
   else translate(context, table);
-  context.set(Local.group + local);
+  context.set(Local.group + group.local);
+}
+
+/** The same before an unrolled loop's iterations; if there is none, goes out of the construct that was opened at a depth. */
+export function probeSteady(context: FunctionContext, group: AccessGroup, outOf: number): void {
+  probePage(context, group);
+  context.unlikely();
+  context.branch(Op.br_if, outOf);
+  translate(context, group.writes ? TLB_WRITE : TLB_READ);
+  context.set(Local.group + group.local);
 }
 
 /** Whether it is a load or store that is misaligned with these low bits in its base register. */
