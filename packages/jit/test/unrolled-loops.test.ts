@@ -1,5 +1,6 @@
 /** Small loops, of which several iterations stand one behind the other. */
 import { describe, expect, it } from "vitest";
+import { Random } from "../../core/fuzz/random.js";
 import { createGuest, DATA, PROGRAM } from "../../core/test/machine/guest.js";
 import { AddressSpace, OPEN } from "../../core/test/machine/page-tables.js";
 import { CODE } from "../../core/test/machine/paged-guest.js";
@@ -135,6 +136,36 @@ it("goes across pages without the interpreter", async () => {
   const INSTRUCTIONS = 1_000_000;
   const { executed } = await outcome(walk, INSTRUCTIONS, { ...OPTIONS, missThreshold: INSTRUCTIONS });
   expect(INSTRUCTIONS - executed).toBeLessThan(10_000);
+});
+
+/** A loop of random accesses off s1, s2 and sums of them and a small a7, of up to 32 iterations at a time, each time elsewhere. */
+function randomLoop(random: Random): string {
+  const value = () => `a${random.below(6)}`;
+  const pointer = () => random.pick(["s1", "s2", "t2"]);
+  const kinds = [
+    () => `${random.pick(["ld", "lw", "lhu", "lbu"])} ${value()}, ${random.between(-40, 40)}(${pointer()})`,
+    () => `${random.pick(["sd", "sw", "sh", "sb"])} ${value()}, ${random.between(-40, 40)}(${pointer()})`,
+    () => `addi ${random.pick(["s1", "s2"])}, ${pointer()}, ${random.pick([-8, -4, -1, 1, 4, 8, 16, 768])}`,
+    () => `add t2, ${random.pick(["s1", "s2"])}, a7`,
+    () => `addi ${value()}, ${value()}, ${random.between(-9, 9)}`,
+    () => `xor ${value()}, ${value()}, ${value()}`,
+  ];
+  const body = Array.from({ length: random.between(2, 10) }, () => random.pick(kinds)());
+  return [
+    ...["lui t0, 16", "add s7, s0, t0", "again:", "addi s5, s5, 1231", "slli t0, s5, 51", "srli t0, t0, 51"],
+    ...["add s1, s7, t0", "addi s2, s1, 64", "addi t2, s1, 0", "andi a7, s5, 7", "andi s3, s5, 31", "addi s3, s3, 1"],
+    ...["next:", ...body, "addi s3, s3, -1", "bne s3, zero, next", "j again"],
+  ].join("\n");
+}
+
+it.each([1, 2, 3])("random loops end as interpreted, seed %i", async (seed) => {
+  const random = new Random(seed);
+  for (let n = 0; n < 30; n++) {
+    const source = randomLoop(random);
+    const { executed, end } = await outcome(source, 20_000, OPTIONS);
+    expect(end, source).toEqual((await outcome(source, 20_000)).end);
+    expect(executed, source).toBeGreaterThan(10_000);
+  }
 });
 
 /** Copies words behind each other through pages whose frames lie here and there, from so many bytes on; gives what the frames hold then. */
