@@ -5,19 +5,29 @@ import { createGuest, DATA, PROGRAM } from "../../core/test/machine/guest.js";
 import { AddressSpace, OPEN } from "../../core/test/machine/page-tables.js";
 import { CODE } from "../../core/test/machine/paged-guest.js";
 import { translator } from "../src/index.js";
-import { unrollLoop } from "../src/lower/unrolled-loops.js";
+import { MOST_UNROLLED, unrollLoop } from "../src/lower/unrolled-loops.js";
 import type { Misses } from "../src/region/block.js";
+import { cycles } from "../src/region/cycles.js";
+import { flowGraph } from "../src/region/flow-graph.js";
 import { grow } from "./grow.js";
 import { outcome } from "./outcome.js";
 
 const [A1, A2, A4, A5] = [11, 12, 14, 15];
 const NONE: ReadonlySet<number> = new Set();
 
-/** How the block with which a program begins is unrolled, if its accesses miss so often. */
+/** How the loop with which a program begins is unrolled, if its accesses miss so often. */
 function unroll(source: string, misses: Misses = "seldom") {
-  const block = grow(`${source}\nret`).blocks.get(0);
-  if (block === undefined) throw new RangeError("no block");
-  return unrollLoop({ ...block, instructions: block.instructions.map((placed) => ({ ...placed, misses })) }, NONE);
+  const region = grow(`${source}\nret`);
+  const graph = flowGraph(region);
+  const [cycle] = cycles(region, graph, MOST_UNROLLED);
+  const instructions = cycle?.flatMap((number) => region.blocks.get(graph.order[number] ?? -1)?.instructions ?? []);
+  return (
+    instructions &&
+    unrollLoop(
+      instructions.map((placed) => ({ ...placed, misses })),
+      NONE,
+    )
+  );
 }
 
 /** The steady groups of a loop: the registers of their bases, their bytes, and where each iteration's accesses begin. */
@@ -48,6 +58,15 @@ describe("steady accesses", () => {
     ]);
   });
 
+  it("are in all blocks of a loop, which may begin in its middle", () => {
+    const source = "j .+12\nlbu a0, 0(a2)\naddi a2, a2, 1\nlbu a3, 0(a1)\naddi a1, a1, 1\nbne a3, zero, .-16";
+    const moved = [[0], [1], [2], [3]];
+    expect(steady(source)).toEqual([
+      { bases: [A1], bytes: [0, 4], writes: false, moved },
+      { bases: [A2], bytes: [0, 4], writes: false, moved },
+    ]);
+  });
+
   it("are off sums of such registers", () => {
     const source = "add a0, a4, a5\naddi a5, a5, 1\nlbu a3, 1(a0)\nbne a3, zero, .-12";
     const moved = [[0], [1], [2], [3]];
@@ -71,19 +90,12 @@ describe("steady accesses", () => {
   });
 });
 
-describe("a loop stays as it is", () => {
-  it.each([
-    ["of several blocks", "ld a0, 0(a1)\nbeq a0, zero, .+8\naddi a1, a1, 8\nbne a1, a2, .-12"],
-    ["of more instructions", `${"addi a0, a0, 1\n".repeat(32)}bne a0, a1, .-128`],
-    ["that goes on where its branch is not taken", "addi a0, a0, 1\nbne a0, a1, .+8\nj .-8"],
-  ])("%s", (_what, source) => {
-    expect(unroll(source)).toBeUndefined();
-  });
-
-  it.each<Misses>(["often", "misaligned"])("with accesses that are %s left to the interpreter", (misses) => {
+it.each<Misses>(["often", "misaligned"])(
+  "a loop with accesses that are %s left to the interpreter stays as it is",
+  (misses) => {
     expect(unroll("ld a0, 0(a1)\naddi a1, a1, 8\nbne a1, a2, .-8", misses)).toBeUndefined();
-  });
-});
+  },
+);
 
 const OPTIONS = { threshold: 1, sampleInterval: 1, eager: true };
 
@@ -95,6 +107,13 @@ const LOOPS: Readonly<Record<string, readonly string[]>> = {
   "sums of registers": ["add a2, s1, s4", "lhu a1, 2(a2)", "addi s4, s4, 2", "xor a1, a1, s4", "sh a1, -2(a2)"],
   "two streams that meet": ["ld a1, 0(s1)", "ld a2, 32(s1)", "add a1, a1, a2", "sd a1, 16(s1)", "addi s1, s1, 8"],
   doubles: ["fld fa0, 0(s1)", "fadd.d fa1, fa1, fa0", "fsd fa1, 8(s1)", "addi s1, s1, 8"],
+  "bytes up to one that is found": [
+    "lbu a1, 0(s1)",
+    "beq a1, s3, found",
+    "addi a1, a1, 3",
+    "sb a1, 0(s1)",
+    "addi s1, s1, 1",
+  ],
 };
 
 /** Runs a loop of each number of iterations up to 40, from a page's end less 128 on, each 5 bytes behind the last. */
@@ -109,7 +128,7 @@ const program = (loop: readonly string[]) =>
       "addi s5, s5, -128",
     ],
     ...["addi s3, zero, 1", "addi t3, zero, 40", "again:", "addi s1, s5, 0", "addi s2, zero, 0", "addi s4, zero, 0"],
-    ...["next:", ...loop, "addi s2, s2, 1", "bne s2, s3, next", "add a3, a3, a1", "addi s5, s5, 5"],
+    ...["next:", ...loop, "addi s2, s2, 1", "bne s2, s3, next", "found: add a3, a3, a1", "addi s5, s5, 5"],
     ...["addi s3, s3, 1", "bne s3, t3, again", "addi s5, s5, -195", "addi s3, zero, 1", "j again"],
   ].join("\n");
 
@@ -138,7 +157,10 @@ it("goes across pages without the interpreter", async () => {
   expect(INSTRUCTIONS - executed).toBeLessThan(10_000);
 });
 
-/** A loop of random accesses off s1, s2 and sums of them and a small a7, of up to 32 iterations at a time, each time elsewhere. */
+/**
+ * A loop of random accesses off s1, s2 and sums of them and a small a7, of up to 32 iterations at a time, each time elsewhere.
+ * It may begin in its middle, and end there.
+ */
 function randomLoop(random: Random): string {
   const value = () => `a${random.below(6)}`;
   const pointer = () => random.pick(["s1", "s2", "t2"]);
@@ -150,11 +172,22 @@ function randomLoop(random: Random): string {
     () => `addi ${value()}, ${value()}, ${random.between(-9, 9)}`,
     () => `xor ${value()}, ${value()}, ${value()}`,
   ];
-  const body = Array.from({ length: random.between(2, 10) }, () => random.pick(kinds)());
+  const piece = (most: number) => Array.from({ length: random.between(1, most) }, () => random.pick(kinds)());
+  const leave = () =>
+    `${random.pick(["beq", "blt", "bgeu"])} ${value()}, ${value()}, ${random.pick(["aside", "again"])}`;
+  const middle = random.pick([
+    [],
+    [leave()],
+    ["middle:"],
+    [leave(), "middle:"],
+    ["middle:", leave(), ...piece(2), leave()],
+  ]);
   return [
     ...["lui t0, 16", "add s7, s0, t0", "again:", "addi s5, s5, 1231", "slli t0, s5, 51", "srli t0, t0, 51"],
     ...["add s1, s7, t0", "addi s2, s1, 64", "addi t2, s1, 0", "andi a7, s5, 7", "andi s3, s5, 31", "addi s3, s3, 1"],
-    ...["next:", ...body, "addi s3, s3, -1", "bne s3, zero, next", "j again"],
+    ...(middle.includes("middle:") ? ["j middle"] : []),
+    ...["next:", ...piece(6), ...middle, ...piece(6), "addi s3, s3, -1", "bne s3, zero, next", "j again"],
+    ...["aside:", "addi a0, a0, 77", "j again"],
   ].join("\n");
 }
 

@@ -9,6 +9,7 @@ import type { GuestInstruction } from "../guest/instruction.js";
 import { NO_REGISTERS, type RegisterSet } from "../guest/registers.js";
 import { type Block, DISPATCH, type PlacedInstruction, type Region } from "../region/block.js";
 import { chainedLoads } from "../region/chains.js";
+import { type Cycle, cycles, withCopies } from "../region/cycles.js";
 import type { FlowGraph } from "../region/flow-graph.js";
 import type { Shape } from "../region/reducible.js";
 import { type RegisterFlow, registerFlow } from "../region/registers.js";
@@ -17,12 +18,12 @@ import { EMPTY, Op } from "../wasm/opcodes.js";
 import { type AccessGroup, groupAccesses, type Probes, predictedProbes } from "./access-groups.js";
 import { FunctionContext, isExitOffset, Local, type LoweringOptions } from "./context.js";
 import { emitExpression } from "./expression.js";
-import { blockState, emitStraight, placeOf } from "./instruction.js";
+import { type BlockState, blockState, emitStraight, placeOf } from "./instruction.js";
 import { followJumpCache, probeJumpCache } from "./jump-cache.js";
 import { probeSteady } from "./memory.js";
 import type { LoweringNotes } from "./notes.js";
 import { emitSystem } from "./system.js";
-import { type UnrolledLoop, unrollLoop } from "./unrolled-loops.js";
+import { MOST_UNROLLED, type UnrolledLoop, unrollLoop } from "./unrolled-loops.js";
 
 const { JUMP_CACHE, WINDOW_LEFT } = CONSTANTS;
 const ENTERABLE = helper("enterable");
@@ -49,15 +50,19 @@ export interface RegionProbes {
   readonly predicted: readonly number[];
 }
 
+/** The instruction that ends a block, if one does. */
+const lastOf = ({ terminator, instructions }: Block): PlacedInstruction | undefined =>
+  terminator.kind === "next" || terminator.kind === "interpret" ? undefined : instructions.at(-1);
+
 class FunctionWriter {
   readonly #region: Region;
   readonly #context: FunctionContext;
-  readonly #graph: FlowGraph;
+  #graph: FlowGraph;
   readonly #registers: RegisterFlow;
   /** By block number. */
   readonly #probes: readonly Probes[];
-  /** By block number. */
-  readonly #unrolled = new Map<number, UnrolledLoop>();
+  /** By the numbers of their headers. */
+  readonly #unrolled = new Map<number, UnrolledLoop & { readonly cycle: Cycle }>();
   /** By block number: the depth before its loop, or the block that ends where it begins, was opened. */
   readonly #labels = new Map<number, number>();
   /** Depth of the dispatching loop, if there is one. */
@@ -75,14 +80,23 @@ class FunctionWriter {
     this.#registers = registerFlow(region, this.#graph);
     const chained = chainedLoads(region, graph);
     this.#probes = this.#graph.order.map((_, number) => {
-      const block = this.#block(number);
-      const { instructions } = block;
-      const mayUnroll = options.unrollsLoops && this.#graph.irreducible.length === 0;
-      const unrolled = mayUnroll ? unrollLoop(block, chained) : undefined;
-      if (unrolled !== undefined) this.#unrolled.set(number, unrolled);
+      const { instructions } = this.#block(number);
       const groups = options.groupAccesses ? groupAccesses(instructions) : NONE;
       return { groups, predicted: predictedProbes(instructions, groups, chained) };
     });
+    if (options.unrollsLoops) this.#unroll(chained);
+  }
+
+  #unroll(chained: ReadonlySet<number>): void {
+    for (const cycle of cycles(this.#region, this.#graph, MOST_UNROLLED)) {
+      const instructions = cycle.flatMap((number) => this.#block(number).instructions);
+      const loop = unrollLoop(instructions, chained);
+      if (loop !== undefined) this.#unrolled.set(cycle[0] as number, { ...loop, cycle });
+    }
+    this.#graph = withCopies(
+      this.#graph,
+      [...this.#unrolled.values()].map(({ cycle }) => cycle),
+    );
   }
 
   get probes(): RegionProbes {
@@ -221,13 +235,8 @@ class FunctionWriter {
       this.#dispatchIndirect(terminator.targets);
       return;
     }
-    const last = terminator.kind === "next" || terminator.kind === "interpret" ? undefined : instructions.at(-1);
-    const unrolled = this.#unrolled.get(number);
-    const out = context.depth;
-    if (unrolled !== undefined && terminator.kind === "branch" && last !== undefined) {
-      context.open(Op.block);
-      this.#iterations(number, unrolled, last, out);
-    }
+    this.#iterations(number);
+    const last = lastOf(this.#block(number));
     const state = blockState(context, instructions, this.#probes[number] as Probes);
     emitStraight(context, instructions, last, state);
     switch (terminator.kind) {
@@ -242,13 +251,7 @@ class FunctionWriter {
         return;
       case "branch":
         this.#condition(last);
-        if (unrolled === undefined) this.#branch(number, terminator.taken, terminator.otherwise);
-        else {
-          context.branch(Op.br_if, this.#labels.get(number) as number);
-          context.close();
-          context.dirty = this.#dirtyAt(number); // all that an iteration writes is dirty at the loop's head
-          this.#go(number, terminator.otherwise);
-        }
+        this.#branch(number, terminator.taken, terminator.otherwise);
         return;
       case "jump":
         if (last !== undefined) this.#link(last.instruction, end);
@@ -270,25 +273,47 @@ class FunctionWriter {
     }
   }
 
-  /** Some iterations of a loop; where that is left they go out of the construct that was opened at the depth `out`. */
-  #iterations(number: number, { steady, iterations }: UnrolledLoop, last: PlacedInstruction, out: number): void {
+  /** Some iterations of the loop of which a block is the header, if it is unrolled. */
+  #iterations(header: number): void {
+    const loop = this.#unrolled.get(header);
+    if (loop === undefined) return;
     const context = this.#context;
-    const { instructions } = this.#block(number);
     const single = context.depth;
     context.open(Op.block);
-    for (const group of steady) probeSteady(context, group, single);
-    let state = blockState(context, instructions, iterations[0] as Probes);
-    for (const probes of iterations) {
-      context.dirty = this.#dirtyAt(number);
-      state = { ...state, ...probes };
-      emitStraight(context, instructions, last, state);
-      this.#condition(last);
-      context.op(Op.i32_eqz);
-      context.branch(Op.br_if, out);
+    for (const group of loop.steady) probeSteady(context, group, single);
+    const states = loop.cycle.map((number) =>
+      blockState(context, this.#block(number).instructions, loop.iterations[0] as Probes),
+    );
+    let known = { floatDirty: false, floatFast: false };
+    for (const probes of loop.iterations) {
+      context.dirty = this.#dirtyAt(header); // all that an iteration writes is
+      for (const [n, number] of loop.cycle.entries()) {
+        const block = this.#block(number);
+        const state = { ...(states[n] as BlockState), ...probes, ...known };
+        emitStraight(context, block.instructions, lastOf(block), state);
+        known = { floatDirty: state.floatDirty, floatFast: state.floatFast };
+        this.#stay(number, loop.cycle[n + 1] ?? header);
+      }
     }
-    context.branch(Op.br, this.#labels.get(number) as number);
+    context.branch(Op.br, this.#labels.get(header) as number);
     context.close();
-    context.dirty = this.#dirtyAt(number);
+    context.dirty = this.#dirtyAt(header);
+  }
+
+  /** Goes on behind a block of a cycle, or leaves the cycle. */
+  #stay(from: number, to: number): void {
+    const context = this.#context;
+    const block = this.#block(from);
+    if (block.terminator.kind !== "branch") return;
+    const { taken, otherwise } = block.terminator;
+    const isTaken = this.#graph.numberOf.get(taken) === to;
+    this.#condition(lastOf(block));
+    if (isTaken) context.op(Op.i32_eqz);
+    const { dirty } = context;
+    context.open(Op.if);
+    this.#go(from, isTaken ? otherwise : taken);
+    context.close();
+    context.dirty = dirty;
   }
 
   /** Leaves on the stack whether a branch is taken. */

@@ -1,12 +1,12 @@
 /**
- * Small loops of one block, of which several iterations stand in the code one
- * behind the other: what a loop does at its head is done once for all of them.
- * Accesses whose addresses are sums of registers that the loop leaves alone, or
- * only adds constants to, are *steady*: one probe of the TLB at the head serves
- * those of all iterations, if their bytes lie in one page. Where they do not,
- * one iteration is executed as in any other loop.
+ * Small loops, of which several iterations stand in the code one behind the
+ * other: what a loop does at its head is done once for all of them. Accesses
+ * whose addresses are sums of registers that the loop leaves alone, or only adds
+ * constants to, are *steady*: one probe of the TLB at the head serves those of
+ * all iterations, if their bytes lie in one page. Where they do not, one
+ * iteration is executed as in any other loop.
  */
-import type { Block, PlacedInstruction } from "../region/block.js";
+import type { PlacedInstruction } from "../region/block.js";
 import { type AccessGroup, GROUP_LOCALS, groupAccesses, type Probes, predictedProbes, SPAN } from "./access-groups.js";
 
 export interface UnrolledLoop {
@@ -16,20 +16,18 @@ export interface UnrolledLoop {
   readonly iterations: readonly Probes[];
 }
 
+/** Loops of more instructions do enough between two looks at the budget. */
+export const MOST_UNROLLED = 64;
 /** Iterations that stand one behind the other. */
 const ITERATIONS = 4;
-/** Loops of more instructions do enough between two looks at the budget. */
-const MOST_INSTRUCTIONS = 32;
 /** Registers of a sum at most. */
 const MOST_ADDENDS = 3;
 
-/** How a block is unrolled, if it is: small, its own successor, and without accesses that are known to need more than a probe. */
+/** How a loop that executes these instructions one behind the other is unrolled, if no access is known to need more than a probe. */
 export function unrollLoop(
-  { offset: head, instructions, terminator }: Block,
+  instructions: readonly PlacedInstruction[],
   chained: ReadonlySet<number>,
 ): UnrolledLoop | undefined {
-  if (terminator.kind !== "branch" || terminator.taken !== head || terminator.otherwise === head) return undefined;
-  if (instructions.length > MOST_INSTRUCTIONS) return undefined;
   if (instructions.some(({ misses }) => misses === "often" || misses === "misaligned")) return undefined;
   const accesses = steadyAccesses(instructions);
   const groups = groupSteady(accesses);

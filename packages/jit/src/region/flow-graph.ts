@@ -12,6 +12,8 @@ export interface FlowGraph {
   readonly numberOf: ReadonlyMap<number, number>;
   /** By number: successors within the region. */
   readonly successors: readonly (readonly number[])[];
+  /** By number: the blocks of the region that go there. */
+  readonly predecessors: readonly (readonly number[])[];
   /** By number: the children in the dominator tree, by descending number. */
   readonly dominated: readonly (readonly number[])[];
   /** By number: is the target of an edge from itself or from behind. */
@@ -54,7 +56,7 @@ export function flowGraph(region: Region): FlowGraph {
   const irreducible = order.flatMap((_, to) =>
     predecessors[to]?.some((from) => from >= to && !dominates(to, from)) ? [to] : [],
   );
-  return { order, numberOf, successors: next, dominated, isLoopHeader, isMerge, irreducible };
+  return { order, numberOf, successors: next, predecessors, dominated, isLoopHeader, isMerge, irreducible };
 }
 
 function reversePostorder(region: Region): number[] {
