@@ -7,7 +7,7 @@
 import { CONSTANTS } from "@hartvisor/core/isa";
 import type { GuestInstruction } from "../guest/instruction.js";
 import { NO_REGISTERS, type RegisterSet } from "../guest/registers.js";
-import { type Block, DISPATCH, type PlacedInstruction, type Region } from "../region/block.js";
+import { type Block, DISPATCH, type PlacedInstruction, type Region, successors } from "../region/block.js";
 import { chainedLoads } from "../region/chains.js";
 import { type Cycle, cycles, withCopies } from "../region/cycles.js";
 import type { FlowGraph } from "../region/flow-graph.js";
@@ -280,6 +280,18 @@ class FunctionWriter {
     const context = this.#context;
     const single = context.depth;
     context.open(Op.block);
+    /** By the offsets to which the iterations go: the depths before their labels. */
+    const ways = new Map<number, number>();
+    const outside: number[] = [];
+    for (const offset of loop.cycle.flatMap((number) => successors(this.#block(number)))) {
+      const to = this.#graph.numberOf.get(offset);
+      if (to !== undefined) ways.set(offset, this.#labels.get(to) as number);
+      else if (!ways.has(offset)) {
+        outside.push(offset);
+        ways.set(offset, context.depth);
+        context.open(Op.block);
+      }
+    }
     for (const group of loop.steady) probeSteady(context, group, single);
     const states = loop.cycle.map((number) =>
       blockState(context, this.#block(number).instructions, loop.iterations[0] as Probes),
@@ -292,28 +304,27 @@ class FunctionWriter {
         const state = { ...(states[n] as BlockState), ...probes, ...known };
         emitStraight(context, block.instructions, lastOf(block), state);
         known = { floatDirty: state.floatDirty, floatFast: state.floatFast };
-        this.#stay(number, loop.cycle[n + 1] ?? header);
+        if (block.terminator.kind === "branch") this.#stay(block, loop.cycle[n + 1] ?? header, ways);
       }
     }
     context.branch(Op.br, this.#labels.get(header) as number);
+    for (const offset of outside.reverse()) {
+      context.close();
+      context.dirty = this.#dirtyAt(header);
+      this.#leaveTo(offset);
+    }
     context.close();
     context.dirty = this.#dirtyAt(header);
   }
 
-  /** Goes on behind a block of a cycle, or leaves the cycle. */
-  #stay(from: number, to: number): void {
+  /** Goes on to a block of a cycle behind the branch of another, or leaves the cycle. */
+  #stay(from: Block, to: number, ways: ReadonlyMap<number, number>): void {
     const context = this.#context;
-    const block = this.#block(from);
-    if (block.terminator.kind !== "branch") return;
-    const { taken, otherwise } = block.terminator;
+    const [taken, otherwise] = successors(from) as [number, number];
     const isTaken = this.#graph.numberOf.get(taken) === to;
-    this.#condition(lastOf(block));
+    this.#condition(lastOf(from));
     if (isTaken) context.op(Op.i32_eqz);
-    const { dirty } = context;
-    context.open(Op.if);
-    this.#go(from, isTaken ? otherwise : taken);
-    context.close();
-    context.dirty = dirty;
+    context.branch(Op.br_if, ways.get(isTaken ? otherwise : taken) as number);
   }
 
   /** Leaves on the stack whether a branch is taken. */
