@@ -285,8 +285,9 @@ class FunctionWriter {
     const outside: number[] = [];
     for (const offset of loop.cycle.flatMap((number) => successors(this.#block(number)))) {
       const to = this.#graph.numberOf.get(offset);
-      if (to !== undefined) ways.set(offset, this.#labels.get(to) as number);
-      else if (!ways.has(offset)) {
+      const label = this.#labels.get(to ?? -1);
+      if (label !== undefined) ways.set(offset, label);
+      else if (to === undefined && !ways.has(offset)) {
         outside.push(offset);
         ways.set(offset, context.depth);
         context.open(Op.block);
