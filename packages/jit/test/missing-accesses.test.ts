@@ -115,8 +115,8 @@ describe("an access that was reported", () => {
 it("stays in one piece when its region is made anew, where others began inside since", async () => {
   // The load gives way to the interpreter, which finds the blocks behind it hot.
   const loop = [
-    ...["ld t1, 1(a1)", "addi a0, a0, 1", "andi t2, a0, 1", "beq t2, zero, .+8"],
-    ...["addi a3, a3, 1", "addi a4, a4, 1", "j .-24"],
+    ...["ld t1, 1(a1)", "xori a1, a1, 0", "addi a0, a0, 1", "andi t2, a0, 1", "beq t2, zero, .+8"],
+    ...["addi a3, a3, 1", "addi a4, a4, 1", "j .-28"],
   ].join("\n");
   const { events } = await run(loop, 5000);
   const regions = events.filter((event) => event.kind === "region");

@@ -1,27 +1,36 @@
-/** Loops that are one chain of blocks: from each of them one way goes on to the next, and others leave the loop. */
+/** Loops that are one chain of blocks: from each of them one way goes on to the next, and others leave the chain. */
 import type { Block, Region } from "./block.js";
 import type { FlowGraph } from "./flow-graph.js";
 
 /** The numbers of its blocks, its header's first. */
 export type Cycle = readonly number[];
 
-/** The cycles of a region whose graph is reducible, of so many instructions at most. */
+/** The cycles of a region whose graph is reducible, one for a header, of so many instructions at most. */
 export function cycles(region: Region, graph: FlowGraph, mostInstructions: number): readonly Cycle[] {
   const found: Cycle[] = [];
   if (graph.irreducible.length > 0) return found;
   for (const [header, isHeader] of graph.isLoopHeader.entries()) {
-    const cycle = isHeader ? cycleOf(region, graph, header, mostInstructions) : undefined;
-    if (cycle !== undefined) found.push(cycle);
+    if (!isHeader) continue;
+    // One that is a loop's header may be that of a loop around it, too.
+    for (const last of graph.predecessors[header] ?? []) {
+      const cycle = last < header ? undefined : cycleOf(region, graph, { header, last, mostInstructions });
+      if (cycle === undefined) continue;
+      found.push(cycle);
+      break;
+    }
   }
   return found;
 }
 
-function cycleOf(region: Region, graph: FlowGraph, header: number, mostInstructions: number): Cycle | undefined {
-  const [last, ...others] = (graph.predecessors[header] ?? []).filter((from) => from >= header);
-  if (others.length > 0) return undefined;
+/** The way from a loop's header to the last block that leads back to it, if there is one alone. */
+function cycleOf(
+  region: Region,
+  graph: FlowGraph,
+  { header, last, mostInstructions }: { header: number; last: number; mostInstructions: number },
+): Cycle | undefined {
   const cycle: number[] = [];
   let instructions = 0;
-  for (let number = last; number !== undefined; ) {
+  for (let number: number | undefined = last; number !== undefined; ) {
     const block = region.blocks.get(graph.order[number] ?? -1);
     if (block === undefined || !goesOn(block)) return undefined;
     instructions += block.instructions.length;
