@@ -78,6 +78,11 @@ export class FunctionContext {
   readonly #stubs = new ExitStubs();
   /** Registers whose locals may differ from the window, at the place that is being written. */
   #dirty = NO_REGISTERS;
+  /**
+   * Integer registers by their bits that are in the window alone, and loaded where they are first needed: the host need not
+   * keep them from the entry, or a call, to there, and other ways go on without.
+   */
+  pending = 0;
   /** Places in `out` of branches that are seldom taken. */
   readonly #unlikely: number[] = [];
   /** Bytes of the body before what is being written. */
@@ -156,6 +161,7 @@ export class FunctionContext {
   }
 
   getX(register: number): void {
+    if (((this.pending >>> register) & 1) !== 0) throw new RangeError(`x${register} is not loaded`);
     if (register === 0) this.i64(0);
     else this.get(this.#locals.readX(register));
   }
@@ -262,6 +268,19 @@ export class FunctionContext {
   /** From here on the registers that an instruction writes are dirty. */
   wrote(instruction: GuestInstruction): void {
     this.#dirty = union(this.#dirty, instruction.writes);
+    this.pending &= ~instruction.writes.x;
+  }
+
+  /** Loads those of these integer registers that are pending. */
+  loadPending(registers: number): void {
+    const loaded = this.pending & registers;
+    if (loaded === 0) return;
+    this.pending &= ~loaded;
+    for (let rest = loaded; rest !== 0; rest = withoutLowest(rest)) {
+      this.i32(0);
+      this.memory(Op.i64_load, X_WINDOW + lowest(rest) * 8);
+      this.set(this.#locals.readX(lowest(rest)));
+    }
   }
 
   /** Stores all that is dirty. */
@@ -288,13 +307,8 @@ export class FunctionContext {
     }
   }
 
-  /** Returns the address in a local, for the interpreter to go on there, if what shall be a single is none. */
-  loadRegisters({ x, f }: RegisterSet, address: number): void {
-    for (let rest = x; rest !== 0; rest = withoutLowest(rest)) {
-      this.i32(0);
-      this.memory(Op.i64_load, X_WINDOW + lowest(rest) * 8);
-      this.setX(lowest(rest));
-    }
+  /** Loads float registers. Returns the address in a local, for the interpreter to go on there, if what shall be a single is none. */
+  loadFloats(f: number, address: number): void {
     for (let rest = f; rest !== 0; rest = withoutLowest(rest)) {
       this.i32(0);
       this.memory(this.isSingle(lowest(rest)) ? Op.f32_load : Op.f64_load, F_WINDOW + lowest(rest) * 8);
@@ -331,12 +345,13 @@ export class FunctionContext {
    * Completes the function with its locals and prologue, and the stubs that give instructions back, and adds it to the
    * module. `goOn` writes what may be done with the address local instead of returning it to be gone on with.
    */
-  finish(live: RegisterSet, goOn: () => void): void {
+  finish(liveFloats: number, goOn: () => void): void {
     const { head, body, tail } = this.#module.writers;
+    this.pending = 0; // what stubs store was written
     this.#stubs.resolve(body);
     this.out = head;
     this.#declareLocals();
-    this.#prologue(live);
+    this.#prologue(liveFloats);
     this.op(Op.block, EMPTY);
     this.#stubs.open(head);
     this.out = tail;
@@ -380,7 +395,7 @@ export class FunctionContext {
     notes.locals = names;
   }
 
-  #prologue(live: RegisterSet): void {
+  #prologue(liveFloats: number): void {
     this.i32(0);
     this.memory(Op.i32_load, WINDOW_HART);
     this.set(Local.hart);
@@ -389,7 +404,7 @@ export class FunctionContext {
     this.set(Local.left);
     this.loadBank();
     if (this.usesFloat) this.loadFloatState();
-    this.loadRegisters(live, Local.pc);
+    this.loadFloats(liveFloats, Local.pc);
   }
 
   loadBank(): void {

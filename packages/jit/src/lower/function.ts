@@ -4,7 +4,6 @@
  * block before each merge point; where the graph is irreducible, a loop around
  * a branch table dispatches instead. Guest calls are WebAssembly calls.
  */
-import { CONSTANTS } from "@hartvisor/core/isa";
 import type { GuestInstruction } from "../guest/instruction.js";
 import { NO_REGISTERS, type RegisterSet } from "../guest/registers.js";
 import { type Block, DISPATCH, type PlacedInstruction, type Region, successors } from "../region/block.js";
@@ -13,20 +12,18 @@ import { type Cycle, cycles, withCopies } from "../region/cycles.js";
 import type { FlowGraph } from "../region/flow-graph.js";
 import type { Shape } from "../region/reducible.js";
 import { type RegisterFlow, registerFlow } from "../region/registers.js";
-import { helper, type ModuleBuilder, REGION_TYPE } from "../wasm/module.js";
-import { EMPTY, Op } from "../wasm/opcodes.js";
+import type { ModuleBuilder } from "../wasm/module.js";
+import { Op } from "../wasm/opcodes.js";
 import { type AccessGroup, groupAccesses, type Probes, predictedProbes } from "./access-groups.js";
-import { FunctionContext, isExitOffset, Local, type LoweringOptions } from "./context.js";
+import { FunctionContext, Local, type LoweringOptions } from "./context.js";
 import { emitExpression } from "./expression.js";
 import { type BlockState, blockState, emitStraight, placeOf } from "./instruction.js";
-import { followJumpCache, probeJumpCache } from "./jump-cache.js";
+import { followJumpCache } from "./jump-cache.js";
+import { callRegion, leave, leaveTo, returnAddress } from "./leaving.js";
 import { probeSteady } from "./memory.js";
 import type { LoweringNotes } from "./notes.js";
 import { emitSystem } from "./system.js";
 import { MOST_UNROLLED, type UnrolledLoop, unrollLoop } from "./unrolled-loops.js";
-
-const { JUMP_CACHE, WINDOW_LEFT } = CONSTANTS;
-const ENTERABLE = helper("enterable");
 
 const NONE: ReadonlyMap<number, AccessGroup> = new Map();
 
@@ -117,9 +114,10 @@ class FunctionWriter {
       this.#context.get(Local.pc);
       this.#context.set(Local.address);
     }
+    this.#context.pending = this.#liveAt(0).x;
     if (this.#graph.irreducible.length === 0) this.#tree(0);
     else this.#dispatched();
-    this.#context.finish(this.#liveAt(0), () => followJumpCache(this.#context));
+    this.#context.finish(this.#liveAt(0).f, () => followJumpCache(this.#context));
   }
 
   #block(number: number): Block {
@@ -144,6 +142,8 @@ class FunctionWriter {
     const merges = (this.#graph.dominated[number] ?? []).filter((child) => this.#graph.isMerge[child]);
     const isLoop = this.#graph.isLoopHeader[number];
     if (isLoop) {
+      context.loadPending(this.#liveAt(number).x);
+      context.pending = 0;
       this.#labels.set(number, context.depth);
       context.open(Op.loop);
       if (this.#block(number).offset !== DISPATCH) this.#checkBudget(number);
@@ -167,6 +167,7 @@ class FunctionWriter {
     context.open(Op.block);
     this.#within(number, rest);
     context.close();
+    context.pending = 0; // whoever branches here has loaded what is live
     this.#labels.delete(outermost);
     this.#tree(outermost);
   }
@@ -175,6 +176,7 @@ class FunctionWriter {
   #dispatched(): void {
     const context = this.#context;
     const count = this.#graph.order.length;
+    context.loadPending(this.#liveAt(0).x);
     context.i32(0);
     context.set(Local.state);
     this.#dispatch = context.depth;
@@ -191,6 +193,7 @@ class FunctionWriter {
     for (const depth of cases) context.out.unsigned(context.depth - depth - 1);
     for (let number = 0; number < count; number++) {
       context.close();
+      context.pending = 0;
       this.#body(number);
     }
     context.close();
@@ -232,6 +235,7 @@ class FunctionWriter {
     context.mark("block", begin);
     context.dirty = this.#dirtyAt(number);
     if (terminator.kind === "dispatch") {
+      context.loadPending(this.#liveAt(number).x);
       this.#dispatchIndirect(terminator.targets);
       return;
     }
@@ -268,7 +272,7 @@ class FunctionWriter {
         this.#link(last.instruction, end);
         if (terminator.kind === "call") this.#call(number, end);
         else if (!terminator.isReturn && this.#graph.numberOf.has(DISPATCH)) this.#go(number, DISPATCH);
-        else this.#leave(!terminator.isReturn);
+        else leave(context, !terminator.isReturn);
       }
     }
   }
@@ -312,7 +316,7 @@ class FunctionWriter {
     for (const offset of outside.reverse()) {
       context.close();
       context.dirty = this.#dirtyAt(header);
-      this.#leaveTo(offset);
+      leaveTo(context, offset);
     }
     context.close();
     context.dirty = this.#dirtyAt(header);
@@ -370,7 +374,7 @@ class FunctionWriter {
     }
     context.out.unsigned(context.depth - outside - 1);
     context.close();
-    this.#leave();
+    leave(context);
   }
 
   #link(instruction: GuestInstruction, next: number): void {
@@ -384,13 +388,20 @@ class FunctionWriter {
   #go(from: number, offset: number): void {
     const context = this.#context;
     const to = this.#graph.numberOf.get(offset);
-    if (to === undefined) this.#leaveTo(offset);
+    if (to === undefined) leaveTo(context, offset);
     else if (this.#dispatch !== undefined) {
+      context.loadPending(this.#liveAt(to).x);
       context.i32(to);
       context.set(Local.state);
       context.branch(Op.br, this.#dispatch);
-    } else if (this.#isLabelled(from, to)) context.branch(Op.br, this.#labels.get(to) as number);
+    } else if (this.#isLabelled(from, to)) this.#goToLabel(Op.br, to);
     else this.#tree(to);
+  }
+
+  /** Branches to a block, whose registers are loaded there. */
+  #goToLabel(opcode: number, to: number): void {
+    this.#context.loadPending(this.#liveAt(to).x);
+    this.#context.branch(opcode, this.#labels.get(to) as number);
   }
 
   /** Whether a block of the region is reached by a branch, not by falling into it. */
@@ -402,103 +413,36 @@ class FunctionWriter {
   #branch(from: number, taken: number, otherwise: number): void {
     const context = this.#context;
     const to = this.#graph.numberOf.get(taken);
+    const other = this.#graph.numberOf.get(otherwise);
+    // What both ways need is loaded once, before them.
+    context.loadPending(this.#liveAt(to ?? -1).x & this.#liveAt(other ?? -1).x);
     if (this.#dispatch === undefined && to !== undefined && this.#isLabelled(from, to)) {
-      context.branch(Op.br_if, this.#labels.get(to) as number);
+      this.#goToLabel(Op.br_if, to);
       this.#go(from, otherwise);
       return;
     }
-    const { dirty } = context;
+    const { dirty, pending } = context;
     context.open(Op.if);
     this.#go(from, taken);
     context.close();
     context.dirty = dirty;
+    context.pending = pending;
     this.#go(from, otherwise);
-  }
-
-  // Leaving and calling.
-
-  /** Goes on at an offset outside the region: by a stub if exit codes reach so far. */
-  #leaveTo(offset: number): void {
-    const context = this.#context;
-    if (isExitOffset(offset)) {
-      context.giveBack(offset, 0, false);
-      return;
-    }
-    context.address(offset);
-    context.set(Local.address);
-    this.#leave();
-  }
-
-  /**
-   * Goes on at the address local outside the region: by the jump cache if it knows, else by whoever called. A return goes
-   * back to the caller's function at once, which waits for it.
-   */
-  #leave(byJumpCache = true): void {
-    const context = this.#context;
-    context.storeRegisters();
-    context.storeLeft();
-    if (byJumpCache) followJumpCache(context);
-    context.get(Local.address);
-    context.op(Op.return);
   }
 
   /** Calls the address local, and goes on behind the call if it comes back there. */
   #call(from: number, link: number): void {
     const context = this.#context;
-    context.storeRegisters();
-    context.storeLeft();
-    // The region, if there is one; else whoever called goes on at the address.
-    probeJumpCache(context);
-    context.op(Op.i64_eq, Op.if, 0x7f);
-    context.get(Local.entry);
-    context.memory(Op.i32_load, JUMP_CACHE + 8);
-    context.op(Op.else);
-    context.get(Local.address);
-    context.i64(0);
-    context.get(Local.hart);
-    context.call(ENTERABLE);
-    context.op(Op.end);
-    context.tee(Local.state);
-    context.op(Op.i32_eqz);
-    // The stack that is left, and the budget.
-    context.get(Local.stack);
-    context.i32(context.frameSize);
-    context.op(Op.i32_lt_s, Op.i32_or);
-    context.get(Local.left);
-    context.i32(0);
-    context.op(Op.i32_le_s, Op.i32_or);
-    context.unlikely();
-    context.op(Op.if, EMPTY);
-    context.get(Local.address);
-    context.op(Op.return, Op.end);
-    context.get(Local.address);
-    context.get(Local.stack);
-    context.i32(context.frameSize);
-    context.op(Op.i32_sub);
-    context.get(Local.state);
-    context.op(Op.call_indirect, REGION_TYPE, 0);
-    context.tee(Local.address);
-    context.address(link);
-    context.op(Op.i64_ne);
-    // With the budget used up every waiting function returns, or each would go on for a block.
-    context.i32(0);
-    context.memory(Op.i32_load, WINDOW_LEFT);
-    context.tee(Local.left);
-    context.i32(0);
-    context.op(Op.i32_le_s, Op.i32_or);
-    context.unlikely();
-    context.op(Op.if, EMPTY);
-    context.get(Local.address);
-    context.op(Op.return, Op.end);
+    callRegion(context, link);
     const to = this.#graph.numberOf.get(link);
-    if (to !== undefined) {
-      context.loadRegisters(this.#liveAt(to), Local.address);
-      context.loadBank();
-      if (context.usesFloat) context.loadFloatState();
-      this.#go(from, link);
+    if (to === undefined) {
+      returnAddress(context);
       return;
     }
-    context.get(Local.address);
-    context.op(Op.return);
+    context.loadFloats(this.#liveAt(to).f, Local.address);
+    context.pending = this.#liveAt(to).x;
+    context.loadBank();
+    if (context.usesFloat) context.loadFloatState();
+    this.#go(from, link);
   }
 }

@@ -110,6 +110,7 @@ export function emitStraight(
       continue;
     }
     context.mark("instruction", placed.offset);
+    context.loadPending(placed.instruction.reads.x);
     if (placed !== last) emitInstruction(context, placed, placeOf(placed, uncounted), state);
   }
 }
@@ -127,6 +128,7 @@ function emitBatch(
   placeOf: (placed: PlacedInstruction) => Place,
   state: BlockState,
 ): void {
+  for (const { instruction } of instructions) context.loadPending(instruction.reads.x);
   needFloat(context, placeOf(instructions[0] as PlacedInstruction), state, true);
   context.beginBatch();
   for (const placed of instructions) {
