@@ -47,14 +47,14 @@ describe("steady accesses", () => {
   it("are off a register that steps on by constants", () => {
     const source = "ld a0, 0(a1)\naddi a1, a1, 8\nsd a0, 8(a1)\nbne a1, a2, .-12";
     const moved = [0, 8, 16, 24].map((step) => [step, step + 8]);
-    expect(steady(source)).toEqual([{ bases: [A1], bytes: [0, 48], writes: true, moved }]);
+    expect(steady(source)).toEqual([{ bases: 1 << A1, bytes: [0, 48], writes: true, moved }]);
   });
 
   it("are off registers that step backwards, or not at all", () => {
     const source = "lw a0, 4(a1)\naddi a1, a1, -4\nsw a0, 0(a2)\nbne a1, a3, .-12";
     expect(steady(source)).toEqual([
-      { bases: [A1], bytes: [-8, 8], writes: false, moved: [[0], [-4], [-8], [-12]] },
-      { bases: [A2], bytes: [0, 4], writes: true, moved: [[0], [0], [0], [0]] },
+      { bases: 1 << A1, bytes: [-8, 8], writes: false, moved: [[0], [-4], [-8], [-12]] },
+      { bases: 1 << A2, bytes: [0, 4], writes: true, moved: [[0], [0], [0], [0]] },
     ]);
   });
 
@@ -62,15 +62,15 @@ describe("steady accesses", () => {
     const source = "j .+12\nlbu a0, 0(a2)\naddi a2, a2, 1\nlbu a3, 0(a1)\naddi a1, a1, 1\nbne a3, zero, .-16";
     const moved = [[0], [1], [2], [3]];
     expect(steady(source)).toEqual([
-      { bases: [A1], bytes: [0, 4], writes: false, moved },
-      { bases: [A2], bytes: [0, 4], writes: false, moved },
+      { bases: 1 << A1, bytes: [0, 4], writes: false, moved },
+      { bases: 1 << A2, bytes: [0, 4], writes: false, moved },
     ]);
   });
 
   it("are off sums of such registers", () => {
     const source = "add a0, a4, a5\naddi a5, a5, 1\nlbu a3, 1(a0)\nbne a3, zero, .-12";
     const moved = [[0], [1], [2], [3]];
-    expect(steady(source)).toEqual([{ bases: [A4, A5], bytes: [1, 5], writes: false, moved }]);
+    expect(steady(source)).toEqual([{ bases: (1 << A4) | (1 << A5), bytes: [1, 5], writes: false, moved }]);
   });
 
   it.each([

@@ -11,8 +11,8 @@ export interface AccessGroup {
   local: number;
   /** The instruction at which the probe stands; none if it stands before the block. */
   readonly first: number | undefined;
-  /** The registers whose sum is its base. */
-  readonly bases: readonly number[];
+  /** The registers by their bits whose sum is its base. */
+  readonly bases: number;
   /** By the offsets of accesses whose base is not the first's, or has moved since: how far from it. */
   shifts: Map<number, number> | undefined;
   /** Displacement of the lowest byte. */
@@ -79,7 +79,7 @@ export function groupAccesses(
         group = {
           local: NO_LOCAL,
           first: offset,
-          bases: [rs1],
+          bases: 1 << rs1,
           shifts: undefined,
           least: imm,
           end,

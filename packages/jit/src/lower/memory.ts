@@ -5,6 +5,7 @@
  */
 import { type AmoFunction, CONSTANTS, hartOffset, type MemoryWidth, type Semantics } from "@hartvisor/core/isa";
 import type { GuestInstruction } from "../guest/instruction.js";
+import { lowest, withoutLowest } from "../guest/registers.js";
 import type { PlacedInstruction } from "../region/block.js";
 import { helper } from "../wasm/module.js";
 import { Op } from "../wasm/opcodes.js";
@@ -108,9 +109,9 @@ function predict(context: FunctionContext, table: number, place: Place): void {
 
 /** Leaves 1 on the stack if the bytes of a group do not lie in one page that the TLB has; sets the entry and address locals. */
 function probePage(context: FunctionContext, { bases, least, end, writes }: AccessGroup): void {
-  for (const [n, base] of bases.entries()) {
-    context.getX(base);
-    if (n > 0) context.op(Op.i64_add);
+  for (let rest = bases; rest !== 0; rest = withoutLowest(rest)) {
+    context.getX(lowest(rest));
+    if (rest !== bases) context.op(Op.i64_add);
   }
   if (least !== 0) {
     context.i64(least);

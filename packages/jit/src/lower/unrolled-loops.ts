@@ -6,6 +6,7 @@
  * all iterations, if their bytes lie in one page. Where they do not, one
  * iteration is executed as in any other loop.
  */
+import { lowest, withoutLowest } from "../guest/registers.js";
 import type { PlacedInstruction } from "../region/block.js";
 import { type AccessGroup, GROUP_LOCALS, groupAccesses, type Probes, predictedProbes, SPAN } from "./access-groups.js";
 
@@ -35,17 +36,20 @@ export function unrollLoop(
   const others = groupAccesses(instructions, groups, steady.length);
   const predicted = predictedProbes(instructions, others, chained);
   const iterations = Array.from({ length: ITERATIONS }, (_, n) => ({
-    groups: new Map([...others, ...inIteration(n, accesses, groups)]),
+    groups: steady.length === 0 ? others : inIteration(n, accesses, groups, others),
     predicted,
   }));
   return { steady, iterations };
 }
 
-/** What a register holds: the sum of what these held at the loop's head, and so much. */
+/** What a register holds: the sum of what these, by their bits, held at the loop's head, and so much. */
 interface Sum {
-  readonly registers: readonly number[];
+  readonly registers: number;
   readonly shift: number;
 }
+
+/** What each register holds at the head. */
+const AT_HEAD: readonly Sum[] = Array.from({ length: 32 }, (_, n) => ({ registers: n === 0 ? 0 : 1 << n, shift: 0 }));
 
 interface SteadyAccess {
   readonly base: Sum;
@@ -60,51 +64,62 @@ interface SteadyAccess {
 /** By the offsets of their instructions. */
 type SteadyAccesses = ReadonlyMap<number, SteadyAccess>;
 
+const NONE: SteadyAccesses = new Map();
+
 function steadyAccesses(instructions: readonly PlacedInstruction[]): SteadyAccesses {
-  /** What the registers hold that were written, if it is known. */
-  const written = new Map<number, Sum | undefined>([[0, { registers: [], shift: 0 }]]);
-  const sumIn = (register: number) =>
-    written.has(register) ? written.get(register) : { registers: [register], shift: 0 };
-  const found = new Map<number, Omit<SteadyAccess, "step">>();
+  /** Undefined where it is not known. */
+  const sums: (Sum | undefined)[] = [...AT_HEAD];
+  const found: (Omit<SteadyAccess, "step"> & { readonly offset: number })[] = [];
   for (const { offset, instruction, misses } of instructions) {
     const { row, rd, rs1, rs2, imm, writes } = instruction;
     const semantics = row?.semantics;
-    if (semantics?.kind === "csr") return new Map(); // the bank may change
-    const base = sumIn(rs1);
-    if ((semantics?.kind === "load" || semantics?.kind === "store") && misses !== "in-groups" && base !== undefined) {
+    if (semantics?.kind === "csr") return NONE; // the bank may change
+    const base = sums[rs1];
+    const isAccess = semantics?.kind === "load" || semantics?.kind === "store";
+    if (isAccess && misses !== "in-groups" && base !== undefined && base.registers !== 0) {
       const begin = base.shift + imm;
-      found.set(offset, { base, begin, end: begin + semantics.width, writes: semantics.kind === "store" });
+      found.push({ offset, base, begin, end: begin + semantics.width, writes: semantics.kind === "store" });
     }
-    if (writes.x === 0) continue;
-    if (row?.name === "addi") written.set(rd, sumOf(base, { registers: [], shift: imm }));
-    else written.set(rd, row?.name === "add" ? sumOf(base, sumIn(rs2)) : undefined);
+    if (writes.x !== 0) sums[rd] = resultOf(row?.name, base, sums[rs2], imm);
   }
   const steady = new Map<number, SteadyAccess>();
-  for (const [offset, access] of found) {
-    let step = 0;
-    for (const register of access.base.registers) {
-      const next = sumIn(register);
-      const isStep = next?.registers.length === 1 && next.registers[0] === register;
-      step += isStep ? next.shift : Number.NaN;
-    }
-    if (!Number.isNaN(step) && access.base.registers.length > 0) steady.set(offset, { ...access, step });
+  for (const { offset, ...access } of found) {
+    const step = stepOf(access.base.registers, sums);
+    if (step !== undefined) steady.set(offset, { ...access, step });
   }
   return steady;
 }
 
-function sumOf(one: Sum | undefined, other: Sum | undefined): Sum | undefined {
-  if (one === undefined || other === undefined) return undefined;
-  const registers = [...one.registers, ...other.registers].sort((a, b) => a - b);
-  return registers.length > MOST_ADDENDS ? undefined : { registers, shift: one.shift + other.shift };
+/** What an instruction gives of sums, if that is one. */
+function resultOf(
+  name: string | undefined,
+  one: Sum | undefined,
+  other: Sum | undefined,
+  imm: number,
+): Sum | undefined {
+  if (one === undefined) return undefined;
+  if (name === "addi") return { registers: one.registers, shift: one.shift + imm };
+  if (name !== "add" || other === undefined || (one.registers & other.registers) !== 0) return undefined;
+  return { registers: one.registers | other.registers, shift: one.shift + other.shift };
+}
+
+/** What an iteration adds to the sum of some registers, if it leaves them alone or adds constants to them. */
+function stepOf(registers: number, atEnd: readonly (Sum | undefined)[]): number | undefined {
+  let [step, count] = [0, 0];
+  for (let rest = registers; rest !== 0; rest = withoutLowest(rest)) {
+    const next = atEnd[lowest(rest)];
+    if (next?.registers !== (rest & -rest) || ++count > MOST_ADDENDS) return undefined;
+    step += next.shift;
+  }
+  return step;
 }
 
 /** The groups of steady accesses by their offsets: those off the same registers, but for what is too far from the first of them. */
 function groupSteady(accesses: SteadyAccesses): ReadonlyMap<number, AccessGroup> {
-  const byRegisters = new Map<string, AccessGroup>();
+  const byRegisters = new Map<number, AccessGroup>();
   const groups = new Map<number, AccessGroup>();
   for (const [offset, { base, step, begin, end, writes }] of accesses) {
-    const key = base.registers.join();
-    const group = byRegisters.get(key);
+    const group = byRegisters.get(base.registers);
     const further = (ITERATIONS - 1) * step;
     const least = Math.min(group?.least ?? begin, begin, begin + further);
     const last = Math.max(group?.end ?? end, end, end + further);
@@ -127,23 +142,24 @@ function groupSteady(accesses: SteadyAccesses): ReadonlyMap<number, AccessGroup>
         },
         ...{ count: 1, isMisaligned: false, isApart: false },
       };
-      byRegisters.set(key, made);
+      byRegisters.set(base.registers, made);
       groups.set(offset, made);
     }
   }
   return groups;
 }
 
-/** The groups as an iteration sees them: with what their bases have moved by. */
+/** The groups as an iteration sees them, with what their bases have moved by, and others. */
 function inIteration(
   iteration: number,
   accesses: SteadyAccesses,
   groups: ReadonlyMap<number, AccessGroup>,
+  others: ReadonlyMap<number, AccessGroup>,
 ): ReadonlyMap<number, AccessGroup> {
-  return new Map(
-    [...groups].map(([offset, group]) => {
-      const { base, step } = accesses.get(offset) as SteadyAccess;
-      return [offset, { ...group, shifts: new Map([[offset, base.shift + iteration * step]]) }];
-    }),
-  );
+  const all = new Map(others);
+  for (const [offset, group] of groups) {
+    const { base, step } = accesses.get(offset) as SteadyAccess;
+    all.set(offset, { ...group, shifts: new Map([[offset, base.shift + iteration * step]]) });
+  }
+  return all;
 }
