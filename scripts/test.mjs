@@ -51,12 +51,14 @@ function tests(title, args = [], more = {}) {
 
 try {
   tests("Tests");
-  // Every block translated before it is first executed; then each block on its own.
-  for (const unit of ["region", "block"]) {
-    tests(`Tests of machines, translated by the ${unit}`, ["packages/core/test/machine"], {
-      HARTVISOR_TEST_TRANSLATOR: JSON.stringify({ threshold: 1, sampleInterval: 1, eager: true, unit }),
+  const machines = (how, translator) =>
+    tests(`Tests of machines, ${how}`, ["packages/core/test/machine"], {
+      HARTVISOR_TEST_TRANSLATOR: JSON.stringify({ threshold: 1, ...translator }),
     });
-  }
+  // Every block translated before it is first executed; each block on its own; some blocks, between interpreted ones.
+  machines("translated by the region", { sampleInterval: 1, eager: true });
+  machines("translated by the block", { sampleInterval: 1, eager: true, unit: "block" });
+  machines("translated here and there", { sampleInterval: 7 });
 } finally {
   rmSync(results, { recursive: true });
 }

@@ -11,14 +11,13 @@ import type { ProfileName } from "./profiles.js";
 import { type Program, withUnits } from "./program.js";
 import { runReference } from "./reference.js";
 import { MAX_PROGRAMS, slotAddress } from "./slot.js";
-import { type Engine, runSubject, type StepObserver } from "./subject.js";
+import { type Engine, runSubject, type StepObserver, translates } from "./subject.js";
 
 /**
  * Programs that run on one machine, and between two starts of QEMU. A machine that translates gets fewer: each block is a
  * module, and what V8 does for the next one grows with those that share a table.
  */
-export const batchSize = (engine: Engine): number =>
-  engine === "translator" || engine === "blocks" ? 28 : MAX_PROGRAMS;
+export const batchSize = (engine: Engine): number => (translates(engine) ? 28 : MAX_PROGRAMS);
 
 /** What a program shows: nothing, differences, or no end. */
 export interface Verdict {

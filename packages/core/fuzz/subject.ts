@@ -9,11 +9,11 @@ import type { GuestMemory } from "../src/memory/guest-memory.js";
 import { HALT_ADDRESS, MACHINE_TIMER } from "./driver.js";
 import { RAM_BASE, RAM_BYTES, Slot } from "./slot.js";
 
-export const ENGINES = ["interpreter", "translator", "blocks", "step", "evaluator"] as const;
+export const ENGINES = ["interpreter", "translator", "blocks", "mixed", "step", "evaluator"] as const;
 /**
  * `interpreter`: in long slices; `translator`: every block translated before it is first executed, with what is around
- * it; `blocks`: each on its own; `step`: every instruction on its own;
- * `evaluator`: so, too, and held to the slow evaluator besides QEMU.
+ * it; `blocks`: each on its own; `mixed`: one of those that come up every few instructions; `step`: every instruction on
+ * its own; `evaluator`: so, too, and held to the slow evaluator besides QEMU.
  */
 export type Engine = (typeof ENGINES)[number];
 
@@ -42,12 +42,21 @@ export type SubjectResult =
   | { readonly kind: "ended"; readonly ram: Uint8Array }
   | { readonly kind: "endless"; readonly slot: number };
 
+/** How the engines that translate are set up. */
+const TRANSLATORS = {
+  translator: { threshold: 1, sampleInterval: 1, eager: true, unit: "region" },
+  blocks: { threshold: 1, sampleInterval: 1, eager: true, unit: "block" },
+  mixed: { threshold: 1, sampleInterval: 7, eager: false, unit: "region" },
+} as const;
+
+/** Whether an engine translates. */
+export const translates = (engine: Engine): engine is keyof typeof TRANSLATORS => engine in TRANSLATORS;
+
 /** The tests of core may know the translator; core itself does not. */
 async function translatorOf(engine: Engine): Promise<Pick<MachineOptions, "translator">> {
-  if (engine !== "translator" && engine !== "blocks") return {};
+  if (!translates(engine)) return {};
   const { translator } = await import("../../jit/src/index.js");
-  const unit = engine === "blocks" ? "block" : "region";
-  return { translator: translator({ threshold: 1, sampleInterval: 1, eager: true, unit }) };
+  return { translator: translator(TRANSLATORS[engine]) };
 }
 
 /** Runs an image: RAM as the guest left it; or the slot of the program that did not end. `onStep` needs single steps. */
