@@ -398,7 +398,7 @@ class FunctionWriter {
     else this.#tree(to);
   }
 
-  /** Branches to a block, whose registers are loaded there. */
+  /** Branches to a block, with what is live there loaded. */
   #goToLabel(opcode: number, to: number): void {
     this.#context.loadPending(this.#liveAt(to).x);
     this.#context.branch(opcode, this.#labels.get(to) as number);
