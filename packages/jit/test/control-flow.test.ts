@@ -7,7 +7,7 @@ const INSTRUCTIONS = 200_000;
 
 const TRANSLATORS: Readonly<Record<string, TranslatorOptions>> = {
   regions: { threshold: 1, sampleInterval: 5, eager: true },
-  "regions of what was executed": { threshold: 2, sampleInterval: 50, retryMs: 0 },
+  "regions of what was executed": { threshold: 1, sampleInterval: 50 },
   blocks: { threshold: 1, sampleInterval: 5, unit: "block" },
 };
 

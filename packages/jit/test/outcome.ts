@@ -8,7 +8,7 @@ const RAM = 0x80000000;
 const DATA = RAM + 0x10000;
 const RAM_BYTES = 0x80000;
 
-/** Where a program is after so many instructions, and how many were translated; s0 is the address of data, a0 is 0. */
+/** Where a program is after so many instructions, how many were translated, and in how many modules; s0 is the address of data, a0 is 0. */
 export async function outcome(source: string, instructions: number, options?: TranslatorOptions) {
   await using machine = await Machine.create({
     memoryBytes: RAM_BYTES,
@@ -24,9 +24,9 @@ export async function outcome(source: string, instructions: number, options?: Tr
   machine.start();
   const reason = await machine.exited;
   const registers = Array.from({ length: 32 }, (_, n) => hart?.getRegister(n));
-  const executed = machine.stats.jit?.executed ?? 0;
+  const { executed = 0, modules = 0 } = machine.stats.jit ?? {};
   const memory = createHash("sha256")
     .update(machine.memory.read(RAM, RAM_BYTES) ?? "no memory")
     .digest("hex");
-  return { executed, end: { reason, registers, pc: hart?.pc, memory } };
+  return { executed, modules, end: { reason, registers, pc: hart?.pc, memory } };
 }
