@@ -8,7 +8,10 @@ const RAM = 0x80000000;
 const DATA = RAM + 0x10000;
 const RAM_BYTES = 0x80000;
 
-/** Where a program is after so many instructions, how many were translated, and in how many modules; s0 is the address of data, a0 is 0. */
+/**
+ * Where a program is after so many instructions, how many were translated, and in how many modules; s0 is the address of data,
+ * a0 is 0.
+ */
 export async function outcome(source: string, instructions: number, options?: TranslatorOptions) {
   await using machine = await Machine.create({
     memoryBytes: RAM_BYTES,

@@ -5,7 +5,6 @@ import { outcome } from "./outcome.js";
 /** Writes an instruction into its inner loop, another in turn, and goes round that 4,096 times; s1 is its own address. */
 const REWRITING = `
   auipc s1, 0
-outer:
   lw t1, 52(s1)
   lw t3, 56(s1)
   xor t3, t3, t1
