@@ -5,11 +5,17 @@ import { outcome } from "./outcome.js";
 
 const INSTRUCTIONS = 200_000;
 
+/** The only ones that are paced: they have few modules for code that goes on changing. */
+const BATCHES = "regions of what was executed, several at once";
+
 const TRANSLATORS: Readonly<Record<string, TranslatorOptions>> = {
   regions: { threshold: 1, sampleInterval: 5, eager: true },
   "regions of what was executed": { threshold: 1, sampleInterval: 50 },
+  [BATCHES]: { threshold: 2, sampleInterval: 50, retryMs: 0 },
   blocks: { threshold: 1, sampleInterval: 5, unit: "block" },
 };
+
+const REWRITING = "code that writes its next instruction";
 
 /** Programs in assembly language; a0 counts rounds, s0 is the address of data. All go on for ever. */
 const PROGRAMS: Readonly<Record<string, string>> = {
@@ -96,7 +102,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
     addi sp, sp, 16
     jalr zero, 0(ra)`,
   // Stores into the instruction behind it: addi a1, a1, (round & 15). Then it rests a while.
-  "code that writes its next instruction": `
+  [REWRITING]: `
     addi a0, a0, 1
     andi t1, a0, 15
     slli t1, t1, 20
@@ -170,12 +176,13 @@ const PROGRAMS: Readonly<Record<string, string>> = {
     mret`,
 };
 
-describe.each(Object.entries(PROGRAMS))("%s", (_, source) => {
-  it.each(Object.entries(TRANSLATORS))("ends as interpreted, in %s", async (_name, options) => {
+describe.each(Object.entries(PROGRAMS))("%s", (program, source) => {
+  it.each(Object.entries(TRANSLATORS))("ends as interpreted, in %s", async (translation, options) => {
     const translated = await outcome(source, INSTRUCTIONS, options);
     const interpreted = await outcome(source, INSTRUCTIONS);
     expect(translated.end).toEqual(interpreted.end);
     expect(interpreted.end.registers[10]).toBeGreaterThan(1n); // it went round
-    expect(translated.executed).toBeGreaterThan(INSTRUCTIONS / 100);
+    const isPaced = program === REWRITING && translation === BATCHES;
+    expect(translated.executed).toBeGreaterThan(isPaced ? 0 : INSTRUCTIONS / 100);
   });
 });
